@@ -1,0 +1,47 @@
+"""What a number is: formats, rounding and saturation (the numbers contract, `docs/arithmetic.md`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgeq.errors import FormatError
+from edgeq.formats.fixed_point import FixedPoint
+from edgeq.formats.format import Format, encode, encode_scalar
+from edgeq.formats.minifloat import Minifloat
+from edgeq.formats.rounding import DEFAULT_RULE, RULES, round_ratio, round_scalar
+
+#: every format by the `kind` that its JSON form carries
+KINDS: dict[str, type[FixedPoint] | type[Minifloat]] = {"fixed": FixedPoint, "minifloat": Minifloat}
+
+#: minifloats by name, specials as the OCP standards have them
+NAMED: dict[str, Minifloat] = {
+    "e2m1": Minifloat(2, 1),
+    "e2m3": Minifloat(2, 3),
+    "e3m2": Minifloat(3, 2),
+    "e4m3": Minifloat(4, 3, specials="ocp"),
+    "e5m2": Minifloat(5, 2, specials="ocp"),
+}
+
+
+def from_json(obj: dict[str, Any]) -> Format:
+    """Read a format that `Format.to_json` wrote; FormatError names what is wrong."""
+    try:
+        return KINDS[obj["kind"]].from_json(obj)
+    except (KeyError, TypeError) as error:
+        raise FormatError(f"format description {str(obj)[:80]} is not readable ({error!r})") from None
+
+
+__all__ = [
+    "DEFAULT_RULE",
+    "KINDS",
+    "NAMED",
+    "RULES",
+    "FixedPoint",
+    "Format",
+    "Minifloat",
+    "encode",
+    "encode_scalar",
+    "from_json",
+    "round_ratio",
+    "round_scalar",
+]

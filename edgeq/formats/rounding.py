@@ -1,0 +1,71 @@
+"""Rounding rules: which integer stands for an exact rational number.
+
+Each rule exists twice: `round_scalar` on `fractions.Fraction`, to be read beside `docs/arithmetic.md`, and
+`round_ratio` on int64 arrays. They are tested against each other on ties, extremes and random ratios.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.errors import FormatError
+
+Int64Array = npt.NDArray[np.int64]
+
+#: name -> what it does with a number exactly between two integers (floor: with any number)
+RULES = {
+    "half_up": "nearest; a tie goes up, towards plus infinity: floor(x + 1/2)",
+    "half_even": "nearest; a tie goes to the even neighbour (IEEE 754 roundTiesToEven)",
+    "floor": "down, towards minus infinity (ap_fixed TRN)",
+}
+DEFAULT_RULE = "half_up"
+
+
+def check_rule(rule: str) -> str:
+    """Return `rule`; raise FormatError if it is not one of `RULES`."""
+    if rule not in RULES:
+        raise FormatError(f"rounding rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+    return rule
+
+
+def round_scalar(x: Fraction, rule: str) -> int:
+    """Round one exact number to an integer by a named rule (the reference)."""
+    if rule == "floor":
+        return math.floor(x)
+    if rule == "half_up":
+        return math.floor(x + Fraction(1, 2))
+    if rule == "half_even":
+        return round(x)
+    raise FormatError(f"rounding rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+
+
+def _half_up(q: Int64Array, r: Int64Array, d: Int64Array) -> Int64Array:
+    return q + (r >= d - r).astype(np.int64)
+
+
+def _half_even(q: Int64Array, r: Int64Array, d: Int64Array) -> Int64Array:
+    return q + ((r > d - r) | ((r == d - r) & ((q & 1) == 1))).astype(np.int64)
+
+
+def _floor(q: Int64Array, r: Int64Array, d: Int64Array) -> Int64Array:
+    return q
+
+
+_VECTOR: dict[str, Callable[[Int64Array, Int64Array, Int64Array], Int64Array]] = {
+    "half_up": _half_up,
+    "half_even": _half_even,
+    "floor": _floor,
+}
+
+
+def round_ratio(num: Int64Array, den: Int64Array | int, rule: str) -> Int64Array:
+    """Round num/den (den > 0) to integers; arrays broadcast, and nothing inside exceeds the range of int64."""
+    d = np.asarray(den, dtype=np.int64)
+    q: Int64Array = np.floor_divide(num, d)
+    r = num - q * d
+    return _VECTOR[check_rule(rule)](q, r, d)

@@ -1,0 +1,120 @@
+"""The executable specification of a graph: `check` passes exactly the graphs that every backend must accept."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from edgeq.errors import GraphError
+from edgeq.formats import RULES
+from edgeq.ir.graph import Graph, Node, Value
+from edgeq.ir.operator import OUTPUT_STAGE, output_bounds
+from edgeq.ir.ops import operator
+from edgeq.ir.ranges import Ranges, analyse
+
+#: no tensor of a network for a microcontroller or FPGA is larger; damaged files ask for more
+MAX_ELEMENTS = 1 << 31
+MAX_RANK = 6
+
+
+def check(graph: Graph) -> Ranges:
+    """Raise GraphError (RangeError, FormatError) naming the first broken rule; else return the range analysis."""
+    if not graph.inputs or not graph.outputs:
+        raise GraphError(f"graph {graph.name!r} needs at least one input and one output")
+    for key, value in graph.values.items():
+        _check_value(key, value)
+    known = {v.name for v in graph.constants()}
+    for name in graph.inputs:
+        if name not in graph.values or name in known:
+            raise GraphError(f"input {name!r} is not a value of its own")
+        known.add(name)
+    names: set[str] = set()
+    for node in graph.nodes:
+        if node.name in names:
+            raise GraphError(f"node name {node.name!r} stands twice")
+        names.add(node.name)
+        _check_node(graph, node, known)
+        known |= set(node.outputs)
+    _check_borders(graph, known)
+    return analyse(graph)
+
+
+def _check_value(key: str, value: Value) -> None:
+    if key != value.name or not key:
+        raise GraphError(f"value {key!r} is stored under another name than its own, {value.name!r}")
+    if len(value.shape) > MAX_RANK or any(not isinstance(n, int) or n < 1 for n in value.shape):
+        raise GraphError(f"value {key!r}: shape {value.shape} must be at most {MAX_RANK} positive sizes")
+    if value.size > MAX_ELEMENTS:
+        raise GraphError(f"value {key!r}: {value.size} elements are more than the {MAX_ELEMENTS} supported")
+    axis, frac = value.format.channel_axis, value.format.frac
+    if isinstance(frac, tuple) and (axis is None or not 0 <= axis < len(value.shape) or value.shape[axis] != len(frac)):
+        raise GraphError(f"value {key!r}: {len(frac)} channel binary points do not fit axis {axis} of {value.shape}")
+    if value.data is not None:
+        if value.data.shape != value.shape:
+            raise GraphError(f"constant {key!r}: codes of shape {value.data.shape}, declared {value.shape}")
+        value.format.check_codes(value.data, f"constant {key!r}")
+        value.format.to_grid(value.data)
+    elif isinstance(frac, tuple):
+        raise GraphError(f"value {key!r}: only constants may have a binary point per channel")
+
+
+def _check_node(graph: Graph, node: Node, known: set[str]) -> None:
+    op = operator(node.op, node.name)
+    least = sum(not o.endswith("?") for o in op.operands)
+    most = None if any(o.endswith("*") for o in op.operands) else len(op.operands)
+    if len(node.inputs) < least or (most is not None and len(node.inputs) > most):
+        raise op.fail(node, f"takes {least}..{most or 'any'} inputs, has {len(node.inputs)}")
+    for name in node.inputs:
+        if name not in known:
+            raise op.fail(node, f"input {name!r} is not computed before it is read")
+    for name in node.outputs:
+        if name in known or name not in graph.values:
+            raise op.fail(node, f"output {name!r} is computed twice or is not a value")
+    _check_attributes(graph, node)
+    ins, outs = graph.ins(node), graph.outs(node)
+    if all(v.constant for v in ins):
+        raise op.fail(node, "all its inputs are constant; fold it when the graph is made")
+    shapes = op.shapes(node, ins)
+    if shapes != tuple(v.shape for v in outs):
+        raise op.fail(node, f"makes {shapes}, declared {[v.shape for v in outs]}")
+    op.rule(node, ins, outs)
+
+
+def _check_attributes(graph: Graph, node: Node) -> None:
+    op = operator(node.op)
+    optional = {key.lstrip("[") for key in op.attributes if key.startswith("[")} | OUTPUT_STAGE.keys() | {"value"}
+    allowed = {key.lstrip("[") for key in op.attributes}
+    for key in node.attrs:
+        if key not in allowed:
+            raise op.fail(node, f"attribute {key!r} is not one of its own ({', '.join(sorted(allowed))})")
+    for key in allowed - optional:
+        if key not in node.attrs:
+            raise op.fail(node, f"attribute {key!r} is missing")
+    if "rounding" in node.attrs and node.text("rounding") not in RULES:
+        raise op.fail(node, f"rounding {node.text('rounding')!r} is not one of {', '.join(RULES)}")
+    if "lo" in node.attrs or "hi" in node.attrs:
+        _check_bounds(graph, node)
+
+
+def _check_bounds(graph: Graph, node: Node) -> None:
+    """Output bounds must be values of the format, or clamping would make numbers that have no code."""
+    fmt = graph.outs(node)[0].format
+    least, most = fmt.grid_range
+    lo, hi = output_bounds(node, fmt)
+    on_grid = all(fmt.round_scalar(Fraction(end), "floor") == end for end in (lo, hi))
+    if not least <= lo <= hi <= most or not on_grid:
+        raise operator(node.op).fail(node, f"output bounds {lo}..{hi} are not values of {fmt} ({least}..{most})")
+
+
+def _check_borders(graph: Graph, known: set[str]) -> None:
+    for name in graph.outputs:
+        if name not in known or graph.values[name].constant:
+            raise GraphError(f"output {name!r} is not computed by the graph")
+    for name, layout in graph.layouts.items():
+        if name not in graph.inputs and name not in graph.outputs:
+            raise GraphError(f"layout of {name!r}, which is neither input nor output")
+        if sorted(layout) != list(range(len(graph.values[name].shape))):
+            raise GraphError(f"layout {layout} of {name!r} does not name each axis of {graph.values[name].shape} once")
+    computed = {name for node in graph.nodes for name in node.outputs}
+    for name, value in graph.values.items():
+        if not value.constant and name not in computed and name not in graph.inputs:
+            raise GraphError(f"value {name!r} is neither input, constant nor computed")

@@ -1,0 +1,162 @@
+"""What an operator is: shape rule, format rule, exact meaning, range and cost. One subclass per file in `ops/`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.errors import GraphError
+from edgeq.formats import DEFAULT_RULE, Format, encode
+from edgeq.ir.graph import Node, Shape, Value
+
+Codes = npt.NDArray[Any]
+Grid = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Exact result of arithmetic: num / den * 2**-frac, batch first; frac broadcasts along the last axis."""
+
+    num: Grid
+    frac: npt.NDArray[np.int64] | int
+    den: npt.NDArray[np.int64] | int = 1
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Worst case of an accumulation, in Python integers so that nothing here can wrap.
+
+    lo, hi: bounds of every partial sum in any order, one for each channel of `frac`.
+    frac:   binary point of each; den: least and greatest divisor of an average.
+    """
+
+    lo: tuple[int, ...]
+    hi: tuple[int, ...]
+    frac: tuple[int, ...]
+    den: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Least and greatest grid integer of a value."""
+
+    lo: int
+    hi: int
+
+    def hull(self, other: Interval) -> Interval:
+        """The smallest interval that holds both."""
+        return Interval(min(self.lo, other.lo), max(self.hi, other.hi))
+
+
+#: attributes of the output stage that every arithmetic operator shares
+OUTPUT_STAGE = {
+    "rounding": "rounding rule of the one rounding (default half_up)",
+    "lo": "least grid integer of the output after saturation (default: that of its format); a fused ReLU sets 0",
+    "hi": "greatest grid integer of the output after saturation (default: that of its format)",
+}
+
+
+class Operator(ABC):
+    """One operator. The class is the single statement of its meaning; backends have twins tested against it."""
+
+    #: the word in `Node.op`, also the name of the file
+    name: ClassVar[str]
+    #: names of the inputs; a trailing "?" marks an optional one, a trailing "*" any number from one up
+    operands: ClassVar[tuple[str, ...]]
+    #: attribute -> meaning; one that starts with "[" may be absent
+    attributes: ClassVar[dict[str, str]] = {}
+
+    @abstractmethod
+    def shapes(self, node: Node, ins: Sequence[Value]) -> tuple[Shape, ...]:
+        """Output shapes; GraphError where the inputs do not fit."""
+
+    @abstractmethod
+    def rule(self, node: Node, ins: Sequence[Value], outs: Sequence[Value]) -> None:
+        """Format rule: GraphError where formats do not go together."""
+
+    @abstractmethod
+    def evaluate(self, node: Node, ins: Sequence[Value], outs: Sequence[Value], codes: Sequence[Codes]) -> list[Codes]:
+        """The exact meaning: output codes of input codes (activations batch first, constants without batch)."""
+
+    @abstractmethod
+    def bounds(self, node: Node, ins: Sequence[Value], ranges: Sequence[Interval]) -> Bounds | None:
+        """Worst case of the accumulation; None where codes only move."""
+
+    def macs(self, node: Node, ins: Sequence[Value], outs: Sequence[Value]) -> int:
+        """Multiply-accumulates of one inference."""
+        return 0
+
+    def fail(self, node: Node, fact: str) -> GraphError:
+        """An error about this node that speaks the user's layer name."""
+        layer = f" (layer {node.source})" if node.source and node.source != node.name else ""
+        return GraphError(f"{self.name} {node.name}{layer}: {fact}")
+
+
+class Arithmetic(Operator):
+    """An operator that computes exactly on grids and rounds once, in the output stage."""
+
+    @abstractmethod
+    def exact(self, node: Node, ins: Sequence[Value], grids: Sequence[Grid]) -> Exact:
+        """The result before rounding. Grids of activations are batch first, those of constants are not."""
+
+    def rule(self, node: Node, ins: Sequence[Value], outs: Sequence[Value]) -> None:
+        for value in ins:
+            if value.format.channel_axis is not None and not self.per_channel_input(node, ins, value):
+                raise self.fail(node, f"{value.name} has a format per channel; requantise it to one per tensor")
+        if outs[0].format.channel_axis is not None:
+            raise self.fail(node, "its output format is per channel; only constants may be")
+
+    def per_channel_input(self, node: Node, ins: Sequence[Value], value: Value) -> bool:
+        """Whether this input may have a format per channel (weights and biases of matrix operators)."""
+        return False
+
+    def evaluate(self, node: Node, ins: Sequence[Value], outs: Sequence[Value], codes: Sequence[Codes]) -> list[Codes]:
+        grids = [value.format.to_grid(c) for value, c in zip(ins, codes, strict=True)]
+        return [output_stage(node, self.exact(node, ins, grids), outs[0].format)]
+
+
+def output_stage(node: Node, exact: Exact, fmt: Format) -> Codes:
+    """One rounding, saturation, optional tighter bounds, and the codes of what is left."""
+    rounding = node.text("rounding", DEFAULT_RULE)
+    grid = encode(exact.num, np.asarray(exact.frac), fmt, rounding, exact.den)
+    lo, hi = output_bounds(node, fmt)
+    return fmt.from_grid(np.clip(grid, lo, hi))
+
+
+def output_bounds(node: Node, fmt: Format) -> tuple[int, int]:
+    """Grid bounds of the output stage: those of the format, tightened by the attributes `lo` and `hi`."""
+    lo, hi = fmt.grid_range
+    return node.integer("lo", lo), node.integer("hi", hi)
+
+
+class Movement(Operator):
+    """An operator that only moves codes: the output has the input's format, bit for bit."""
+
+    @abstractmethod
+    def move(self, node: Node, value: Value, codes: Codes) -> Codes:
+        """Output codes, batch first."""
+
+    def rule(self, node: Node, ins: Sequence[Value], outs: Sequence[Value]) -> None:
+        if ins[0].format != outs[0].format:
+            raise self.fail(node, f"moves codes, so its output must be {ins[0].format}, not {outs[0].format}")
+        if ins[0].format.channel_axis is not None:
+            raise self.fail(node, f"{ins[0].name} has a format per channel; only constants of matrix operators may")
+
+    def evaluate(self, node: Node, ins: Sequence[Value], outs: Sequence[Value], codes: Sequence[Codes]) -> list[Codes]:
+        return [self.move(node, ins[0], codes[0])]
+
+    def bounds(self, node: Node, ins: Sequence[Value], ranges: Sequence[Interval]) -> Bounds | None:
+        return None
+
+
+def frac_of(value: Value) -> int:
+    """Binary point of a value with one grid."""
+    frac = value.format.frac
+    if not isinstance(frac, int):
+        raise GraphError(f"{value.name}: {value.format} has a grid per channel where one grid is needed")
+    return frac

@@ -1,0 +1,26 @@
+"""sub: element-wise difference of two operands on the finer of their grids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgeq.ir.graph import Node, Value
+from edgeq.ir.operator import OUTPUT_STAGE, Bounds, Exact, Grid, Interval
+from edgeq.ir.ops._elementwise import Elementwise, aligned, aligned_ranges
+
+
+class Sub(Elementwise):
+    """a - b, broadcast from the right."""
+
+    name = "sub"
+    attributes = OUTPUT_STAGE
+
+    def exact(self, node: Node, ins: Sequence[Value], grids: Sequence[Grid]) -> Exact:
+        frac, (a, b) = aligned(grids, ins)
+        return Exact(a - b, frac)
+
+    def bounds(self, node: Node, ins: Sequence[Value], ranges: Sequence[Interval]) -> Bounds:
+        frac, (a, b) = aligned_ranges(ins, ranges)
+        lo, hi = a.lo - b.hi, a.hi - b.lo
+        # The aligned operands have to fit too.
+        return Bounds((min(lo, a.lo, b.lo),), (max(hi, a.hi, b.hi),), (frac,))

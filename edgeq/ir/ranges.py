@@ -1,0 +1,107 @@
+"""Range analysis: the worst case of every value and accumulator, and so the accumulator each node needs.
+
+Bounds come from formats, constants and output bounds by exact interval arithmetic in Python integers. They hold
+for every input and for every order of summation, so an accumulator that holds them can never wrap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from edgeq.errors import RangeError
+from edgeq.formats import DEFAULT_RULE, Format, encode_scalar
+from edgeq.formats.format import ENCODE_LIMIT
+from edgeq.ir.graph import Graph, Node, Value
+from edgeq.ir.operator import Bounds, Interval, Movement, output_bounds
+from edgeq.ir.ops import operator
+
+
+@dataclass(frozen=True)
+class Accumulator:
+    """Worst case of one node, alignment to the output grid and rounding constant included.
+
+    lo, hi: bounds of what the accumulator must hold; bits: width of the least signed integer that does.
+    """
+
+    lo: int
+    hi: int
+
+    @property
+    def bits(self) -> int:
+        return signed_bits(self.lo, self.hi)
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Result of `analyse`: value name -> Interval, node name -> Accumulator (None where codes only move)."""
+
+    values: Mapping[str, Interval]
+    accumulators: Mapping[str, Accumulator | None]
+
+
+def signed_bits(lo: int, hi: int) -> int:
+    """Bits of the least two's complement integer that holds lo..hi."""
+    return max((~lo if lo < 0 else lo).bit_length(), (~hi if hi < 0 else hi).bit_length()) + 1
+
+
+def analyse(graph: Graph) -> Ranges:
+    """Bound every value and accumulator; RangeError names the first node that 64 bits cannot hold."""
+    values: dict[str, Interval] = {}
+    accumulators: dict[str, Accumulator | None] = {}
+    for value in graph.values.values():
+        if value.constant or value.name in graph.inputs:
+            values[value.name] = _known(value)
+    for node in graph.nodes:
+        op, ins, outs = operator(node.op, node.name), graph.ins(node), graph.outs(node)
+        bounds = op.bounds(node, ins, [values[v.name] for v in ins])
+        if bounds is None:
+            accumulators[node.name] = None
+            for out in outs:
+                # Codes that only move keep their range; a pad may bring zeros in.
+                moved = isinstance(op, Movement)
+                values[out.name] = values[ins[0].name].hull(Interval(0, 0)) if moved else _known(out)
+            continue
+        accumulators[node.name] = _accumulator(node, bounds, outs[0].format)
+        values[outs[0].name] = _output(node, bounds, outs[0].format)
+    return Ranges(values, accumulators)
+
+
+def _known(value: Value) -> Interval:
+    """Range of a constant or of anything that its format allows."""
+    if value.data is not None and value.data.size:
+        grid = value.format.to_grid(value.data)
+        return Interval(int(grid.min()), int(grid.max()))
+    return Interval(*value.format.grid_range)
+
+
+def _fracs(fmt: Format, count: int) -> tuple[int, ...]:
+    return fmt.frac if isinstance(fmt.frac, tuple) else (fmt.frac,) * count
+
+
+def _accumulator(node: Node, bounds: Bounds, fmt: Format) -> Accumulator:
+    lo, hi = 0, 0
+    for low, high, frac, out in zip(bounds.lo, bounds.hi, bounds.frac, _fracs(fmt, len(bounds.frac)), strict=True):
+        up, down = max(out - frac, 0), max(frac - out, 0)
+        # Half a step of the output grid is added before the shift; a larger shift than any value rounds to 0 or -1.
+        half = ((bounds.den[1] << min(down, 62)) >> 1) if down or bounds.den[1] > 1 else 0
+        lo, hi = min(lo, (low << min(up, 128)) - half), max(hi, (high << min(up, 128)) + half)
+    if max(-lo, hi) >= ENCODE_LIMIT:
+        raise RangeError(
+            f"{node.op} {node.name} (layer {node.source}): its sum needs {signed_bits(lo, hi)} bits, more than the "
+            "63 that the arithmetic holds exactly; use narrower formats, closer binary points or fewer terms"
+        )
+    return Accumulator(lo, hi)
+
+
+def _output(node: Node, bounds: Bounds, fmt: Format) -> Interval:
+    rule = node.text("rounding", DEFAULT_RULE)
+    least, most = output_bounds(node, fmt)
+    ends = []
+    for channel, (low, high, frac) in enumerate(zip(bounds.lo, bounds.hi, bounds.frac, strict=True)):
+        scale = Fraction(1, 2) ** frac
+        for end, widens in ((low, low < 0), (high, high > 0)):
+            den = bounds.den[0] if widens else bounds.den[1]
+            ends.append(encode_scalar(Fraction(end, den) * scale, fmt, rule, channel))
+    return Interval(max(min(ends), least), min(max(ends), most))
