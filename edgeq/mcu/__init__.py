@@ -1,0 +1,1 @@
+"""C firmware for microcontrollers: lowering, rendering, toolchains and runners."""
