@@ -59,9 +59,12 @@ def analyse(graph: Graph) -> Ranges:
         if bounds is None:
             accumulators[node.name] = None
             for out in outs:
-                # Codes that only move keep their range; a pad may bring zeros in.
+                # Codes that only move keep their range; a pad may bring zeros or its fill value in.
+                fill = node.integer("value", 0)
                 moved = isinstance(op, Movement)
-                values[out.name] = values[ins[0].name].hull(Interval(0, 0)) if moved else _known(out)
+                values[out.name] = (
+                    values[ins[0].name].hull(Interval(min(fill, 0), max(fill, 0))) if moved else _known(out)
+                )
             continue
         accumulators[node.name] = _accumulator(node, bounds, outs[0].format)
         values[outs[0].name] = _output(node, bounds, outs[0].format)

@@ -29,10 +29,13 @@ class MaxPool(Movement):
             raise self.fail(node, f"input {x.shape} must have 1 or 2 spatial axes")
         check_window(self, node, rank, ("kernel", "stride", "padding", "dilation"))
         kernel, padding, dilation = node.ints("kernel"), node.ints("padding"), node.ints("dilation")
-        for i in range(rank):
-            if max(padding[2 * i : 2 * i + 2]) > dilation[i] * (kernel[i] - 1):
-                raise self.fail(node, f"padding {padding} makes windows that see no element")
         out = out_sizes(self, node, x.shape[:-1], kernel, node.ints("stride"), padding, dilation)
+        for i, n in enumerate(x.shape[:-1]):
+            # Dilated taps can step over a small input, so every window is looked at.
+            first = np.arange(out[i])[:, None] * node.ints("stride")[i] - padding[2 * i]
+            seen = first + np.arange(kernel[i]) * dilation[i]
+            if not ((seen >= 0) & (seen < n)).any(axis=1).all():
+                raise self.fail(node, f"padding {padding} and dilation {dilation} make windows that see no element")
         return ((*out, x.shape[-1]),)
 
     def move(self, node: Node, value: Value, codes: Codes) -> Codes:
