@@ -168,8 +168,9 @@ def encode(
     rank = num.ndim - 1 if ndim is None else ndim
     shift = fmt.frac_along(rank) - np.asarray(frac, dtype=np.int64)
     up = np.minimum(np.maximum(shift, 0), 62)
-    # A denominator of 2**62 rounds every numerator below 2**61 as any larger one would.
-    down = np.minimum(np.maximum(-shift, 0), 61)
+    # A denominator of 2**62 rounds every numerator below 2**61 as any larger one would (one of 2**61 would not:
+    # 2**60 / 2**61 is a tie, 2**60 / 2**62 is none).
+    down = np.minimum(np.maximum(-shift, 0), 62)
     return fmt.round_grid(num << up, np.asarray(den, dtype=np.int64) << down, rule)
 
 

@@ -1,0 +1,83 @@
+"""The conformance vectors: current, aimed as they claim, and met by the vector implementation."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from make_vectors import FOLDER, files, promised
+
+from edgeq.errors import FormatError
+from edgeq.formats import FixedPoint, Format, Minifloat, encode, round_ratio
+
+
+def lines(name: str) -> list[list[str]]:
+    """The vectors of a file as lists of words."""
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    return [line.split() for line in text.splitlines() if not line.startswith("#")]
+
+
+def read_format(words: list[str]) -> tuple[Format, list[str]]:
+    """The format that a vector names, and the words after it."""
+    if words[0] == "fixed":
+        return FixedPoint(int(words[1]), int(words[2]), words[3] == "1"), words[4:]
+    e, m, bias, specials, scale = words[1:6]
+    return Minifloat(int(e), int(m), int(bias), specials, int(scale)), words[6:]
+
+
+def test_committed_files_are_current() -> None:
+    assert {p.name for p in FOLDER.iterdir()} == set(files())
+    for name, text in files().items():
+        assert (FOLDER / name).read_text(encoding="utf-8") == text, f"{name}: run tests/formats/make_vectors.py"
+
+
+def test_rounding() -> None:
+    for rule in ("half_up", "half_even", "floor"):
+        table = np.array([[int(w) for w in words[2:]] for words in lines("round.txt") if words[1] == rule])
+        assert len(table) > 900
+        np.testing.assert_array_equal(round_ratio(table[:, 0], table[:, 1], rule), table[:, 2])
+
+
+@pytest.mark.parametrize("name", ["encode_fixed.txt", "encode_minifloat.txt"])
+def test_encode(name: str) -> None:
+    groups: dict[tuple[Format, str], list[list[int]]] = {}
+    for words in lines(name):
+        fmt, rest = read_format(words[1:])
+        groups.setdefault((fmt, rest[0]), []).append([int(w) for w in rest[1:]])
+    for (fmt, rule), rows in groups.items():
+        num, frac, den, code = np.array(rows, dtype=np.int64).T
+        got = fmt.from_grid(encode(num, frac, fmt, rule, den, ndim=1))
+        np.testing.assert_array_equal(got, code, err_msg=f"{fmt} {rule}")
+
+
+def test_decode() -> None:
+    for words in lines("decode.txt"):
+        fmt, (code, grid) = read_format(words[1:])
+        if grid == "invalid":
+            with pytest.raises(FormatError, match="not a finite number"):
+                fmt.to_grid(np.array([int(code)]))
+        else:
+            assert int(fmt.to_grid(np.array([int(code)]))[0]) == int(grid)
+
+
+@pytest.mark.parametrize("name", ["encode_fixed.txt", "encode_minifloat.txt"])
+def test_vectors_aim_at_the_hard_cases(name: str) -> None:
+    """The files hold what their headers claim: ties, saturation, wide accumulators, wide shifts, division."""
+    seen = dict.fromkeys(("tie", "low", "high", "wide", "down >= 63", "up >= 32", "division", "minus to zero"), 0)
+    for words in lines(name):
+        fmt, rest = read_format(words[1:])
+        num, frac, den, code = (int(w) for w in rest[1:])
+        assert promised(num, frac, den, fmt)
+        assert isinstance(fmt.frac, int)
+        grid = Fraction(num, den) * Fraction(2) ** (fmt.frac - frac)
+        lo, hi = fmt.grid_range
+        seen["tie"] += (2 * grid).denominator == 1 and grid.denominator == 2
+        seen["low"] += grid < lo
+        seen["high"] += grid > hi
+        seen["wide"] += abs(num) >= (1 << 60)
+        seen["down >= 63"] += frac - fmt.frac >= 63 and num != 0
+        seen["up >= 32"] += fmt.frac - frac >= 32 and num != 0
+        seen["division"] += den > 1
+        seen["minus to zero"] += num < 0 and code == 0
+    assert min(seen.values()) >= 30, seen
