@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from math import prod
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeq.errors import RangeError
 from edgeq.formats import RULES, FixedPoint, Format
@@ -64,7 +65,7 @@ class Growth:
         self.pool.append(name)
         self.intervals[name] = Interval(*fmt.grid_range)
 
-    def constant(self, name: str, codes: np.ndarray, fmt: Format) -> str:  # type: ignore[type-arg]
+    def constant(self, name: str, codes: npt.NDArray[np.int64], fmt: Format) -> str:
         """Add a constant."""
         name = self.builder.constant(name, codes, fmt, name)
         data = self.value(name).data
@@ -83,7 +84,8 @@ class Growth:
             fmt = self._format(op, names, attrs)
         if OUTPUT_STAGE.keys() <= operator(op).attributes.keys():
             attrs.update(self._output_stage(fmt))
-        name = self.builder.node(op, f"{op}_{len(self.builder.nodes)}", names, fmt, **attrs)
+        label = f"{op}_{len(self.builder.nodes)}"
+        name = self.builder.node(op, label, names, fmt, label, **attrs)
         try:
             ranges = analyse(self._graph())
         except RangeError:
