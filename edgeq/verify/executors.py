@@ -1,0 +1,115 @@
+"""What can execute a graph, behind one method: golden emulator, its slow reference, compiled C, emulated boards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy.typing as npt
+
+from edgeq.errors import InputError
+from edgeq.ir import Graph
+
+if TYPE_CHECKING:
+    from edgeq.boards import Board
+    from edgeq.mcu.build import BuildResult
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """One way to run a network.
+
+    name:     what reports call it.
+    may_skip: whether tensors may be absent from its traces (a float reference does not show fused layers).
+    """
+
+    name: str
+    may_skip: bool
+
+    def trace(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
+        """Run a batch of input codes (graph layout, batch first); codes, or real numbers, of every value by name."""
+        ...
+
+
+@dataclass
+class TraceFunction:
+    """An executor from a function of input codes."""
+
+    name: str
+    function: Callable[[Mapping[str, npt.NDArray[Any]]], Mapping[str, npt.NDArray[Any]]]
+    may_skip: bool = False
+
+    def trace(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
+        return dict(self.function(inputs))
+
+
+def emulator(graph: Graph) -> Executor:
+    """The golden execution, fast path."""
+    from edgeq.emulator import reference as fast
+
+    return TraceFunction("emulator", lambda inputs: fast(graph, inputs))
+
+
+def reference(graph: Graph) -> Executor:
+    """The golden execution, slow obvious path: every operator's own meaning."""
+    from edgeq.emulator import reference as slow
+
+    return TraceFunction("reference", lambda inputs: slow(graph, inputs))
+
+
+def built(build: BuildResult, name: str) -> Executor:
+    """Compiled firmware, on the host or on an emulated board."""
+    from edgeq.mcu.execute import trace
+
+    return TraceFunction(name, lambda inputs: trace(build, inputs))
+
+
+def on_board(graph: Graph, board: Board, folder: Path) -> Executor:
+    """The executor of a board; firmware is built into `folder`/<board name>."""
+    if board.kind == "emulator":
+        return emulator(graph)
+    from edgeq.mcu.build import build
+
+    return built(build(graph, board, folder / board.name), board.name)
+
+
+def find(what: Any, graph: Graph, folder: Path) -> Executor:
+    """Anything that names an execution to an `Executor`.
+
+    what: "emulator", "reference", a board's name, file or `Board`; a `Graph` (run in the emulator: another
+    version of the same network); a `BuildResult`; a prepared torch module (the float reference); an `Executor`.
+    """
+    if isinstance(what, str) and what == "reference":
+        return reference(graph)
+    if isinstance(what, str | Path):
+        from edgeq.boards import load_board
+
+        return on_board(graph, load_board(what), folder)
+    if isinstance(what, Graph):
+        return TraceFunction(f"graph {what.name!r}", emulator(what).trace)
+    if isinstance(what, Executor):
+        found: Executor = what
+        return found
+    return _find_object(what, graph, folder)
+
+
+def _find_object(what: Any, graph: Graph, folder: Path) -> Executor:
+    from edgeq.boards import Board
+
+    if isinstance(what, Board):
+        return on_board(graph, what, folder)
+    kinds = {cls.__module__ for cls in type(what).__mro__}
+    if "edgeq.mcu.build" in kinds:
+        return built(what, f"firmware in {what.path}")
+    if "torch.nn.modules.module" in kinds:
+        from edgeq.verify.torch_reference import torch_reference
+
+        return torch_reference(graph, what)
+    raise InputError(
+        f"cannot execute a network on {type(what).__name__}; give a board's name, 'emulator', 'reference', "
+        "a Graph, a BuildResult or a prepared torch module"
+    )
