@@ -252,7 +252,20 @@ def _board_from(root: _Table) -> Board:
     if gcc is None and zig is None:
         raise root.fail("gcc", "neither [gcc] nor [zig] is there; give at least one, or nothing can build for it")
     return Board(
-        name, description, kind, source, aliases, core, isa, clock_hz, memories, gcc, zig, qemu, unicorn, root.path
+        name,
+        description,
+        kind,
+        source,
+        aliases,
+        core,
+        isa,
+        clock_hz,
+        memories,
+        gcc,
+        zig,
+        qemu,
+        unicorn,
+        root.path,
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 from edgeq.errors import FileError
@@ -29,10 +27,6 @@ def resource_dir(name: str) -> Path:
 
 def cache_dir() -> Path:
     """Return the folder for things that can be built again, by the platform's custom (not created here)."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "edgeq"
+    import platformdirs
+
+    return platformdirs.user_cache_path("edgeq", appauthor=False)

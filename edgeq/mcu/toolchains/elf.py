@@ -80,7 +80,9 @@ class Image:
         index = bisect.bisect_right(starts, address) - 1
         if index >= 0:
             function = self.functions[index]
-            if address < function.address + max(function.size, 2):
+            # Functions written in assembly may have no size: they reach as far as the next one.
+            after = self.functions[index + 1].address if index + 1 < len(self.functions) else address + 1
+            if address < (function.address + function.size if function.size else after):
                 return function.name
         return f"{address:#010x}"
 
@@ -120,15 +122,11 @@ def read_image(path: Path) -> Image:
     try:
         with path.open("rb") as stream:
             elf = ELFFile(stream)
-            segments = tuple(
-                Segment(s["p_paddr"], s.data()) for s in elf.iter_segments("PT_LOAD") if s["p_filesz"] > 0
-            )
+            segments = tuple(Segment(s["p_paddr"], s.data()) for s in elf.iter_segments("PT_LOAD") if s["p_filesz"] > 0)
             allocated = [s for s in elf.iter_sections() if s["sh_flags"] & _SHF_ALLOC and s["sh_size"] > 0]
-            code = tuple(
-                Segment(s["sh_addr"], s.data()) for s in allocated if s["sh_flags"] & _SHF_EXECINSTR
-            )
+            code = tuple(Segment(s["sh_addr"], s.data()) for s in allocated if s["sh_flags"] & _SHF_EXECINSTR)
             symbols = _read_symbols(elf)
-            functions = sorted((s for s in symbols.values() if s.is_function), key=lambda s: s.address)
+            functions = sorted((s for s in symbols.values() if s.is_function), key=lambda s: (s.address, s.size))
             return Image(
                 path=path,
                 entry=elf["e_entry"],

@@ -13,7 +13,15 @@ HARNESS_SOURCES = ("harness.c", "semihost.c")
 DEFAULT_STACK_BYTES = 1024  # the linker refuses an image that leaves less RAM than this for the stack
 
 # -ffreestanding gives <stdint.h> without a C library; -fbuiltin keeps short memcpy calls inline all the same.
-COMMON_CFLAGS = ("-std=c99", "-Wall", "-Wextra", "-ffreestanding", "-fbuiltin", "-ffunction-sections", "-fdata-sections")
+COMMON_CFLAGS = (
+    "-std=c99",
+    "-Wall",
+    "-Wextra",
+    "-ffreestanding",
+    "-fbuiltin",
+    "-ffunction-sections",
+    "-fdata-sections",
+)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class ZigToolchain(Toolchain):
 
     def link_flags(self) -> tuple[list[str], list[str]]:
         # zig turns undefined behaviour into traps unless told otherwise. No -nostdlib: it drops compiler-rt too.
-        return ["-fno-sanitize=undefined", "-g0", "-Wl,--gc-sections", "-Wl,--strip-debug"], []
+        return ["-fno-sanitize=undefined", "-g0", "-Wl,--gc-sections"], []
 
 
 def zig_present() -> bool:
