@@ -1,0 +1,217 @@
+"""Plan: the order in which nodes run and the offset of every value in one arena."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgeq.errors import GraphError
+from edgeq.ir import Graph, Node
+from edgeq.schedule.lifetimes import Block, Profile, lifetimes, make_blocks
+from edgeq.schedule.order import beam_order, given_order
+from edgeq.schedule.packing import Packing, lower_bound, pack
+
+ALIGNMENT = 8
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and when a value lives: `bytes` from `offset`, from time `first` to time `last`, both included."""
+
+    offset: int
+    bytes: int
+    first: int
+    last: int
+
+    @property
+    def end(self) -> int:
+        """First byte after the value."""
+        return self.offset + self.bytes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A memory plan.
+
+    order:       node names in execution order.
+    buffers:     value name -> Placement, for every value that is not constant.
+    arena_bytes: size of the arena, a multiple of `alignment`; every offset is one too.
+    lower_bound: most bytes (rounded up to the alignment) that live at one time in this order.
+    optimal:     whether no placement of this order is smaller; method: what found it.
+    aliases:     value -> the value whose bytes it is (reshape).
+    in_place:    value -> the input of its node that it overwrites.
+    """
+
+    order: tuple[str, ...]
+    buffers: Mapping[str, Placement]
+    arena_bytes: int
+    alignment: int
+    lower_bound: int
+    optimal: bool
+    method: str
+    aliases: Mapping[str, str]
+    in_place: Mapping[str, str]
+
+    @property
+    def times(self) -> int:
+        """Number of points in time: before the first node, each node, after the last."""
+        return len(self.order) + 2
+
+    def root(self, name: str) -> str:
+        """The value whose bytes `name` is, through any number of aliases."""
+        while name in self.aliases:
+            name = self.aliases[name]
+        return name
+
+    def label(self, time: int) -> str:
+        """What happens at a time: "inputs", a node's name, or "outputs"."""
+        return ("inputs", *self.order, "outputs")[time]
+
+    def live(self, time: int) -> list[str]:
+        """Values whose bytes are needed at a time, by offset."""
+        names = [n for n, b in self.buffers.items() if b.first <= time <= b.last]
+        return sorted(names, key=lambda n: (self.buffers[n].offset, n))
+
+    def live_bytes(self, time: int) -> int:
+        """Bytes occupied at a time; bytes that values share count once."""
+        total = end = 0
+        for name in self.live(time):
+            place = self.buffers[name]
+            total += max(place.end - max(place.offset, end), 0)
+            end = max(end, place.end)
+        return total
+
+    @property
+    def peak(self) -> int:
+        """The time at which most bytes are live (the first of them)."""
+        return max(range(self.times), key=lambda t: (self.live_bytes(t), -t))
+
+    def peak_values(self) -> list[tuple[str, int]]:
+        """The values that hold the peak and their bytes, largest first; bytes that values share count once."""
+        time = self.peak
+        kept: dict[str, int] = {}
+        for name in self.live(time):
+            overwrites_now = name in self.in_place and self.buffers[name].first == time
+            if not overwrites_now:
+                kept.setdefault(self.root(name), self.buffers[name].bytes)
+        return sorted(kept.items(), key=lambda pair: (-pair[1], pair[0]))
+
+    def timeline(self) -> list[dict[str, Any]]:
+        """One row for each value, for a plot: name, offset, bytes, first and last time, what it shares bytes with."""
+        return [
+            {
+                "value": name,
+                "offset": place.offset,
+                "bytes": place.bytes,
+                "first": place.first,
+                "last": place.last,
+                "alias_of": self.aliases.get(name),
+                "overwrites": self.in_place.get(name),
+            }
+            for name, place in self.buffers.items()
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as a JSON object, with the live bytes of each time and the values at the peak."""
+        return {
+            "arena_bytes": self.arena_bytes,
+            "alignment": self.alignment,
+            "lower_bound": self.lower_bound,
+            "optimal": self.optimal,
+            "method": self.method,
+            "order": list(self.order),
+            "times": [self.label(t) for t in range(self.times)],
+            "live_bytes": [self.live_bytes(t) for t in range(self.times)],
+            "peak": {
+                "time": self.peak,
+                "at": self.label(self.peak),
+                "values": [{"value": n, "bytes": b} for n, b in self.peak_values()],
+            },
+            "buffers": self.timeline(),
+        }
+
+
+def reshape_aliases(graph: Graph) -> dict[str, str]:
+    """Values that are another value's bytes under another shape."""
+    return {node.outputs[0]: node.inputs[0] for node in graph.nodes if node.op == "reshape"}
+
+
+def make_plan(
+    graph: Graph,
+    sizes: Mapping[str, int],
+    in_place: Mapping[str, Sequence[str]] | None = None,
+    *,
+    aliases: Mapping[str, str] | None = None,
+    alignment: int = ALIGNMENT,
+    reorder: bool = True,
+) -> Plan:
+    """Order the nodes and place every value in one arena.
+
+    sizes:     bytes of every value that is not constant.
+    in_place:  node name -> inputs that its kernel may overwrite while it reads them (default: none).
+    aliases:   value -> the value whose bytes it is (default: the reshapes).
+    alignment: of every offset and of the arena's size, in bytes.
+    reorder:   whether another topological order may be taken when its arena is smaller.
+    """
+    sharing = reshape_aliases(graph) if aliases is None else aliases
+    missing = [v.name for v in graph.values.values() if not v.constant and sizes.get(v.name, 0) <= 0]
+    if missing:
+        raise GraphError(f"value {missing[0]!r} has no size to plan with")
+    kernels = in_place or {}
+    best = _planned(graph, given_order(graph), sizes, sharing, kernels, alignment)
+    other = beam_order(graph, sizes, sharing) if reorder else None
+    if other is not None:
+        rival = _planned(graph, other, sizes, sharing, kernels, alignment)
+        best = min(best, rival, key=lambda plan: plan.arena_bytes)
+    return best
+
+
+def _planned(
+    graph: Graph,
+    order: Sequence[Node],
+    sizes: Mapping[str, int],
+    aliases: Mapping[str, str],
+    in_place: Mapping[str, Sequence[str]],
+    alignment: int,
+) -> Plan:
+    """Place the values of one order, with in-place results and, if that is not yet the bound, without."""
+    found = []
+    for kernels in (in_place, {}) if in_place else ({},):
+        blocks, taken = make_blocks(graph, order, sizes, aliases, kernels)
+        lives = lifetimes(graph, order)
+        profiles = _aligned([b.profile(sizes, lives, len(order) + 2) for b in blocks], alignment)
+        packing = pack(profiles)
+        places = _placements(blocks, packing, sizes, graph, order)
+        names = tuple(n.name for n in order)
+        found.append(
+            Plan(
+                names,
+                places,
+                packing.height,
+                alignment,
+                lower_bound(profiles),
+                packing.optimal,
+                packing.method,
+                dict(aliases),
+                taken,
+            )
+        )
+        if packing.height == packing.bound:
+            # Overwriting an input only removes bytes that live at the same time, so the other bound is no lower.
+            break
+    return min(found, key=lambda plan: plan.arena_bytes)
+
+
+def _aligned(profiles: Sequence[Profile], alignment: int) -> list[Profile]:
+    return [np.asarray(-(-p // alignment) * alignment, dtype=np.int64) for p in profiles]
+
+
+def _placements(
+    blocks: Sequence[Block], packing: Packing, sizes: Mapping[str, int], graph: Graph, order: Sequence[Node]
+) -> dict[str, Placement]:
+    offsets = {name: offset for block, offset in zip(blocks, packing.offsets, strict=True) for name in block.values}
+    lives = lifetimes(graph, order)
+    return {name: Placement(offsets[name], sizes[name], lives[name].first, lives[name].last) for name in lives}
