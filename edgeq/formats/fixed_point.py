@@ -34,6 +34,8 @@ class FixedPoint(Format):
     def __post_init__(self) -> None:
         if isinstance(self.width, bool) or not isinstance(self.width, int) or not 1 <= self.width <= 32:
             raise FormatError(f"FixedPoint width must be 1..32 bits, not {self.width!r}")
+        if not isinstance(self.sign, bool):
+            raise FormatError(f"FixedPoint sign must be True or False, not {self.sign!r}")
         check_exponent(self.point, self.axis, "FixedPoint binary point")
 
     @property

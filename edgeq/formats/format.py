@@ -33,6 +33,8 @@ def check_exponent(value: Frac, axis: int | None, what: str) -> None:
         raise FormatError(f"{what} must be an int or a non-empty tuple of ints, not {value!r}")
     if any(abs(v) > MAX_FRAC for v in items):
         raise FormatError(f"{what} {value!r} is outside -{MAX_FRAC}..{MAX_FRAC}")
+    if axis is not None and (type(axis) is not int or axis < 0):
+        raise FormatError(f"{what}: axis must be None or an int of at least 0, not {axis!r}")
     if isinstance(value, tuple) != (axis is not None):
         raise FormatError(f"{what} {value!r} with axis {axis!r}: a tuple needs an axis, one int has none")
 
@@ -132,9 +134,12 @@ class Format(ABC):
             where = tuple(int(i) for i in np.argwhere(np.isnan(values))[0])
             raise FormatError(f"{place}: element {where} is NaN; remove it before quantising")
         lo, hi = self.grid_range
-        units = np.ldexp(values, self.frac_along(values.ndim))
+        with np.errstate(over="ignore", under="ignore"):
+            units = np.ldexp(values, self.frac_along(values.ndim))
         # Everything beyond the range saturates, so clipping first changes nothing and keeps the numbers in int64.
+        # What is too small for float64 in grid units is less than any half step, but not zero: its sign counts.
         units = np.clip(units, lo - 2.0, hi + 2.0)
+        units = np.where((units == 0) & (values != 0), np.copysign(np.finfo(np.float64).tiny, values), units)
         # 2**-extra is finer than any tie of this format needs; what float64 holds below it is kept as a sticky bit.
         extra = 62 - max(abs(lo - 2), abs(hi + 2)).bit_length()
         scaled = np.ldexp(units, extra)

@@ -56,13 +56,13 @@ class Minifloat(Format):
                 f"Minifloat E{self.exponent}M{self.mantissa} is not supported: "
                 "use 1 to 5 exponent bits, 0 or more mantissa bits and 3 to 8 bits in all, sign included"
             )
-        if self.specials not in SPECIALS:
+        if not isinstance(self.specials, str) or self.specials not in SPECIALS:
             raise FormatError(f"Minifloat specials {self.specials!r} unknown; choose one of {', '.join(SPECIALS)}")
         if self.specials == "ocp" and (self.exponent, self.mantissa) not in ((4, 3), (5, 2)):
             raise FormatError(f"OCP specials exist for E4M3 and E5M2, not for {self.name}")
         if self.bias is None:
             object.__setattr__(self, "bias", (1 << (self.exponent - 1)) - (self.specials != "fnuz"))
-        if not isinstance(self.bias, int) or abs(self.bias) > 256:
+        if type(self.bias) is not int or abs(self.bias) > 256:
             raise FormatError(f"Minifloat bias must be an int in -256..256, not {self.bias!r}")
         check_exponent(self.scale, self.axis, "Minifloat scale")
 
@@ -133,7 +133,8 @@ class Minifloat(Format):
         exponent = np.maximum(_bit_length(magnitude) - self.mantissa, 0)
         stored = magnitude >> np.maximum(exponent - 1, 0)
         code = stored + (np.maximum(exponent - 1, 0) << self.mantissa)
-        return np.where(grid < 0, code | (1 << (self.bits - 1)), code)
+        signed: Int64Array = np.where(grid < 0, code | (1 << (self.bits - 1)), code)
+        return signed
 
     def round_scalar(self, x: Fraction, rule: str) -> int:
         step = 1
@@ -159,7 +160,8 @@ class Minifloat(Format):
             q = q + (above | tie).astype(np.int64)
         elif rule == "half_even":
             q = q + (above | (tie & ((q & 1) == 1))).astype(np.int64)
-        return np.clip(np.clip(q, -2 * top, 2 * top) << step_log2, -top, top)
+        rounded: Int64Array = np.clip(np.clip(q, -2 * top, 2 * top) << step_log2, -top, top)
+        return rounded
 
     def per_tensor(self, frac: int) -> Minifloat:
         assert self.bias is not None

@@ -49,7 +49,8 @@ def _half_up(q: Int64Array, r: Int64Array, d: Int64Array) -> Int64Array:
 
 
 def _half_even(q: Int64Array, r: Int64Array, d: Int64Array) -> Int64Array:
-    return q + ((r > d - r) | ((r == d - r) & ((q & 1) == 1))).astype(np.int64)
+    rounded: Int64Array = q + ((r > d - r) | ((r == d - r) & ((q & 1) == 1))).astype(np.int64)
+    return rounded
 
 
 def _floor(q: Int64Array, r: Int64Array, d: Int64Array) -> Int64Array:

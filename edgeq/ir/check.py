@@ -5,21 +5,29 @@ from __future__ import annotations
 from fractions import Fraction
 
 from edgeq.errors import GraphError
-from edgeq.formats import RULES
+from edgeq.formats import RULES, Format
 from edgeq.ir.graph import Graph, Node, Value
-from edgeq.ir.operator import OUTPUT_STAGE, output_bounds
+from edgeq.ir.operator import OUTPUT_STAGE, Operator, output_bounds
 from edgeq.ir.ops import operator
 from edgeq.ir.ranges import Ranges, analyse
 
-#: no tensor of a network for a microcontroller or FPGA is larger; damaged files ask for more
-MAX_ELEMENTS = 1 << 31
+#: no tensor of a network for a microcontroller or FPGA is larger; damaged files ask for more. Sums over a whole
+#: constant of the widest format (33 bits and sign) stay within int64.
+MAX_ELEMENTS = 1 << 29
 MAX_RANK = 6
+MAX_NODES = 1 << 16
+MAX_NAME = 300
+#: characters that could end a string or a comment where generated sources and reports quote a name
+NOT_IN_NAMES = frozenset('"\\*?')
 
 
 def check(graph: Graph) -> Ranges:
     """Raise GraphError (RangeError, FormatError) naming the first broken rule; else return the range analysis."""
     if not graph.inputs or not graph.outputs:
         raise GraphError(f"graph {graph.name!r} needs at least one input and one output")
+    if len(graph.nodes) > MAX_NODES:
+        raise GraphError(f"graph {graph.name!r}: {len(graph.nodes)} nodes are more than the {MAX_NODES} supported")
+    _check_text(graph.name, "graph name")
     for key, value in graph.values.items():
         _check_value(key, value)
     known = {v.name for v in graph.constants()}
@@ -29,6 +37,8 @@ def check(graph: Graph) -> Ranges:
         known.add(name)
     names: set[str] = set()
     for node in graph.nodes:
+        _check_text(node.name, "node name")
+        _check_text(node.source, f"source of node {node.name!r}", empty=True)
         if node.name in names:
             raise GraphError(f"node name {node.name!r} stands twice")
         names.add(node.name)
@@ -38,10 +48,20 @@ def check(graph: Graph) -> Ranges:
     return analyse(graph)
 
 
+def _check_text(text: str, what: str, empty: bool = False) -> None:
+    """Names must be printable, short, and harmless in the sources and reports that quote them."""
+    if not isinstance(text, str) or not (text or empty) or len(text) > MAX_NAME:
+        raise GraphError(f"{what} {text[:80]!r} must be text of 1 to {MAX_NAME} characters")
+    if not text.isprintable() or not NOT_IN_NAMES.isdisjoint(text):
+        raise GraphError(f"{what} {text[:80]!r} must be printable, without {' '.join(sorted(NOT_IN_NAMES))}; rename it")
+
+
 def _check_value(key: str, value: Value) -> None:
-    if key != value.name or not key:
+    _check_text(key, "value name")
+    _check_text(value.source, f"source of value {key!r}", empty=True)
+    if key != value.name:
         raise GraphError(f"value {key!r} is stored under another name than its own, {value.name!r}")
-    if len(value.shape) > MAX_RANK or any(not isinstance(n, int) or n < 1 for n in value.shape):
+    if len(value.shape) > MAX_RANK or any(type(n) is not int or n < 1 for n in value.shape):
         raise GraphError(f"value {key!r}: shape {value.shape} must be at most {MAX_RANK} positive sizes")
     if value.size > MAX_ELEMENTS:
         raise GraphError(f"value {key!r}: {value.size} elements are more than the {MAX_ELEMENTS} supported")
@@ -63,13 +83,15 @@ def _check_node(graph: Graph, node: Node, known: set[str]) -> None:
     most = None if any(o.endswith("*") for o in op.operands) else len(op.operands)
     if len(node.inputs) < least or (most is not None and len(node.inputs) > most):
         raise op.fail(node, f"takes {least}..{most or 'any'} inputs, has {len(node.inputs)}")
+    if len(node.outputs) != 1:
+        raise op.fail(node, f"makes 1 output, has {len(node.outputs)}")
     for name in node.inputs:
         if name not in known:
             raise op.fail(node, f"input {name!r} is not computed before it is read")
     for name in node.outputs:
         if name in known or name not in graph.values:
             raise op.fail(node, f"output {name!r} is computed twice or is not a value")
-    _check_attributes(graph, node)
+    _check_attributes(node)
     ins, outs = graph.ins(node), graph.outs(node)
     if all(v.constant for v in ins):
         raise op.fail(node, "all its inputs are constant; fold it when the graph is made")
@@ -77,27 +99,40 @@ def _check_node(graph: Graph, node: Node, known: set[str]) -> None:
     if shapes != tuple(v.shape for v in outs):
         raise op.fail(node, f"makes {shapes}, declared {[v.shape for v in outs]}")
     op.rule(node, ins, outs)
+    if "lo" in node.attrs or "hi" in node.attrs:
+        _check_bounds(node, outs[0].format)
 
 
-def _check_attributes(graph: Graph, node: Node) -> None:
+def _check_attributes(node: Node) -> None:
     op = operator(node.op)
     optional = {key.lstrip("[") for key in op.attributes if key.startswith("[")} | OUTPUT_STAGE.keys() | {"value"}
     allowed = {key.lstrip("[") for key in op.attributes}
     for key in node.attrs:
         if key not in allowed:
-            raise op.fail(node, f"attribute {key!r} is not one of its own ({', '.join(sorted(allowed))})")
+            raise op.fail(node, f"attribute {key[:80]!r} is not one of its own ({', '.join(sorted(allowed))})")
+        _check_attribute(op, node, key)
     for key in allowed - optional:
         if key not in node.attrs:
             raise op.fail(node, f"attribute {key!r} is missing")
     if "rounding" in node.attrs and node.text("rounding") not in RULES:
         raise op.fail(node, f"rounding {node.text('rounding')!r} is not one of {', '.join(RULES)}")
-    if "lo" in node.attrs or "hi" in node.attrs:
-        _check_bounds(graph, node)
 
 
-def _check_bounds(graph: Graph, node: Node) -> None:
+def _check_attribute(op: Operator, node: Node, key: str) -> None:
+    """An attribute is text, an int or a tuple of ints (of Python's own types, within 64 bits)."""
+    value = node.attrs[key]
+    if isinstance(value, str):
+        _check_text(value, f"{op.name} {node.name}: attribute {key!r}", empty=True)
+        return
+    items = value if isinstance(value, tuple) else (value,)
+    if any(type(item) is not int for item in items):
+        raise op.fail(node, f"attribute {key!r} must be text, an int or a tuple of ints, not {str(value)[:80]}")
+    if any(abs(item) >= 1 << 62 for item in items):
+        raise op.fail(node, f"attribute {key!r} has a number that 63 bits do not hold")
+
+
+def _check_bounds(node: Node, fmt: Format) -> None:
     """Output bounds must be values of the format, or clamping would make numbers that have no code."""
-    fmt = graph.outs(node)[0].format
     least, most = fmt.grid_range
     lo, hi = output_bounds(node, fmt)
     on_grid = all(fmt.round_scalar(Fraction(end), "floor") == end for end in (lo, hi))

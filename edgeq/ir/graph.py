@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,6 +52,17 @@ class Value:
     def constant(self) -> bool:
         """Whether the codes are known when the graph is made."""
         return self.data is not None
+
+    @cached_property
+    def row_sums(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Of a constant: for each index of its first axis the sum of its positive and of its negative grid integers.
+
+        Kept, because every range analysis of every graph that shares this value asks for it.
+        """
+        assert self.data is not None
+        grid = self.format.to_grid(self.data).reshape(self.shape[0], -1)
+        positive, negative = np.maximum(grid, 0).sum(axis=1), np.minimum(grid, 0).sum(axis=1)
+        return tuple(positive.tolist()), tuple(negative.tolist())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Value):

@@ -20,14 +20,18 @@ WINDOW_ATTRIBUTES = {
 }
 
 
+#: no window attribute is larger; damaged files ask for more than memory holds
+MAX_WINDOW = (1 << 16) - 1
+
+
 def check_window(op: Operator, node: Node, rank: int, keys: Sequence[str]) -> None:
     """Raise GraphError unless the window attributes have `rank` (padding: twice) sensible entries."""
     for key in keys:
         values = node.ints(key)
         want = 2 * rank if key == "padding" else rank
         least = 0 if key in ("padding", "output_padding") else 1
-        if len(values) != want or any(v < least for v in values):
-            raise op.fail(node, f"{key} {values} must be {want} ints of at least {least}")
+        if len(values) != want or any(not least <= v <= MAX_WINDOW for v in values):
+            raise op.fail(node, f"{key} {values} must be {want} ints of {least} to {MAX_WINDOW}")
 
 
 def out_sizes(

@@ -47,7 +47,8 @@ def aligned_bias(x: Value, weight: Value, bias: Value) -> Int64Array:
     assert bias.data is not None
     frac = np.asarray(bias.format.frac, dtype=np.int64)
     shift = np.asarray(accumulator_frac(x, weight), dtype=np.int64) - frac
-    return bias.format.to_grid(bias.data) << np.minimum(shift, 62)
+    aligned: Int64Array = bias.format.to_grid(bias.data) << np.minimum(shift, 62)
+    return aligned
 
 
 def add_bias(num: Grid, ins: Sequence[Value]) -> Grid:
@@ -58,10 +59,7 @@ def add_bias(num: Grid, ins: Sequence[Value]) -> Grid:
 def matrix_bounds(ins: Sequence[Value], ranges: Sequence[Interval]) -> Bounds:
     """Bounds of every partial sum, whatever the order: positive and negative terms are added apart."""
     x, weight = ins[0], ins[1]
-    assert weight.data is not None
-    w = weight.format.to_grid(weight.data).reshape(weight.shape[0], -1)
-    pos = [int(s) for s in np.where(w > 0, w, 0).sum(axis=1)]
-    neg = [int(s) for s in np.where(w < 0, w, 0).sum(axis=1)]
+    pos, neg = weight.row_sums
     high, low = max(ranges[0].hi, 0), min(ranges[0].lo, 0)
     bias = _bias_terms(ins)
     lo = tuple(p * low + n * high + min(b, 0) for p, n, b in zip(pos, neg, bias, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -41,12 +42,12 @@ class AveragePool(Arithmetic):
         geometry = (node.ints("kernel"), node.ints("stride"), node.ints("padding"), ones, out[:-1], 0)
         num = np.sum([view for _, view in taps(grids[0], *geometry)], axis=0)
         if node.integer("include_pad"):
-            return Exact(num, frac_of(ins[0]), int(np.prod(node.ints("kernel"))))
+            return Exact(num, frac_of(ins[0]), prod(node.ints("kernel")))
         seen = np.ones((1, *ins[0].shape[:-1], 1), dtype=np.int64)
         return Exact(num, frac_of(ins[0]), np.sum([view for _, view in taps(seen, *geometry)], axis=0))
 
     def bounds(self, node: Node, ins: Sequence[Value], ranges: Sequence[Interval]) -> Bounds:
-        terms = int(np.prod(node.ints("kernel")))
+        terms = prod(node.ints("kernel"))
         lo, hi = terms * min(ranges[0].lo, 0), terms * max(ranges[0].hi, 0)
         least = terms if node.integer("include_pad") else 1
         return Bounds((lo,), (hi,), (frac_of(ins[0]),), (least, terms))

@@ -31,10 +31,7 @@ class MaxPool(Movement):
         kernel, padding, dilation = node.ints("kernel"), node.ints("padding"), node.ints("dilation")
         out = out_sizes(self, node, x.shape[:-1], kernel, node.ints("stride"), padding, dilation)
         for i, n in enumerate(x.shape[:-1]):
-            # Dilated taps can step over a small input, so every window is looked at.
-            first = np.arange(out[i])[:, None] * node.ints("stride")[i] - padding[2 * i]
-            seen = first + np.arange(kernel[i]) * dilation[i]
-            if not ((seen >= 0) & (seen < n)).any(axis=1).all():
+            if not _all_see(n, out[i], kernel[i], node.ints("stride")[i], padding[2 * i], dilation[i]):
                 raise self.fail(node, f"padding {padding} and dilation {dilation} make windows that see no element")
         return ((*out, x.shape[-1]),)
 
@@ -44,3 +41,15 @@ class MaxPool(Movement):
         geometry = (node.ints("kernel"), node.ints("stride"), node.ints("padding"), node.ints("dilation"))
         views = [view for _, view in taps(grid, *geometry, out[:-1], _NOTHING)]
         return value.format.from_grid(np.maximum.reduce(views))
+
+
+def _all_see(size: int, windows: int, kernel: int, stride: int, begin: int, dilation: int) -> bool:
+    """Whether each window along one axis has a tap on an element; dilated taps can step over a small input."""
+    if (windows - 1) * stride - begin >= size:
+        return False
+    for start in range(-begin, min(0, windows * stride - begin), stride):
+        # The first tap at or after element 0.
+        tap = -(start // dilation)
+        if tap >= kernel or start + tap * dilation >= size:
+            return False
+    return True
