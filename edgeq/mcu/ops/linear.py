@@ -1,0 +1,16 @@
+"""linear in C: rows times constant weights."""
+
+from __future__ import annotations
+
+from edgeq.mcu.ops._matrix import matrix_fixed, matrix_params, matrix_stage
+from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
+
+
+def _generic(ctx: Context) -> Call:
+    made, x, weight = matrix_stage(ctx), ctx.ins[0], ctx.ins[1]
+    outputs, inputs = weight.shape
+    sizes = {"rows": x.size // inputs, "inputs": inputs, "outputs": outputs}
+    return Call(matrix_fixed(ctx, made), {**sizes, **matrix_params(ctx, made)}, (x.name,))
+
+
+VARIANTS = (Variant(PORTABLE, "linear", "four outputs at a time", always, _generic),)

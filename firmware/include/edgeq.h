@@ -1,0 +1,28 @@
+/* edgeq.h: what a generated network and its application share: status codes and the macros one may override. */
+#ifndef EDGEQ_H
+#define EDGEQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum {
+    EDGEQ_OK = 0,
+    EDGEQ_ERROR_ARGUMENT = 1, /* a null pointer, or an index of an input or output that does not exist */
+    EDGEQ_ERROR_ARENA = 2,    /* the arena is smaller than <NET>_ARENA_BYTES */
+    EDGEQ_ERROR_ALIGN = 3,    /* the arena does not start at a multiple of <NET>_ARENA_ALIGN */
+    EDGEQ_ERROR_STATE = 4,    /* run before init */
+    EDGEQ_ERROR_SELFTEST = 5  /* the self-test got other codes than the emulator made */
+} edgeq_status;
+
+/* Put before each constant array; define it to place weights in a section of your own. */
+#ifndef EDGEQ_WEIGHT_SECTION
+#define EDGEQ_WEIGHT_SECTION
+#endif
+
+/* Called after each step with its number and its output; empty unless defined. */
+#ifndef EDGEQ_LAYER_HOOK
+#define EDGEQ_LAYER_HOOK(step, data, bytes) ((void)0)
+#endif
+
+#endif

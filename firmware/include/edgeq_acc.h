@@ -1,0 +1,185 @@
+/* edgeq_acc.h: exact accumulators, the products that go into them, and the output stage that empties them. */
+#ifndef EDGEQ_ACC_H
+#define EDGEQ_ACC_H
+
+#include "edgeq_round.h"
+
+/* `wide` is a compile-time constant in every kernel and says which of the two is used; the other one vanishes. */
+typedef struct {
+    int32_t narrow;
+    int64_t wide;
+} eq_acc;
+
+EQ_INLINE eq_acc eq_acc_of(int64_t v, bool wide)
+{
+    eq_acc a = {0, 0};
+    if (wide) {
+        a.wide = v;
+    } else {
+        a.narrow = (int32_t)v;
+    }
+    return a;
+}
+
+/* Element i of an array of start values: int32_t, or int64_t where wide. */
+EQ_INLINE eq_acc eq_acc_start(const void *bias, int32_t i, bool wide)
+{
+    eq_acc a = {0, 0};
+    if (wide) {
+        a.wide = ((const eq_i64 *)bias)[i];
+    } else {
+        a.narrow = ((const eq_i32 *)bias)[i];
+    }
+    return a;
+}
+
+/* *a += v * 2^shift, v an element of any type */
+EQ_INLINE void eq_acc_add(eq_acc *a, const void *x, int32_t i, eq_type t, int32_t shift, bool wide)
+{
+    if (wide) {
+        a->wide += eq_shl64(eq_load64(x, i, t), shift);
+    } else {
+        a->narrow += eq_shl32(eq_load(x, i, t), shift);
+    }
+}
+
+/* *a -= v * 2^shift */
+EQ_INLINE void eq_acc_subtract(eq_acc *a, const void *x, int32_t i, eq_type t, int32_t shift, bool wide)
+{
+    if (wide) {
+        a->wide -= eq_shl64(eq_load64(x, i, t), shift);
+    } else {
+        a->narrow -= eq_shl32(eq_load(x, i, t), shift);
+    }
+}
+
+/* *a += x[xi] * w[wi] */
+EQ_INLINE void eq_mac(eq_acc *a, const void *x, int32_t xi, eq_type xt, const void *w, int32_t wi, eq_type wt, bool wide)
+{
+    if (wide) {
+        a->wide += eq_load64(x, xi, xt) * eq_load64(w, wi, wt);
+    } else {
+        a->narrow += eq_load(x, xi, xt) * eq_load(w, wi, wt);
+    }
+}
+
+/* The products of n elements of x with the codes in one byte after the other of a bit stream that starts at a byte;
+ * for widths that divide 8. Returns how many were done: whole bytes only. */
+EQ_INLINE int32_t eq_dot_bytes(eq_acc *a, const void *x, int32_t xi, eq_type xt, const eq_u8 *w, eq_type wt, int32_t n,
+                               bool wide)
+{
+    const int32_t bits = eq_width(wt), each = 8 / bits;
+    const uint32_t mask = (1u << bits) - 1u;
+    int32_t k = 0;
+    for (; k + each <= n; k += each) {
+        const uint32_t byte = *w++;
+        for (int32_t j = 0; j < each; j++) {
+            const int32_t v = eq_decode((byte >> (j * bits)) & mask, wt);
+            if (wide) {
+                a->wide += eq_load64(x, xi + k + j, xt) * v;
+            } else {
+                a->narrow += eq_load(x, xi + k + j, xt) * v;
+            }
+        }
+    }
+    return k;
+}
+
+/* *a += sum of x[xi + k] * w[wi + k], k < n: both contiguous */
+EQ_INLINE void eq_dot(eq_acc *a, const void *x, int32_t xi, eq_type xt, const void *w, int32_t wi, eq_type wt,
+                      int32_t n, bool wide)
+{
+    int32_t k = 0;
+    eq_acc sum = *a;
+    if (eq_is_packed(wt) && 8 % eq_width(wt) == 0 && eq_fits_int32(wt)) {
+        const int32_t each = 8 / eq_width(wt);
+        for (; k < n && (wi + k) % each != 0; k++) {
+            eq_mac(&sum, x, xi + k, xt, w, wi + k, wt, wide);
+        }
+        k += eq_dot_bytes(&sum, x, xi + k, xt, (const eq_u8 *)w + (wi + k) / each, wt, n - k, wide);
+    }
+    for (; k < n; k++) {
+        eq_mac(&sum, x, xi + k, xt, w, wi + k, wt, wide);
+    }
+    *a = sum;
+}
+
+/* Four dot products of the same x with four rows of w that lie `row` elements apart. */
+EQ_INLINE void eq_dot4(eq_acc a[4], const void *x, int32_t xi, eq_type xt, const void *w, int32_t wi, int32_t row,
+                       eq_type wt, int32_t n, bool wide)
+{
+    if (eq_is_packed(wt)) {
+        eq_dot(&a[0], x, xi, xt, w, wi, wt, n, wide);
+        eq_dot(&a[1], x, xi, xt, w, wi + row, wt, n, wide);
+        eq_dot(&a[2], x, xi, xt, w, wi + 2 * row, wt, n, wide);
+        eq_dot(&a[3], x, xi, xt, w, wi + 3 * row, wt, n, wide);
+        return;
+    }
+    for (int32_t k = 0; k < n; k++) {
+        if (wide) {
+            const int64_t v = eq_load64(x, xi + k, xt);
+            a[0].wide += v * eq_load64(w, wi + k, wt);
+            a[1].wide += v * eq_load64(w, wi + row + k, wt);
+            a[2].wide += v * eq_load64(w, wi + 2 * row + k, wt);
+            a[3].wide += v * eq_load64(w, wi + 3 * row + k, wt);
+        } else {
+            const int32_t v = eq_load(x, xi + k, xt);
+            a[0].narrow += v * eq_load(w, wi + k, wt);
+            a[1].narrow += v * eq_load(w, wi + row + k, wt);
+            a[2].narrow += v * eq_load(w, wi + 2 * row + k, wt);
+            a[3].narrow += v * eq_load(w, wi + 3 * row + k, wt);
+        }
+    }
+}
+
+/* Shift of channel i: from the array where there is one, else the common one. */
+EQ_INLINE int32_t eq_channel_shift(const int8_t *shifts, int32_t shift, int32_t i)
+{
+    return shifts != NULL ? shifts[i] : shift;
+}
+
+/* y[i] = a / 2^shift: rounded by `rule`, clamped to lo..hi, encoded */
+EQ_INLINE void eq_put(void *y, int32_t i, eq_acc a, int32_t shift, int64_t lo, int64_t hi, eq_type yt, int32_t rule,
+                      bool wide)
+{
+    const bool left = (rule & EQ_LEFT) != 0 && shift < 0;
+    if (wide || eq_is_float(yt)) {
+        int64_t v = wide ? a.wide : a.narrow;
+        if (left) {
+            v = eq_shl64(v, -shift);
+            shift = 0;
+        }
+        v = eq_is_float(yt) ? eq_float_round(v, shift, rule, yt) : eq_round64(v, shift, rule);
+        eq_store64(y, i, eq_clamp64(v, lo, hi), yt);
+    } else {
+        const int32_t v = left ? eq_shl32(a.narrow, -shift) : eq_round32(a.narrow, shift, rule);
+        eq_store(y, i, eq_clamp32(v, (int32_t)lo, (int32_t)hi), yt);
+    }
+}
+
+/* y[i + k] = a[k] / 2^(shift of channel o + k), k < 4 */
+EQ_INLINE void eq_put4(void *y, int32_t i, const eq_acc a[4], const int8_t *shifts, int32_t shift, int32_t o,
+                       int64_t lo, int64_t hi, eq_type yt, int32_t rule, bool wide)
+{
+    eq_put(y, i, a[0], eq_channel_shift(shifts, shift, o), lo, hi, yt, rule, wide);
+    eq_put(y, i + 1, a[1], eq_channel_shift(shifts, shift, o + 1), lo, hi, yt, rule, wide);
+    eq_put(y, i + 2, a[2], eq_channel_shift(shifts, shift, o + 2), lo, hi, yt, rule, wide);
+    eq_put(y, i + 3, a[3], eq_channel_shift(shifts, shift, o + 3), lo, hi, yt, rule, wide);
+}
+
+/* y[i] = a * 2^up / den: rounded by `rule`, clamped to lo..hi, encoded; den > 0 */
+EQ_INLINE void eq_put_ratio(void *y, int32_t i, eq_acc a, int32_t up, int64_t den, int64_t lo, int64_t hi, eq_type yt,
+                            int32_t rule, bool wide)
+{
+    if (eq_is_float(yt)) {
+        const int64_t v = eq_shl64(wide ? a.wide : a.narrow, up);
+        eq_store64(y, i, eq_clamp64(eq_float_ratio(v, den, rule, yt), lo, hi), yt);
+    } else if (wide) {
+        eq_store64(y, i, eq_clamp64(eq_ratio64(eq_shl64(a.wide, up), den, rule), lo, hi), yt);
+    } else {
+        const int32_t v = eq_ratio32(eq_shl32(a.narrow, up), (int32_t)den, rule);
+        eq_store(y, i, eq_clamp32(v, (int32_t)lo, (int32_t)hi), yt);
+    }
+}
+
+#endif

@@ -1,0 +1,219 @@
+/* edgeq_type.h: how codes lie in memory, and reading and writing them as integers on their grid.
+ *
+ * An eq_type is a compile-time constant in every specialised kernel, so that eq_load and eq_store fold to one plain
+ * access where a code has a container of its own. Nothing else in the kernels knows how a code is made.
+ */
+#ifndef EDGEQ_TYPE_H
+#define EDGEQ_TYPE_H
+
+#include "edgeq.h"
+
+#if defined(__GNUC__)
+#define EQ_INLINE static inline __attribute__((always_inline, unused))
+/* Buffers of the arena hold different types at different times. */
+#define EQ_MAY_ALIAS __attribute__((may_alias))
+#else
+#define EQ_INLINE static inline
+#define EQ_MAY_ALIAS
+#endif
+/* A kernel: inlined into the function that gives it its compile-time arguments. */
+#define EQ_KERNEL EQ_INLINE
+
+typedef int8_t EQ_MAY_ALIAS eq_i8;
+typedef uint8_t EQ_MAY_ALIAS eq_u8;
+typedef int16_t EQ_MAY_ALIAS eq_i16;
+typedef uint16_t EQ_MAY_ALIAS eq_u16;
+typedef int32_t EQ_MAY_ALIAS eq_i32;
+typedef uint32_t EQ_MAY_ALIAS eq_u32;
+typedef int64_t EQ_MAY_ALIAS eq_i64;
+
+/* bits 0..5 width of a code, 6 signed, 7 packed, 8 minifloat, 9..11 its exponent bits, 12..14 its mantissa bits */
+typedef uint32_t eq_type;
+
+#define EQ_SIGNED_ (1u << 6)
+#define EQ_PACKED_ (1u << 7)
+#define EQ_FLOAT_ (1u << 8)
+
+/* Fixed point of 1 to 32 bits, signed and unsigned, in the least container of 8, 16 or 32 bits. */
+#define EQ_S(bits) ((eq_type)(bits) | EQ_SIGNED_)
+#define EQ_U(bits) ((eq_type)(bits))
+/* The same, 1 to 7 bits, as a bit stream: element i starts at bit i * bits, least significant bit first. One byte
+ * must follow the last one that holds a code. */
+#define EQ_SP(bits) (EQ_S(bits) | EQ_PACKED_)
+#define EQ_UP(bits) (EQ_U(bits) | EQ_PACKED_)
+/* Minifloat: sign, exponent, mantissa, from the top; in a byte of its own, and as a bit stream. Bias and scale are
+ * matters of the binary point, and codes that stand for no number never occur. */
+#define EQ_F(exponent, mantissa) \
+    ((eq_type)(1 + (exponent) + (mantissa)) | EQ_FLOAT_ | (eq_type)(exponent) << 9 | (eq_type)(mantissa) << 12)
+#define EQ_FP(exponent, mantissa) (EQ_F(exponent, mantissa) | EQ_PACKED_)
+
+EQ_INLINE int32_t eq_width(eq_type t) { return (int32_t)(t & 63u); }
+EQ_INLINE bool eq_is_signed(eq_type t) { return (t & EQ_SIGNED_) != 0; }
+EQ_INLINE bool eq_is_packed(eq_type t) { return (t & EQ_PACKED_) != 0; }
+EQ_INLINE bool eq_is_float(eq_type t) { return (t & EQ_FLOAT_) != 0; }
+EQ_INLINE int32_t eq_exponent(eq_type t) { return (int32_t)((t >> 9) & 7u); }
+EQ_INLINE int32_t eq_mantissa(eq_type t) { return (int32_t)((t >> 12) & 7u); }
+
+/* Whether every grid integer of the type fits int32_t: not so for 32 unsigned bits and for five exponent bits. */
+EQ_INLINE bool eq_fits_int32(eq_type t)
+{
+    if (eq_is_float(t)) {
+        return eq_mantissa(t) + (1 << eq_exponent(t)) - 1 <= 31;
+    }
+    return eq_is_signed(t) || eq_width(t) < 32;
+}
+
+/* Bytes of one element outside of bit streams. */
+EQ_INLINE int32_t eq_bytes(eq_type t)
+{
+    return eq_width(t) <= 8 ? 1 : eq_width(t) <= 16 ? 2 : 4;
+}
+
+/* The bit pattern of code i. */
+EQ_INLINE uint32_t eq_code(const void *p, int32_t i, eq_type t)
+{
+    if (eq_is_packed(t)) {
+        const uint32_t bit = (uint32_t)i * (uint32_t)eq_width(t);
+        const eq_u8 *b = (const eq_u8 *)p + (bit >> 3);
+        uint32_t v = b[0];
+        if (8 % eq_width(t) != 0) {
+            v |= (uint32_t)b[1] << 8;
+        }
+        return (v >> (bit & 7u)) & ((1u << eq_width(t)) - 1u);
+    }
+    if (eq_bytes(t) == 1) {
+        return ((const eq_u8 *)p)[i];
+    }
+    if (eq_bytes(t) == 2) {
+        return ((const eq_u16 *)p)[i];
+    }
+    return ((const eq_u32 *)p)[i];
+}
+
+/* Magnitude, on the grid, of a minifloat code. */
+EQ_INLINE uint64_t eq_float_magnitude(uint32_t code, eq_type t)
+{
+    const uint32_t hidden = 1u << eq_mantissa(t);
+    const uint32_t e = (code >> eq_mantissa(t)) & ((1u << eq_exponent(t)) - 1u);
+    const uint32_t m = code & (hidden - 1u);
+    if (eq_fits_int32(t)) {
+        return e == 0 ? m : (m | hidden) << (e - 1u);
+    }
+    return e == 0 ? m : (uint64_t)(m | hidden) << (e - 1u);
+}
+
+/* Grid integer of a bit pattern; for types, or values, that fit int32_t. */
+EQ_INLINE int32_t eq_decode(uint32_t code, eq_type t)
+{
+    if (eq_is_float(t)) {
+        const int32_t m = (int32_t)eq_float_magnitude(code, t);
+        return (code >> (eq_width(t) - 1)) & 1u ? -m : m;
+    }
+    if (eq_is_signed(t)) {
+        const int32_t top = (int32_t)(1u << (eq_width(t) - 1));
+        return ((int32_t)code ^ top) - top;
+    }
+    return (int32_t)code;
+}
+
+/* Grid integer of element i; for types, or values, that fit int32_t. */
+EQ_INLINE int32_t eq_load(const void *p, int32_t i, eq_type t)
+{
+    if (eq_is_packed(t) || eq_is_float(t)) {
+        return eq_decode(eq_code(p, i, t), t);
+    }
+    if (!eq_is_signed(t)) {
+        return (int32_t)eq_code(p, i, t);
+    }
+    if (eq_bytes(t) == 1) {
+        return ((const eq_i8 *)p)[i];
+    }
+    if (eq_bytes(t) == 2) {
+        return ((const eq_i16 *)p)[i];
+    }
+    return ((const eq_i32 *)p)[i];
+}
+
+/* Grid integer of element i of any type. */
+EQ_INLINE int64_t eq_load64(const void *p, int32_t i, eq_type t)
+{
+    if (eq_fits_int32(t)) {
+        return eq_load(p, i, t);
+    }
+    if (eq_is_float(t)) {
+        const uint32_t code = eq_code(p, i, t);
+        const int64_t m = (int64_t)eq_float_magnitude(code, t);
+        return (code >> (eq_width(t) - 1)) & 1u ? -m : m;
+    }
+    return (int64_t)eq_code(p, i, t);
+}
+
+/* An integer in the order of the numbers, equal where they are equal; it always fits int32_t but for 32 unsigned
+ * bits, hence the width of the result. */
+EQ_INLINE int64_t eq_key(const void *p, int32_t i, eq_type t)
+{
+    if (eq_is_float(t)) {
+        const uint32_t code = eq_code(p, i, t);
+        const uint32_t sign = 1u << (eq_width(t) - 1);
+        const int32_t m = (int32_t)(code & (sign - 1u));
+        return (code & sign) != 0 ? -m : m;
+    }
+    return eq_load64(p, i, t);
+}
+
+/* Number of bits of v, 0 for 0. */
+EQ_INLINE int32_t eq_bit_length(uint64_t v)
+{
+    int32_t n = 0;
+    for (int32_t step = 32; step > 0; step >>= 1) {
+        if (v >> step != 0) {
+            n += step;
+            v >>= step;
+        }
+    }
+    return n + (int32_t)v;
+}
+
+/* Minifloat code of a grid integer that the type holds exactly; zero is the positive zero. */
+EQ_INLINE uint32_t eq_float_code(int64_t grid, eq_type t)
+{
+    const uint64_t m = grid < 0 ? (uint64_t)-grid : (uint64_t)grid;
+    const int32_t e = eq_bit_length(m) - eq_mantissa(t) - 1;
+    const uint32_t shift = e > 0 ? (uint32_t)e : 0u;
+    const uint32_t code = (uint32_t)(m >> shift) + (shift << eq_mantissa(t));
+    return grid < 0 ? code | 1u << (eq_width(t) - 1) : code;
+}
+
+/* Write a bit pattern into element i, which has a container of its own. */
+EQ_INLINE void eq_store_code(void *p, int32_t i, uint32_t code, eq_type t)
+{
+    if (eq_bytes(t) == 1) {
+        ((eq_u8 *)p)[i] = (uint8_t)code;
+    } else if (eq_bytes(t) == 2) {
+        ((eq_u16 *)p)[i] = (uint16_t)code;
+    } else {
+        ((eq_u32 *)p)[i] = code;
+    }
+}
+
+/* Write a grid integer that the type holds exactly into element i, which has a container of its own. */
+EQ_INLINE void eq_store(void *p, int32_t i, int32_t grid, eq_type t)
+{
+    eq_store_code(p, i, eq_is_float(t) ? eq_float_code(grid, t) : (uint32_t)grid, t);
+}
+
+EQ_INLINE void eq_store64(void *p, int32_t i, int64_t grid, eq_type t)
+{
+    eq_store_code(p, i, eq_is_float(t) ? eq_float_code(grid, t) : (uint32_t)(uint64_t)grid, t);
+}
+
+/* Copy n elements of `bytes` bytes (1, 2 or 4), x from element xi in steps of `step`, to y from element yi. */
+EQ_INLINE void eq_copy(void *y, int32_t yi, const void *x, int32_t xi, int32_t step, int32_t n, int32_t bytes)
+{
+    const eq_type t = EQ_U(8 * bytes);
+    for (int32_t i = 0; i < n; i++) {
+        eq_store_code(y, yi + i, eq_code(x, xi + i * step, t), t);
+    }
+}
+
+#endif

@@ -1,0 +1,157 @@
+"""Runs graphs through the C kernels on this machine, without arena or plan: every value in a buffer of its own.
+
+One C program holds a batch of graphs. Under AddressSanitizer each buffer has its exact size, so that a kernel that
+reads or writes one element too far is caught, and UndefinedBehaviorSanitizer watches the arithmetic.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.ir import Graph, analyse
+from edgeq.mcu.ops import lower
+from edgeq.mcu.step import Blob, Param, Step
+from edgeq.mcu.storage import from_memory, storage, to_memory, value_bytes
+
+FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
+CODES = npt.NDArray[np.int64]
+WARNINGS = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
+SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g")
+#: changes a lowered step before it is rendered, to show that a fault is found
+Mutation = Callable[[Step], Step]
+
+
+def compilers() -> list[str]:
+    """The host compilers that are installed."""
+    return [name for name in ("gcc", "clang") if shutil.which(name)]
+
+
+def run_graphs(
+    cases: Sequence[tuple[Graph, Mapping[str, CODES]]],
+    folder: Path,
+    *,
+    cc: str = "gcc",
+    flags: Sequence[str] = SANITIZE,
+    features: Sequence[str] = (),
+    mutate: Mutation | None = None,
+) -> list[dict[str, CODES]]:
+    """Trace of each graph, as the emulator gives it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    source, binary = folder / "net.c", folder / "net"
+    steps = [_lowered(graph, features, mutate) for graph, _ in cases]
+    source.write_text(_program([graph for graph, _ in cases], steps))
+    includes = [f"-I{FIRMWARE / 'include'}", f"-I{FIRMWARE / 'kernels'}"]
+    subprocess.run([cc, *WARNINGS, *flags, *includes, str(source), "-o", str(binary)], check=True)
+    data = b"".join(_input_bytes(graph, inputs) for graph, inputs in cases)
+    done = subprocess.run([str(binary)], input=data, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
+    traces, offset = [], 0
+    for graph, inputs in cases:
+        trace, offset = _read_trace(graph, _batch(inputs), done.stdout, offset)
+        traces.append(trace)
+    assert offset == len(done.stdout)
+    return traces
+
+
+def _lowered(graph: Graph, features: Sequence[str], mutate: Mutation | None) -> list[Step | None]:
+    ranges = analyse(graph)
+    steps = [lower(graph, node, ranges, features) for node in graph.nodes]
+    return [mutate(s) if s is not None and mutate is not None else s for s in steps]
+
+
+def _batch(inputs: Mapping[str, CODES]) -> int:
+    return int(next(iter(inputs.values())).shape[0])
+
+
+def _computed(graph: Graph) -> list[str]:
+    return [*graph.inputs, *(name for node in graph.nodes for name in node.outputs)]
+
+
+def _input_bytes(graph: Graph, inputs: Mapping[str, CODES]) -> bytes:
+    batch = _batch(inputs)
+    head = np.array([batch], dtype="<i4").tobytes()
+    samples = [
+        to_memory(inputs[name][i], graph.values[name].format).tobytes() for i in range(batch) for name in graph.inputs
+    ]
+    return head + b"".join(samples)
+
+
+def _read_trace(graph: Graph, batch: int, out: bytes, offset: int) -> tuple[dict[str, CODES], int]:
+    trace = {name: np.zeros((batch, *graph.values[name].shape), dtype=np.int64) for name in _computed(graph)}
+    for i in range(batch):
+        for name in _computed(graph):
+            value = graph.values[name]
+            size = value_bytes(value)
+            raw = np.frombuffer(out[offset : offset + size], dtype=storage(value.format).dtype)
+            trace[name][i] = from_memory(raw).reshape(value.shape)
+            offset += size
+    return trace, offset
+
+
+def _program(graphs: Sequence[Graph], steps: Sequence[Sequence[Step | None]]) -> str:
+    kernels = sorted({s.kernel for graph in steps for s in graph if s is not None})
+    parts = ["#include <stdio.h>", "#include <stdlib.h>", *(f'#include "{k}.h"' for k in kernels)]
+    parts += [_graph_text(i, g, s) for i, (g, s) in enumerate(zip(graphs, steps, strict=True))]
+    calls = "\n".join(f"    net{i}();" for i in range(len(graphs)))
+    return "\n".join(parts) + f"\nint main(void)\n{{\n{calls}\n    return 0;\n}}\n"
+
+
+def _graph_text(index: int, graph: Graph, steps: Sequence[Step | None]) -> str:
+    names = _computed(graph)
+    number = {name: i for i, name in enumerate(names)}
+    globals_, body = [], []
+    for i, (node, step) in enumerate(zip(graph.nodes, steps, strict=True)):
+        if step is None:
+            source, target = number[node.inputs[0]], number[node.outputs[0]]
+            size = value_bytes(graph.values[node.outputs[0]])
+            body.append(f"eq_copy(v[{target}], 0, v[{source}], 0, 1, {size}, 1);")
+            continue
+        prefix = f"n{index}_{i}_"
+        blobs, fields = _fields(step.params, prefix)
+        globals_ += [*blobs, f"static const eq_{step.kernel}_t {prefix}p = {{{', '.join(fields)}}};"]
+        x = ", ".join(f"v[{number[name]}]" for name in step.inputs) or "NULL"
+        fixed = "".join(f", {f}" for f in step.fixed)
+        y = number[step.output]
+        body.append(f"{{ const void *const x[] = {{{x}}}; eq_{step.kernel}(&{prefix}p, x, v[{y}]{fixed}); }}")
+    sizes = [value_bytes(graph.values[name]) for name in names]
+    lines = [
+        *globals_,
+        f"static void net{index}(void)",
+        "{",
+        f"    void *v[{len(names)}];",
+        f"    static const size_t size[{len(names)}] = {{{', '.join(map(str, sizes))}}};",
+        "    int32_t batch;",
+        "    if (fread(&batch, 4, 1, stdin) != 1) exit(1);",
+        f"    for (int i = 0; i < {len(names)}; i++) v[i] = malloc(size[i]);",
+        "    for (int32_t s = 0; s < batch; s++) {",
+        f"        for (int i = 0; i < {len(graph.inputs)}; i++)",
+        "            if (fread(v[i], 1, size[i], stdin) != size[i]) exit(1);",
+        *(f"        {line}" for line in body),
+        f"        for (int i = 0; i < {len(names)}; i++) fwrite(v[i], 1, size[i], stdout);",
+        "    }",
+        f"    for (int i = 0; i < {len(names)}; i++) free(v[i]);",
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _fields(params: Mapping[str, Param], prefix: str) -> tuple[list[str], list[str]]:
+    blobs, fields = [], []
+    for key, value in params.items():
+        if isinstance(value, Blob):
+            items = ", ".join(str(int(v)) for v in value.data.reshape(-1))
+            name = f"{prefix}{value.name}"
+            assert name.isidentifier()
+            blobs.append(f"static const {value.ctype} {name}[] = {{{items}}};")
+            fields.append(f".{key} = {name}")
+        elif isinstance(value, tuple):
+            fields.append(f".{key} = {{{', '.join(map(str, value))}}}")
+        else:
+            fields.append(f".{key} = {value}")
+    return blobs, fields
