@@ -117,9 +117,10 @@ def exit_error(where: str, image: Image, exit_code: int, text: str, stats: Stats
             f"{where}: {kind} at pc {pc:#010x} in {image.function_at(pc)}; look at that function's memory accesses"
         )
     known = stats or Stats(0, 0, 0, 0, 0, 0)
+    look = "look it up in the network's header"
     facts = {
-        EXIT_INIT: f"init returned status {known.init_status}; look it up in the network's header",
-        EXIT_RUN: f"run returned status {known.run_status} at sample {known.samples}; look it up in the network's header",
+        EXIT_INIT: f"init returned status {known.init_status}; {look}",
+        EXIT_RUN: f"run returned status {known.run_status} at sample {known.samples}; {look}",
         EXIT_INPUT: f"the input ends inside sample {known.samples}; each sample has {known.input_bytes} bytes",
         EXIT_STACK: f"the stack ran out ({known.stack_peak} bytes used); choose a board with more RAM",
         EXIT_OUTPUT: "a result file could not be written; is the disk full?",

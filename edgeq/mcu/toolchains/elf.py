@@ -122,6 +122,8 @@ def read_image(path: Path) -> Image:
     try:
         with path.open("rb") as stream:
             elf = ELFFile(stream)
+            if elf["e_machine"] not in ("EM_ARM", "EM_RISCV") or elf["e_type"] != "ET_EXEC" or elf.elfclass != 32:
+                raise FileError(f"{path}: is not a linked 32-bit ARM or RISC-V image ({elf['e_machine']})")
             segments = tuple(Segment(s["p_paddr"], s.data()) for s in elf.iter_segments("PT_LOAD") if s["p_filesz"] > 0)
             allocated = [s for s in elf.iter_sections() if s["sh_flags"] & _SHF_ALLOC and s["sh_size"] > 0]
             code = tuple(Segment(s["sh_addr"], s.data()) for s in allocated if s["sh_flags"] & _SHF_EXECINSTR)

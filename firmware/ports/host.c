@@ -1,0 +1,107 @@
+/* The harness on this computer: runs many samples in one call. Built into a shared library, or, with
+ * EDGEQ_HOST_MAIN, into a program that reads edgeq_in.bin and writes edgeq_out.bin and edgeq_trace.bin.
+ *
+ * Build with EDGEQ_TRACE, so that the network shows each step's output to edgeq_trace below.
+ */
+#include "harness.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#if defined(_WIN32)
+#define EQ_EXPORT __declspec(dllexport)
+#else
+#define EQ_EXPORT
+#endif
+
+static uint8_t *trace_at; /* where the next step's output goes; null: nowhere */
+
+void edgeq_trace(uint32_t step, const void *data, uint32_t bytes)
+{
+    (void)step;
+    if (trace_at != NULL) {
+        memcpy(trace_at, data, bytes);
+        trace_at += bytes;
+    }
+}
+
+/* Runs `samples` samples. in: the bytes of all inputs, sample after sample; out: the same of the outputs; trace: the
+ * outputs of all steps, sample after sample, or null. Returns 0, or the first bad status of init or run. */
+EQ_EXPORT int32_t edgeq_host_run(const uint8_t *in, uint8_t *out, uint8_t *trace, uint32_t samples);
+
+EQ_EXPORT int32_t edgeq_host_run(const uint8_t *in, uint8_t *out, uint8_t *trace, uint32_t samples)
+{
+    const struct eq_harness *const net = &eq_harness_net;
+    int32_t status = net->init();
+    trace_at = trace;
+    for (uint32_t sample = 0; sample < samples && status == 0; sample++) {
+        for (uint32_t i = 0; i < net->input_count; i++) {
+            memcpy(net->inputs[i].data, in, net->inputs[i].bytes);
+            in += net->inputs[i].bytes;
+        }
+        status = net->run();
+        for (uint32_t i = 0; i < net->output_count; i++) {
+            memcpy(out, net->outputs[i].data, net->outputs[i].bytes);
+            out += net->outputs[i].bytes;
+        }
+    }
+    trace_at = NULL;
+    return status;
+}
+
+#if defined(EDGEQ_HOST_MAIN)
+#include <stdio.h>
+#include <stdlib.h>
+
+static uint8_t *read_all(const char *path, size_t *bytes)
+{
+    FILE *const file = fopen(path, "rb");
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0) {
+        exit(EQ_EXIT_INPUT);
+    }
+    *bytes = (size_t)ftell(file);
+    rewind(file);
+    uint8_t *const data = malloc(*bytes + 1u);
+    if (data == NULL || fread(data, 1, *bytes, file) != *bytes) {
+        exit(EQ_EXIT_INPUT);
+    }
+    (void)fclose(file);
+    return data;
+}
+
+static void write_all(const char *path, const uint8_t *data, size_t bytes)
+{
+    FILE *const file = fopen(path, "wb");
+    if (file == NULL || fwrite(data, 1, bytes, file) != bytes || fclose(file) != 0) {
+        exit(EQ_EXIT_OUTPUT);
+    }
+}
+
+/* Arguments: number of samples, bytes of one sample's trace. */
+int main(int argc, char **argv)
+{
+    if (argc != 3 || eq_harness_net.init() != 0) {
+        return EQ_EXIT_INIT;
+    }
+    const size_t samples = strtoul(argv[1], NULL, 10);
+    const size_t trace_bytes = strtoul(argv[2], NULL, 10) * samples;
+    size_t in_bytes = 0;
+    size_t out_bytes = 0;
+    for (uint32_t i = 0; i < eq_harness_net.output_count; i++) {
+        out_bytes += eq_harness_net.outputs[i].bytes * samples;
+    }
+    uint8_t *const in = read_all("edgeq_in.bin", &in_bytes);
+    uint8_t *const out = calloc(out_bytes + 1u, 1);
+    uint8_t *const trace = calloc(trace_bytes + 1u, 1);
+    if (out == NULL || trace == NULL) {
+        return EQ_EXIT_OUTPUT;
+    }
+    const int32_t status = edgeq_host_run(in, out, trace_bytes != 0u ? trace : NULL, (uint32_t)samples);
+    write_all("edgeq_out.bin", out, out_bytes);
+    write_all("edgeq_trace.bin", trace, trace_bytes);
+    free(in);
+    free(out);
+    free(trace);
+    return status == 0 ? 0 : EQ_EXIT_RUN;
+}
+#endif
