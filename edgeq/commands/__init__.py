@@ -1,0 +1,19 @@
+"""The commands of the shell, one file each: read the arguments, call the library, print."""
+
+from collections.abc import Callable
+from typing import Any
+
+from edgeq.commands.boards import boards
+from edgeq.commands.convert import convert
+from edgeq.commands.inspect import inspect
+from edgeq.commands.run import run
+from edgeq.commands.verify import verify
+
+#: name in the shell -> function, in the order of the help
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "boards": boards,
+    "inspect": inspect,
+    "convert": convert,
+    "run": run,
+    "verify": verify,
+}

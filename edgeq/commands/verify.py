@@ -1,0 +1,77 @@
+"""`edgeq verify`: two executions of a model compared tensor by tensor; exit code 1 where they differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, progress, table
+
+if TYPE_CHECKING:
+    from edgeq.verify import Divergence, VerifyResult
+
+
+def verify(
+    model: Model,
+    board: BoardName = "host",
+    input: Annotated[
+        list[Path] | None,
+        typer.Option("--input", "-i", metavar="x.npy", help="The batch, as for `edgeq run`.", show_default=False),
+    ] = None,
+    random: Annotated[
+        int | None, typer.Option("--random", "-n", metavar="N", help="N random samples, extremes among them [16].")
+    ] = None,
+    against: Annotated[
+        str, typer.Option("--against", metavar="B", help="What to compare with: a board, emulator or reference.")
+    ] = "emulator",
+    seed: Annotated[int, typer.Option("--seed", help="Of the random samples.")] = 0,
+    json: Json = False,
+) -> int:
+    """Compare two executions tensor by tensor; exit code 1 where they differ."""
+    from edgeq.errors import InputError
+    from edgeq.verify import read_array
+    from edgeq.verify import verify as compare
+
+    if input and random is not None:
+        raise InputError("verify: give --input or --random, not both")
+    net = load_model(model)
+    one = board if board == "reference" else find_board(board)
+    arrays = [read_array(path) for path in input or ()]
+    x = None if not arrays else arrays[0] if len(arrays) == 1 else arrays
+    count = None if arrays else 16 if random is None else random
+    with progress(f"comparing {board} with {against}") as tick:
+        result = compare(net, one, x, random=count, against=against, seed=seed, progress=tick)
+    if json:
+        emit({"board": board, "against": against, **result.to_json()})
+    else:
+        show(result)
+    return 0 if result.equal else 1
+
+
+def show(result: VerifyResult) -> None:
+    """Print a result for a person: one line, and the first difference in full."""
+    out = console(False)
+    out.print(result.line(), style="green" if result.equal else "red", soft_wrap=True)
+    if result.first_divergence is not None:
+        _show_divergence(result.first_divergence)
+
+
+def _show_divergence(first: Divergence) -> None:
+    out = console(False)
+    out.print(f"{first.differing:,} elements of {first.value} differ.")
+    if first.exact is not None:
+        exact = first.exact
+        out.print(f"Exact result before rounding: {exact.num}/{exact.den} · 2^{-exact.frac} = {exact.real!r}")
+    if not first.inputs:
+        return
+    shown = table("Computed from", "operand", "value", ">elements", "index", ">code", ">real")
+    for operand in first.inputs:
+        rows = list(zip(operand.indices, operand.codes, operand.reals, strict=True))[:12]
+        for i, (index, code, real) in enumerate(rows):
+            names = (operand.role, operand.value, str(operand.total)) if i == 0 else ("", "", "")
+            shown.add_row(*names, str(list(index)), str(code), f"{real:g}")
+        if operand.total > len(rows):
+            shown.add_row("", "", "", f"… {operand.total - len(rows)} more", "", "")
+    out.print(shown)
