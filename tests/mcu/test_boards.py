@@ -155,3 +155,13 @@ def test_boards_are_values() -> None:
     with pytest.raises(AttributeError):
         board.name = "other"  # type: ignore[misc]
     assert isinstance(board, Board)
+
+
+def test_the_example_in_the_document_is_a_board(tmp_path: Path) -> None:
+    document = Path(__file__).parents[2] / "docs" / "adding-a-board.md"
+    if not document.is_file():
+        pytest.skip("docs/ is only in a checkout")
+    example = re.search(r"```toml\n(.*?)```", document.read_text("utf-8"), re.DOTALL)
+    assert example is not None
+    (tmp_path / "my-board.toml").write_text(example[1], "utf-8")
+    assert load_board(tmp_path / "my-board.toml").ram.size == 96 << 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import tempfile
 from abc import ABC, abstractmethod
@@ -96,7 +97,7 @@ class Toolchain(ABC):
         except subprocess.TimeoutExpired as error:
             raise ToolError(f"{self.name}: no image after {LINK_TIMEOUT_S} s for board {board.name}") from error
         output = done.stdout.decode("utf-8", "replace")
-        log.write_text(" ".join(command) + "\n" + output, "utf-8")
+        log.write_text(shlex.join(command) + "\n" + output, "utf-8")
         if done.returncode != 0:
             raise _link_error(self.name, output, log, board, done.returncode)
         return output
