@@ -107,4 +107,5 @@ def _output(node: Node, bounds: Bounds, fmt: Format) -> Interval:
         for end, widens in ((low, low < 0), (high, high > 0)):
             den = bounds.den[0] if widens else bounds.den[1]
             ends.append(encode_scalar(Fraction(end, den) * scale, fmt, rule, channel))
-    return Interval(max(min(ends), least), min(max(ends), most))
+    # Both ends are clamped by both bounds: all of the range may lie outside.
+    return Interval(min(max(min(ends), least), most), max(min(max(ends), most), least))
