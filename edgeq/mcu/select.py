@@ -86,7 +86,7 @@ def always(ctx: Context) -> str | None:
 
 def choose(variants: Sequence[Variant], ctx: Context) -> tuple[Variant, str]:
     """The first variant that supports the node, and one line that says why, with every better one that was refused."""
-    refused = []
+    refused: list[tuple[str, str]] = []
     for variant in variants:
         reason = variant.supports(ctx)
         if reason is None:

@@ -48,6 +48,14 @@ def storage(fmt: Format) -> Storage:
     raise UnsupportedError(f"format {fmt} has no storage in C; requantise to FixedPoint or Minifloat")
 
 
+def eq_type_word(fmt: Format) -> int:
+    """The number that `storage(fmt).eq_type` stands for in C, for kernels that look types up at run time."""
+    place = storage(fmt)
+    if isinstance(fmt, Minifloat):
+        return fmt.bits | 1 << 8 | fmt.exponent << 9 | fmt.mantissa << 12
+    return 8 * place.bytes | place.signed << 6
+
+
 def value_bytes(value: Value) -> int:
     """Bytes of a whole value in the arena (or of its plain array in flash)."""
     return value.size * storage(value.format).bytes
@@ -93,4 +101,5 @@ def unpack(data: npt.NDArray[Any], count: int, fmt: Format) -> npt.NDArray[np.in
     if isinstance(fmt, FixedPoint) and fmt.signed:
         top = 1 << (fmt.bits - 1)
         codes = (codes ^ top) - top
-    return codes.astype(np.int64)
+    found: npt.NDArray[np.int64] = codes.astype(np.int64)
+    return found

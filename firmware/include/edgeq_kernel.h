@@ -21,19 +21,21 @@ EQ_INLINE int32_t eq_end_tap(int32_t from, int32_t n, int32_t taps, int32_t dila
 /* A walk over up to EQ_RANK axes, the last of which the caller runs along himself. */
 #define EQ_RANK 6
 
-/* Go to the next run: `at` counts along the axes before the last, *a and *b are offsets that move by their strides.
- * Returns false after the last run. */
+/* Go to the next run: `at` counts along the axes before the last, *a and *b are offsets that move by their strides
+ * (b may be null). Returns false after the last run. */
 EQ_INLINE bool eq_walk(int32_t rank, const int32_t shape[], int32_t at[], const int32_t a_stride[], int32_t *a,
                        const int32_t b_stride[], int32_t *b)
 {
     for (int32_t axis = rank - 2; axis >= 0; axis--) {
-        *a += a_stride[axis];
-        *b += b_stride[axis];
-        if (++at[axis] < shape[axis]) {
+        const bool more = ++at[axis] < shape[axis];
+        const int32_t by = more ? 1 : 1 - shape[axis];
+        *a += a_stride[axis] * by;
+        if (b != NULL) {
+            *b += b_stride[axis] * by;
+        }
+        if (more) {
             return true;
         }
-        *a -= a_stride[axis] * shape[axis];
-        *b -= b_stride[axis] * shape[axis];
         at[axis] = 0;
     }
     return false;

@@ -148,9 +148,8 @@ EQ_INLINE int64_t eq_load64(const void *p, int32_t i, eq_type t)
     return (int64_t)eq_code(p, i, t);
 }
 
-/* An integer in the order of the numbers, equal where they are equal; it always fits int32_t but for 32 unsigned
- * bits, hence the width of the result. */
-EQ_INLINE int64_t eq_key(const void *p, int32_t i, eq_type t)
+/* An integer in the order of the numbers, equal where they are equal. */
+EQ_INLINE int32_t eq_key(const void *p, int32_t i, eq_type t)
 {
     if (eq_is_float(t)) {
         const uint32_t code = eq_code(p, i, t);
@@ -158,7 +157,19 @@ EQ_INLINE int64_t eq_key(const void *p, int32_t i, eq_type t)
         const int32_t m = (int32_t)(code & (sign - 1u));
         return (code & sign) != 0 ? -m : m;
     }
-    return eq_load64(p, i, t);
+    if (!eq_fits_int32(t)) {
+        return (int32_t)(eq_code(p, i, t) ^ 0x80000000u);
+    }
+    return eq_load(p, i, t);
+}
+
+/* The code of a key; zero is the positive zero. */
+EQ_INLINE uint32_t eq_key_code(int32_t key, eq_type t)
+{
+    if (eq_is_float(t)) {
+        return key < 0 ? (uint32_t)-key | 1u << (eq_width(t) - 1) : (uint32_t)key;
+    }
+    return eq_fits_int32(t) ? (uint32_t)key : (uint32_t)key ^ 0x80000000u;
 }
 
 /* Number of bits of v, 0 for 0. */

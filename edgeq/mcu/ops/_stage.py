@@ -9,9 +9,15 @@ from edgeq.ir.operator import frac_of, output_bounds
 from edgeq.mcu.select import Context
 from edgeq.mcu.storage import storage
 
-_INT32 = (-(1 << 31), (1 << 31) - 1)
+INT32 = (-(1 << 31), (1 << 31) - 1)
 #: a shift by more than this leaves the same as this one: range analysis keeps accumulators below 2**61 then
 MAX_SHIFT = 62
+
+
+def most_left(wide: bool) -> int:
+    """The most that an accumulator is shifted to the left; beyond it the range analysis leaves nothing but zero."""
+    return MAX_SHIFT if wide else 31
+
 
 _RULES = {"floor": "EQ_FLOOR", "half_up": "EQ_HALF_UP", "half_even": "EQ_HALF_EVEN"}
 
@@ -39,8 +45,8 @@ class Stage:
 
 def is_wide(ctx: Context) -> bool:
     """Whether the accumulator, or an operand on its grid, needs more than 32 bits."""
-    bounds = [ctx.accumulator, *(ctx.interval(v) for v in ctx.ins)]
-    return any(b.lo < _INT32[0] or b.hi > _INT32[1] for b in bounds)
+    acc, operands = ctx.accumulator, [ctx.interval(v) for v in ctx.ins]
+    return min(acc.lo, *(r.lo for r in operands)) < INT32[0] or max(acc.hi, *(r.hi for r in operands)) > INT32[1]
 
 
 def stage(ctx: Context, fracs: tuple[int, ...], *, fold: bool = True, wide: bool | None = None) -> Stage:
@@ -50,7 +56,7 @@ def stage(ctx: Context, fracs: tuple[int, ...], *, fold: bool = True, wide: bool
     """
     wide = is_wide(ctx) if wide is None else wide
     out = frac_of(ctx.out)
-    shifts = tuple(min(max(f - out, -MAX_SHIFT), MAX_SHIFT) for f in fracs)
+    shifts = tuple(min(max(f - out, -most_left(wide)), MAX_SHIFT) for f in fracs)
     rule = ctx.node.text("rounding", DEFAULT_RULE)
     starts = (0,) * len(shifts)
     if all(s <= 0 for s in shifts) and not isinstance(ctx.out.format, Minifloat):
@@ -58,9 +64,53 @@ def stage(ctx: Context, fracs: tuple[int, ...], *, fold: bool = True, wide: bool
     elif rule == "half_up" and fold and not isinstance(ctx.out.format, Minifloat):
         rule = "floor"
         starts = tuple((1 << s) >> 1 if s > 0 else 0 for s in shifts)
-    lo, hi = output_bounds(ctx.node, ctx.out.format)
-    if not wide and not isinstance(ctx.out.format, Minifloat):
-        # What fits the accumulator cannot lie beyond it.
-        lo, hi = max(lo, _INT32[0]), min(hi, _INT32[1])
+    lo, hi = _bounds(ctx, wide)
     name = _RULES[rule] + (" | EQ_LEFT" if any(s < 0 for s in shifts) else "")
     return Stage(shifts, starts, name, lo, hi, storage(ctx.out.format).eq_type, wide)
+
+
+def _bounds(ctx: Context, wide: bool) -> tuple[int, int]:
+    lo, hi = output_bounds(ctx.node, ctx.out.format)
+    if wide or isinstance(ctx.out.format, Minifloat):
+        return lo, hi
+    # What fits the accumulator cannot lie beyond it.
+    return max(lo, INT32[0]), min(hi, INT32[1])
+
+
+@dataclass(frozen=True)
+class RatioStage:
+    """The output stage of a quotient.
+
+    divide:  C expression: false where the divisor is a power of two and part of `shift`;
+    shift:   of the sum: to the output where it does not divide, to the left (and not negative) where it does;
+    divisor: of the sum, alignment included; unit: the part of it that stands for one element;
+    start:   folded rounding constant; the rest as in `Stage`.
+    """
+
+    divide: str
+    shift: int
+    divisor: int
+    unit: int
+    start: int
+    lo: int
+    hi: int
+    fixed: tuple[str, str, str]
+
+
+def ratio_stage(ctx: Context, frac: int, *, terms: int = 1, wide: bool | None = None) -> RatioStage:
+    """The output stage of an exact division of a sum with binary point `frac` by up to `terms` elements."""
+    right = min(max(frac - frac_of(ctx.out), 0), MAX_SHIFT)
+    wide = is_wide(ctx) or terms << right > INT32[1] if wide is None else wide
+    left = min(max(frac_of(ctx.out) - frac, 0), most_left(wide))
+    lo, hi = _bounds(ctx, wide)
+    rule = _RULES[ctx.node.text("rounding", DEFAULT_RULE)]
+    fixed = (storage(ctx.out.format).eq_type, rule, "true" if wide else "false")
+    return RatioStage("true", left, terms << right, 1 << right, 0, lo, hi, fixed)
+
+
+def mean_stage(ctx: Context, frac: int, terms: int, *, varies: bool = False) -> RatioStage:
+    """The output stage of a mean over `terms` elements (up to as many, where the divisor varies)."""
+    if varies or terms & (terms - 1):
+        return ratio_stage(ctx, frac, terms=terms)
+    made = stage(ctx, (frac + terms.bit_length() - 1,))
+    return RatioStage("false", made.shifts[0], terms, 1, made.starts[0], made.lo, made.hi, made.fixed)

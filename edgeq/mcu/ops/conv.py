@@ -1,43 +1,40 @@
-"""conv in C: a generic kernel, and one for depthwise layers whose channels lie side by side."""
+"""conv in C: a generic kernel, and one for depthwise layers whose weights are laid out across channels."""
 
 from __future__ import annotations
 
-from edgeq.ir.graph import Node
+import numpy as np
+
 from edgeq.mcu.ops._matrix import matrix_fixed, matrix_params, matrix_stage
+from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
-from edgeq.mcu.step import Param
-
-
-def two_axes(values: tuple[int, ...], fill: int) -> tuple[int, int]:
-    """Entries for height and width; one spatial axis is the width of a height of one."""
-    return (fill, values[0]) if len(values) == 1 else (values[0], values[1])
-
-
-def begin_padding(node: Node) -> tuple[int, int]:
-    """Padding before the first row and the first column."""
-    return two_axes(node.ints("padding")[::2], 0)
-
-
-def geometry(ctx: Context) -> dict[str, Param]:
-    """The sizes, strides and paddings of a convolution with its groups."""
-    x, weight, node = ctx.ins[0], ctx.ins[1], ctx.node
-    found: dict[str, Param] = {}
-    for prefix, values, fill in (
-        ("in", x.shape[:-1], 1),
-        ("out", ctx.out.shape[:-1], 1),
-        ("kernel", weight.shape[1:-1], 1),
-        ("stride", node.ints("stride"), 1),
-        ("dilation", node.ints("dilation"), 1),
-    ):
-        found[f"{prefix}_h"], found[f"{prefix}_w"] = two_axes(values, fill)
-    found["pad_h"], found["pad_w"] = begin_padding(node)
-    return {**found, "in_c": x.shape[-1], "out_c": weight.shape[0], "groups": node.integer("groups")}
 
 
 def _generic(ctx: Context) -> Call:
-    made = matrix_stage(ctx)
-    params = {**geometry(ctx), **matrix_params(ctx, made)}
-    return Call(matrix_fixed(ctx, made), params, (ctx.ins[0].name,))
+    made, x, weight = matrix_stage(ctx), ctx.ins[0], ctx.ins[1]
+    sizes = {"in_c": x.shape[-1], "out_c": weight.shape[0], "groups": ctx.node.integer("groups")}
+    params = {**geometry(ctx, weight.shape[1:-1]), **sizes, **matrix_params(ctx, made)}
+    return Call(matrix_fixed(ctx, made), params, (x.name,))
 
 
-VARIANTS = (Variant(PORTABLE, "conv", "four output channels at a time", always, _generic),)
+def _is_depthwise(ctx: Context) -> str | None:
+    x, weight, groups = ctx.ins[0], ctx.ins[1], ctx.node.integer("groups")
+    if groups != x.shape[-1]:
+        return f"{groups} groups for {x.shape[-1]} channels; a depthwise layer has one for each"
+    if weight.shape[0] != groups:
+        return f"{weight.shape[0] // groups} filters for each channel; it takes one"
+    return None
+
+
+def _depthwise(ctx: Context) -> Call:
+    made, x, weight = matrix_stage(ctx), ctx.ins[0], ctx.ins[1]
+    assert weight.data is not None
+    # (C, *kernel, 1) -> (*kernel, C)
+    across = np.moveaxis(weight.data[..., 0], 0, -1)
+    params = {**geometry(ctx, weight.shape[1:-1]), "channels": x.shape[-1], **matrix_params(ctx, made, across)}
+    return Call(matrix_fixed(ctx, made), params, (x.name,))
+
+
+VARIANTS = (
+    Variant(PORTABLE, "conv_depthwise", "four channels side by side", _is_depthwise, _depthwise),
+    Variant(PORTABLE, "conv", "four output channels share each input", always, _generic),
+)

@@ -1,0 +1,15 @@
+"""max_pool in C: comparisons of keys, which need no decoding."""
+
+from __future__ import annotations
+
+from edgeq.mcu.ops._window import window
+from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
+from edgeq.mcu.storage import storage
+
+
+def _generic(ctx: Context) -> Call:
+    x = ctx.ins[0]
+    return Call((storage(x.format).eq_type,), window(ctx), (x.name,))
+
+
+VARIANTS = (Variant(PORTABLE, "max_pool", "one channel at a time", always, _generic),)
