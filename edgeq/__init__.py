@@ -18,8 +18,8 @@ _HOMES = {
     "Recipe": "edgeq.quant",
     "export": "edgeq.frontends.torch",
     "load": "edgeq.frontends",
-    "build": "edgeq.api",
-    "bench": "edgeq.api",
+    "build": "edgeq.mcu.build",
+    "bench": "edgeq.mcu.bench",
     "Graph": "edgeq.ir",
     "FixedPoint": "edgeq.formats",
     "Minifloat": "edgeq.formats",
@@ -40,11 +40,12 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from edgeq.api import bench, build
     from edgeq.formats import FixedPoint, Minifloat
     from edgeq.frontends import load
     from edgeq.frontends.torch import export
     from edgeq.ir import Graph
+    from edgeq.mcu.bench import bench
+    from edgeq.mcu.build import build
     from edgeq.quant import Recipe, calibrate, prepare
     from edgeq.verify.run import verify
 

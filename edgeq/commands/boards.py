@@ -56,10 +56,9 @@ def _tools(board: Board) -> tuple[list[str], list[str]]:
     if board.kind == "emulator":
         return [], ["Python"]
     if board.kind == "host":
-        from edgeq.mcu.host import host_compiler_name
+        from edgeq.mcu.host import available_host_compilers
 
-        name = host_compiler_name()
-        return [name] if name else [], ["this process"]
+        return [compiler.name for compiler in available_host_compilers()], ["this process"]
     from edgeq.mcu.runners import available_runners
     from edgeq.mcu.toolchains import available_toolchains
 

@@ -58,5 +58,6 @@ def _show_needs(needs: Needs) -> None:
         f"stack {needs.stack:,}; peak at {needs.peak_at}"
     )
     out.print(
-        f"Flash: about {needs.flash:,}{of_flash} bytes: constants {needs.constants:,} (exact), code about {needs.code:,}"
+        f"Flash: about {needs.flash:,}{of_flash} bytes: constants {needs.constants:,} (exact), code about "
+        f"{needs.code:,}"
     )
