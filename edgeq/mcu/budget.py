@@ -1,0 +1,46 @@
+"""Budgets: whether a network fits the RAM and flash it is given, and if not, which layers are to blame."""
+
+from __future__ import annotations
+
+from edgeq.errors import BudgetError
+from edgeq.mcu.program import Program
+
+_NAMED = 4  # layers or arrays that a message names
+
+
+def peak_text(program: Program) -> str:
+    """The values that hold the peak of the arena, with their layers and bytes."""
+    plan = program.plan
+    parts = []
+    for name, size in plan.peak_values()[:_NAMED]:
+        source = program.graph.values[name].source
+        layer = f" (layer {source})" if source not in ("", name) else ""
+        parts.append(f"{name}{layer} {size} bytes")
+    rest = len(plan.peak_values()) - _NAMED
+    more = f" and {rest} more" if rest > 0 else ""
+    return f"the peak is at {plan.label(plan.peak)}: {', '.join(parts)}{more}"
+
+
+def weights_text(program: Program) -> str:
+    """The largest constant arrays, with their layers and bytes."""
+    largest = sorted(program.constants, key=lambda c: -c.bytes)[:_NAMED]
+    named = ", ".join(f"{c.c_name} (layer {c.layer}) {c.bytes} bytes" for c in largest)
+    return f"the largest arrays are {named}" if named else "it has no weights"
+
+
+def check_ram(program: Program, limit: int | None, needed: int, what: str, name: str) -> None:
+    """BudgetError if `needed` bytes of RAM (made up as `what` says) exceed `limit`, which `name` names."""
+    if limit is not None and needed > limit:
+        raise BudgetError(
+            f"{program.graph.name}: {name} is {limit} bytes of RAM, the network needs {needed} ({what}); "
+            f"{peak_text(program)}; use fewer bits or channels there, a smaller input, or stride earlier"
+        )
+
+
+def check_flash(program: Program, limit: int | None, needed: int, what: str, name: str) -> None:
+    """BudgetError if `needed` bytes of flash (made up as `what` says) exceed `limit`, which `name` names."""
+    if limit is not None and needed > limit:
+        raise BudgetError(
+            f"{program.graph.name}: {name} is {limit} bytes of flash, the network needs {needed} ({what}); "
+            f"{weights_text(program)}; use fewer bits for these weights, fewer channels, or optimise for size (-Os)"
+        )

@@ -1,0 +1,312 @@
+"""build: from a graph to a compiled project in a folder, all of it or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.boards import Board, load_board
+from edgeq.errors import BudgetError, EdgeqError, FileError, InputError, ToolError
+from edgeq.ir import Graph
+from edgeq.mcu.budget import check_flash, check_ram, peak_text, weights_text
+from edgeq.mcu.host import LIBRARY_SUFFIX, find_host_compiler
+from edgeq.mcu.manifest import MANIFEST, is_build_dir, make_manifest
+from edgeq.mcu.program import Program, make_program
+from edgeq.mcu.project import write_project
+from edgeq.schedule import Plan
+
+if TYPE_CHECKING:
+    from edgeq.mcu.toolchains.elf import LinkResult
+
+ARENA_SYMBOL = "edgeq_arena"
+_OPTIMIZE = re.compile(r"-O[0123sz]")
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """A finished build.
+
+    path:      the project folder; board: what it is for; program: steps, plan and constants.
+    elf:       firmware image (boards), or None; library: shared library (host), or None.
+    flash:     bytes stored in flash: code, weights, initial values (host: weights only).
+    ram:       bytes of .data and .bss, the arena included, without the stack (host: arena only).
+    arena:     bytes of the arena, planned and, in a firmware image, linked.
+    stack:     peak of the stack in bytes, where it was measured, else None.
+    toolchain: the compiler's own name and version; optimize: the flag it was given.
+    warnings:  what it warned of.
+    """
+
+    path: Path
+    board: Board
+    program: Program
+    elf: Path | None
+    library: Path | None
+    flash: int
+    ram: int
+    arena: int
+    stack: int | None
+    toolchain: str
+    toolchain_name: str
+    optimize: str
+    warnings: tuple[str, ...]
+    sizes: Mapping[str, int]
+    manifest: Mapping[str, Any]
+
+    @property
+    def graph(self) -> Graph:
+        """The network."""
+        return self.program.graph
+
+    @property
+    def plan(self) -> Plan:
+        """The memory plan."""
+        return self.program.plan
+
+    @property
+    def variants(self) -> list[dict[str, str]]:
+        """The kernel chosen for each step and why, one row a step."""
+        return [
+            {
+                "step": call.node.name,
+                "source": call.node.source,
+                "op": call.node.op,
+                "kernel": call.step.kernel,
+                "variant": call.step.variant,
+                "why": call.step.why,
+            }
+            for call in self.program.calls
+        ]
+
+
+def build(
+    graph: Graph,
+    board: Board | str,
+    out: Path | str,
+    *,
+    budget_ram: int | None = None,
+    budget_flash: int | None = None,
+    optimize: str = "-O2",
+    toolchain: str | None = None,
+) -> BuildResult:
+    """Lower, plan, generate and compile `graph` for `board` into the folder `out`.
+
+    board:        a microcontroller or "host", by object, name or file.
+    out:          a new or empty folder, or that of an earlier build, which is replaced when all went well.
+    budget_ram:   most bytes of RAM: arena, static data and (where an emulator can measure it) the stack's peak.
+    budget_flash: most bytes of flash: code and constants.
+    toolchain:    "gcc", "clang" or "zig"; by default what is there.
+
+    Raises GraphError, RangeError and UnsupportedError for what cannot be compiled, BudgetError for what does not
+    fit, ToolError when the compiler fails (its log is kept beside `out`), FileError when `out` is not ours.
+    """
+    target = load_board(board) if isinstance(board, str) else board
+    if target.kind not in ("mcu", "host"):
+        raise InputError(f"board {target.name}: is a {target.kind} target, nothing is compiled for it")
+    if not _OPTIMIZE.fullmatch(optimize):
+        raise InputError(f"optimize {optimize!r}: unknown; give -O0, -O1, -O2, -O3, -Os or -Oz")
+    folder = _checked_folder(Path(out))
+    program = make_program(graph, target)
+    _early_budget(program, budget_ram, budget_flash)
+    vectors = golden_sample(graph)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    log = folder.with_name(folder.name + ".log")
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+        made = Path(scratch, folder.name)
+        made.mkdir()
+        write_project(program, vectors, made, optimize)
+        compile_it = _compile_host if target.kind == "host" else _compile_firmware
+        try:
+            result = compile_it(program, made, optimize, toolchain)
+            result = _late_budget(result, budget_ram, budget_flash)
+        except (ToolError, BudgetError) as error:
+            raise _with_kept_log(error, made, log) from error
+        manifest = make_manifest(result)
+        (made / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+        _put_in_place(made, folder, Path(scratch, "old"))
+    log.unlink(missing_ok=True)
+    return _moved(replace(result, manifest=manifest), made, folder)
+
+
+def golden_sample(graph: Graph, seed: int = 1) -> dict[str, npt.NDArray[np.int64]]:
+    """One random sample of valid input codes and the emulator's answer: name -> codes without batch."""
+    from edgeq.emulator import reference
+
+    rng = np.random.default_rng(seed)
+    inputs = {}
+    for name in graph.inputs:
+        value = graph.values[name]
+        lo, hi = value.format.grid_range
+        grid = rng.integers(lo, hi, (1, *value.shape), endpoint=True)
+        one = np.ones((), dtype=np.int64)
+        inputs[name] = value.format.from_grid(value.format.round_grid(grid, one, "half_up"))
+    found = reference(graph, inputs)
+    return {name: found[name][0] for name in (*graph.inputs, *graph.outputs)}
+
+
+def _checked_folder(out: Path) -> Path:
+    """`out`, absolute; FileError if something is there that a build must not replace."""
+    folder = out.absolute()
+    if folder.exists() and not is_build_dir(folder):
+        raise FileError(f"{out}: exists and is not a folder that an edgeq build wrote; choose another or remove it")
+    return folder
+
+
+def _early_budget(program: Program, budget_ram: int | None, budget_flash: int | None) -> None:
+    """What can be said before any compiler runs."""
+    arena, weights, board = program.plan.arena_bytes, program.weight_bytes, program.board
+    check_ram(program, budget_ram, arena, "the arena alone", "the budget")
+    check_flash(program, budget_flash, weights, "the weights alone", "the budget")
+    if board.kind == "mcu":
+        check_ram(program, board.ram.size, arena, "the arena alone", f"board {board.name}")
+        check_flash(program, board.flash.size, weights, "the weights alone", f"board {board.name}")
+
+
+def _compile_host(program: Program, folder: Path, optimize: str, toolchain: str | None) -> BuildResult:
+    compiler = find_host_compiler(toolchain)
+    library = folder / "build" / f"{program.name}{LIBRARY_SUFFIX}"
+    output = compiler.library(folder, program.name, library, optimize)
+    sizes = {"weights": program.weight_bytes, "arena": program.plan.arena_bytes}
+    return BuildResult(
+        folder,
+        program.board,
+        program,
+        None,
+        library,
+        program.weight_bytes,
+        program.plan.arena_bytes,
+        program.plan.arena_bytes,
+        None,
+        compiler.version,
+        compiler.name,
+        optimize,
+        tuple(line for line in output.splitlines() if "warning:" in line),
+        sizes,
+        {},
+    )
+
+
+def _compile_firmware(program: Program, folder: Path, optimize: str, toolchain: str | None) -> BuildResult:
+    from edgeq.mcu.toolchains import find_toolchain
+
+    name = find_toolchain(program.board, toolchain).name
+    link = link_image(program, folder, folder / "build" / "firmware.elf", optimize, name)
+    arena = link.symbol(ARENA_SYMBOL).size
+    if arena != program.plan.arena_bytes:
+        raise ToolError(
+            f"{program.name}: the arena was planned with {program.plan.arena_bytes} bytes, linked with {arena}"
+        )
+    return BuildResult(
+        folder,
+        program.board,
+        program,
+        link.elf,
+        None,
+        link.flash,
+        link.ram_static,
+        arena,
+        None,
+        link.toolchain,
+        name,
+        optimize,
+        link.warnings,
+        _sizes(program, link),
+        {},
+    )
+
+
+def link_image(
+    program: Program, project: Path, elf: Path, optimize: str, toolchain: str, defines: tuple[str, ...] = ()
+) -> LinkResult:
+    """Link the network of `project` with the verification harness; `defines` may ask for EDGEQ_TRACE or _PROFILE."""
+    from edgeq.mcu.toolchains import find_toolchain
+
+    files = (f"{program.name}.c", f"{program.name}_weights.c", "port/harness_net.c")
+    try:
+        return find_toolchain(program.board, toolchain).link(
+            [project / f for f in files],
+            elf,
+            program.board,
+            defines=defines,
+            extra_flags=("-pedantic", "-Wconversion"),
+            optimize=optimize,
+        )
+    except BudgetError as error:
+        raise BudgetError(f"{error}; {peak_text(program)}; {weights_text(program)}") from error
+
+
+def _sizes(program: Program, link: LinkResult) -> dict[str, int]:
+    """Where the bytes of an image are: weights, code of the network and all else."""
+    weights = sum(
+        link.symbols[n].size for c in program.constants if (n := f"{program.name}_{c.c_name}") in link.symbols
+    )
+    own = (f"{program.name}_", "kernel_")
+    code = sum(s.size for s in link.symbols.values() if s.is_function and s.name.startswith(own))
+    params = sum(s.size for s in link.symbols.values() if not s.is_function and s.name.endswith("_params"))
+    return {
+        "flash": link.flash,
+        "weights": weights,
+        "network_code": code,
+        "network_params": params,
+        "other_flash": link.flash - weights - code - params,
+        "arena": link.symbol(ARENA_SYMBOL).size,
+        "other_ram": link.ram_static - link.symbol(ARENA_SYMBOL).size,
+    }
+
+
+def _late_budget(result: BuildResult, budget_ram: int | None, budget_flash: int | None) -> BuildResult:
+    """Budgets against the linked image; the stack's peak is measured if a RAM budget asks for it."""
+    program, sizes = result.program, result.sizes
+    if result.elf is None:
+        return result
+    code = result.flash - sizes["weights"]
+    check_flash(program, budget_flash, result.flash, f"weights {sizes['weights']}, all else {code}", "the budget")
+    what = f"arena {result.arena}, other static data {sizes['other_ram']}"
+    check_ram(program, budget_ram, result.ram, what, "the budget")
+    if budget_ram is not None:
+        from edgeq.mcu.execute import stack_peak
+
+        stack = stack_peak(result)
+        if stack is not None:
+            check_ram(program, budget_ram, result.ram + stack, f"{what}, stack {stack}", "the budget")
+            return replace(result, stack=stack)
+    return result
+
+
+def _with_kept_log(error: EdgeqError, made: Path, log: Path) -> EdgeqError:
+    """The error, with the compiler's log moved to where it outlives the scratch folder."""
+    logs = sorted((made / "build").glob("*.log"))
+    if not logs or str(logs[0]) not in str(error):
+        return error
+    shutil.copyfile(logs[0], log)
+    return type(error)(str(error).replace(str(logs[0]), str(log)).replace(f"{made}{os.sep}", ""))
+
+
+def _put_in_place(made: Path, folder: Path, aside: Path) -> None:
+    """Rename the finished folder to its name; an earlier build there goes aside first and comes back on failure."""
+    if folder.exists():
+        os.replace(folder, aside)
+    try:
+        os.replace(made, folder)
+    except OSError as error:
+        if aside.exists():
+            os.replace(aside, folder)
+        raise FileError(f"{folder}: cannot be written ({error.strerror})") from error
+
+
+def _moved(result: BuildResult, made: Path, folder: Path) -> BuildResult:
+    """The result with the paths of its final place."""
+
+    def there(path: Path | None) -> Path | None:
+        return None if path is None else folder / path.relative_to(made)
+
+    return replace(result, path=folder, elf=there(result.elf), library=there(result.library))

@@ -1,0 +1,228 @@
+"""Executing a build: on this computer in process, under the sanitizers, or on an emulated board."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.errors import InputError, ToolError
+from edgeq.mcu.build import BuildResult, link_image
+from edgeq.mcu.host import find_host_compiler
+from edgeq.mcu.storage import from_memory, to_memory
+
+if TYPE_CHECKING:
+    from edgeq.emulator import Trace
+    from edgeq.mcu.runners import RunResult
+
+Inputs = Mapping[str, npt.NDArray[Any]]
+Bytes = npt.NDArray[np.uint8]
+
+#: bytes of trace that are held at once
+CHUNK_BYTES = 64 << 20
+RUN_TIMEOUT_S = 1800.0
+
+
+def trace(build: BuildResult, inputs: Inputs, *, runner: str | None = None, sanitize: bool = False) -> Trace:
+    """Run a batch and return the codes of every value, as the emulator does.
+
+    inputs: codes in the graph's layout, batch first. runner: "qemu" or "unicorn" for a board. sanitize: on the
+    host, run a program built with ASan and UBSan instead of the library. Graph outputs are read after the run,
+    all else after its step. ToolError when the run does not end well.
+    """
+    return _execute(build, inputs, True, runner, sanitize)
+
+
+def run(build: BuildResult, inputs: Inputs, *, runner: str | None = None, sanitize: bool = False) -> Trace:
+    """As `trace`, but the graph's outputs only, which is faster."""
+    return _execute(build, inputs, False, runner, sanitize)
+
+
+def measure(
+    build: BuildResult, inputs: Inputs, *, runner: str | None = None, profile: bool = False, count: bool = True
+) -> RunResult:
+    """Run a batch on an emulated board and return what its runner measured: stack peak and instruction counts.
+
+    profile: use an image whose hooks let the counter tell layers apart.
+    """
+    from edgeq.mcu.runners import pick_runner
+
+    if build.elf is None:
+        raise InputError(f"board {build.board.name}: nothing is emulated, so nothing can be measured")
+    elf = _image(build, "profile") if profile else build.elf
+    return pick_runner(build.board, runner).run(
+        elf, _joined(build, inputs).tobytes(), count=count, timeout_s=RUN_TIMEOUT_S
+    )
+
+
+def stack_peak(build: BuildResult) -> int | None:
+    """Bytes of stack that one sample of zeros needs on the emulated board; None where no emulator is installed."""
+    from edgeq.mcu.runners import available_runners
+
+    if build.elf is None or not available_runners(build.board):
+        return None
+    return measure(build, zero_inputs(build), count=False).stack_peak
+
+
+def zero_inputs(build: BuildResult) -> dict[str, npt.NDArray[np.int64]]:
+    """One sample of code zero, which every format has."""
+    return {n: np.zeros((1, *build.graph.values[n].shape), dtype=np.int64) for n in build.graph.inputs}
+
+
+def _execute(build: BuildResult, inputs: Inputs, traced: bool, runner: str | None, sanitize: bool) -> Trace:
+    raw = _joined(build, inputs)
+    samples = max(1, CHUNK_BYTES // max(1, _trace_bytes(build) if traced else _output_bytes(build)))
+    parts = []
+    for start in range(0, len(raw), samples):
+        chunk = raw[start : start + samples]
+        if build.library is None:
+            outs, steps = _on_board(build, chunk, traced, runner)
+        elif sanitize:
+            outs, steps = _sanitized(build, chunk, traced)
+        else:
+            outs, steps = _in_process(build, chunk, traced)
+        parts.append(_decoded(build, outs, steps))
+    found: Trace = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    if traced:
+        for name in build.graph.inputs:
+            found.setdefault(name, np.asarray(inputs[name]).astype(np.int64))
+        for node in (n for n in build.graph.nodes if n.outputs[0] in build.plan.aliases):
+            host = found[build.plan.aliases[node.outputs[0]]]
+            found.setdefault(node.outputs[0], host.reshape(len(raw), *build.graph.values[node.outputs[0]].shape))
+    return found
+
+
+def _joined(build: BuildResult, inputs: Inputs) -> Bytes:
+    """The bytes of every sample's inputs, one row each; InputError unless they fit the graph."""
+    graph = build.graph
+    if set(inputs) != set(graph.inputs):
+        raise InputError(f"{graph.name}: takes inputs {', '.join(graph.inputs)}, given {', '.join(inputs)}")
+    rows = []
+    for name in graph.inputs:
+        value, codes = graph.values[name], np.asarray(inputs[name])
+        if codes.shape[1:] != value.shape or codes.ndim != len(value.shape) + 1 or not len(codes):
+            raise InputError(f"input {name}: codes of shape {codes.shape}, expected (batch, {value.shape})")
+        value.format.check_codes(codes, f"input {name}")
+        rows.append(to_memory(codes, value.format).view(np.uint8).reshape(len(codes), -1))
+    if len({len(r) for r in rows}) != 1:
+        raise InputError("inputs have different batch sizes")
+    return np.ascontiguousarray(np.concatenate(rows, axis=1))
+
+
+def _output_bytes(build: BuildResult) -> int:
+    return sum(build.program.slots[n].bytes for n in build.graph.outputs)
+
+
+def _trace_bytes(build: BuildResult) -> int:
+    return sum(build.program.slots[c.step.output].bytes for c in build.program.calls)
+
+
+def _decoded(build: BuildResult, outs: Bytes, steps: Bytes | None) -> Trace:
+    """Codes of the values in rows of bytes: the outputs', and if traced those of every step."""
+    found: Trace = {}
+    if steps is not None:
+        found.update(_split(build, steps, [c.step.output for c in build.program.calls]))
+    found.update(_split(build, outs, list(build.graph.outputs)))
+    return found
+
+
+def _split(build: BuildResult, rows: Bytes, names: list[str]) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+    start = 0
+    for name in names:
+        slot = build.program.slots[name]
+        part = np.ascontiguousarray(rows[:, start : start + slot.bytes]).view(slot.dtype)
+        yield name, from_memory(part).reshape(len(rows), *slot.value.shape)
+        start += slot.bytes
+
+
+@contextlib.contextmanager
+def _loaded(path: Path) -> Iterator[ctypes.CDLL]:
+    """A shared library, unloaded afterwards: thousands of them pass through one process in tests."""
+    import _ctypes
+
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise ToolError(f"{path}: cannot be loaded ({error}); build the network again") from error
+    try:
+        yield library
+    finally:
+        if sys.platform == "win32":
+            _ctypes.FreeLibrary(library._handle)
+        else:
+            _ctypes.dlclose(library._handle)
+
+
+def _in_process(build: BuildResult, raw: Bytes, traced: bool) -> tuple[Bytes, Bytes | None]:
+    assert build.library is not None
+    outs = np.zeros((len(raw), _output_bytes(build)), dtype=np.uint8)
+    steps = np.zeros((len(raw), _trace_bytes(build)), dtype=np.uint8) if traced else None
+    with _loaded(build.library) as library:
+        call = library.edgeq_host_run
+        call.restype = ctypes.c_int32
+        call.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32]
+        status = call(raw.ctypes.data, outs.ctypes.data, steps.ctypes.data if steps is not None else None, len(raw))
+    if status != 0:
+        raise ToolError(f"{build.program.name}: ended with status {status}; look it up in edgeq.h")
+    return outs, steps
+
+
+def _sanitized(build: BuildResult, raw: Bytes, traced: bool) -> tuple[Bytes, Bytes | None]:
+    """Run the sanitizer build as a program of its own, since the sanitizers cannot be loaded into a process."""
+    program = build.path / "build" / f"{build.program.name}_sanitized"
+    if not program.is_file():
+        find_host_compiler(build.toolchain_name).sanitized(build.path, build.program.name, program)
+    size = _trace_bytes(build) if traced else 0
+    with tempfile.TemporaryDirectory(prefix="edgeq-host-") as scratch:
+        Path(scratch, "edgeq_in.bin").write_bytes(raw.tobytes())
+        done = subprocess.run(
+            [str(program), str(len(raw)), str(size)],
+            cwd=scratch,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=RUN_TIMEOUT_S,
+            check=False,
+            env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},
+        )
+        if done.returncode != 0:
+            lines = done.stdout.decode("utf-8", "replace").splitlines()
+            told = [line for line in lines if "ERROR" in line or "runtime error" in line] or lines or ["no message"]
+            raise ToolError(f"{build.program.name} under the sanitizers: {told[0].strip()}")
+        outs = np.fromfile(Path(scratch, "edgeq_out.bin"), dtype=np.uint8).reshape(len(raw), -1)
+        if not traced:
+            return outs, None
+        return outs, np.fromfile(Path(scratch, "edgeq_trace.bin"), dtype=np.uint8).reshape(len(raw), -1)
+
+
+def _on_board(build: BuildResult, raw: Bytes, traced: bool, runner: str | None) -> tuple[Bytes, Bytes | None]:
+    from edgeq.mcu.runners import pick_runner
+
+    assert build.elf is not None
+    elf = _image(build, "trace") if traced else build.elf
+    result = pick_runner(build.board, runner).run(elf, raw.tobytes(), trace=traced, timeout_s=RUN_TIMEOUT_S)
+    outs = _rows(result.outputs, len(raw), _output_bytes(build), result.runner)
+    return outs, _rows(result.trace, len(raw), _trace_bytes(build), result.runner) if traced else None
+
+
+def _rows(data: bytes, samples: int, each: int, where: str) -> Bytes:
+    if len(data) != samples * each:
+        raise ToolError(f"{where}: wrote {len(data)} bytes, expected {samples} samples of {each}")
+    return np.frombuffer(data, dtype=np.uint8).reshape(samples, each)
+
+
+def _image(build: BuildResult, kind: str) -> Path:
+    """The image with hooks that trace or profile, linked when it is first asked for."""
+    elf = build.path / "build" / f"{kind}.elf"
+    if not elf.is_file():
+        define = {"trace": "EDGEQ_TRACE", "profile": "EDGEQ_PROFILE"}[kind]
+        link_image(build.program, build.path, elf, build.optimize, build.toolchain_name, (define,))
+    return elf

@@ -1,0 +1,199 @@
+"""Rendering: a Program as the text of the generated files. The templates only place what is prepared here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jinja2
+import numpy as np
+import numpy.typing as npt
+
+from edgeq import __version__
+from edgeq.boards import Board
+from edgeq.formats import FixedPoint, Format
+from edgeq.mcu.literals import array_text, literal, wrapped
+from edgeq.mcu.names import comment
+from edgeq.mcu.program import Call, Program, Slot
+from edgeq.mcu.storage import to_memory
+from edgeq.resources import resource_dir
+from edgeq.schedule.plan import ALIGNMENT
+
+Context = dict[str, Any]
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resource_dir("templates") / "mcu"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def render(template: str, context: Context) -> str:
+    """The text of one template."""
+    return _environment().get_template(template).render(context)
+
+
+def source_files(program: Program, vectors: Mapping[str, npt.NDArray[Any]]) -> Iterator[tuple[str, str]]:
+    """Path inside the project and text of every file that depends on the network only.
+
+    vectors: one sample, value name -> codes without batch, for all inputs and outputs.
+    """
+    name = program.name
+    context = {**base_context(program), **_network(program), "vectors": list(_vectors(program, vectors))}
+    yield f"{name}.h", render("header.h.j2", context)
+    yield f"{name}.c", render("source.c.j2", context)
+    yield f"{name}_weights.h", render("weights.h.j2", context)
+    yield f"{name}_weights.c", render("weights.c.j2", context)
+    yield f"{name}_vectors.h", render("vectors.h.j2", context)
+    yield f"{name}_selftest.c", render("selftest.c.j2", context)
+    yield "port/selftest_main.c", render("selftest_main.c.j2", context)
+    yield "port/harness_net.c", render("harness_net.c.j2", context)
+
+
+def base_context(program: Program) -> Context:
+    """What every template may use."""
+    return {
+        "name": program.name,
+        "NAME": program.name.upper(),
+        "title": comment(program.graph.name),
+        "board": board_text(program.board),
+        "version": __version__,
+        "arena_bytes": program.plan.arena_bytes,
+        "arena_align": ALIGNMENT,
+        "weight_bytes": program.weight_bytes,
+        "macs": program.macs,
+        "steps": len(program.calls),
+    }
+
+
+def board_text(board: Board) -> str:
+    """A board in a few words."""
+    return comment(f"{board.name} ({board.core})" if board.core else board.name)
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """8x8x3, or "scalar"."""
+    return "x".join(map(str, shape)) or "scalar"
+
+
+def meaning(fmt: Format) -> str:
+    """What a code stands for, for a reader of the header."""
+    if isinstance(fmt, FixedPoint):
+        return f"{fmt}: real value = code * 2^{-int(fmt.point)}" if isinstance(fmt.point, int) else str(fmt)
+    return f"{fmt}: sign, exponent and mantissa from the top bit down; the bits below are the code"
+
+
+def _network(program: Program) -> Context:
+    graph = program.graph
+    return {
+        "kernels": program.kernels,
+        "instances": program.instances,
+        "slots": [_slot(program, slot) for slot in program.slots.values()],
+        "inputs": [_border(program, program.slots[n]) for n in graph.inputs],
+        "outputs": [_border(program, program.slots[n]) for n in graph.outputs],
+        "calls": [_call(program, call) for call in program.calls],
+        "constants": [
+            {
+                "c_name": c.c_name,
+                "ctype": c.ctype,
+                "count": c.data.size,
+                "note": comment(c.note or c.layer),
+                "text": array_text(c.data),
+            }
+            for c in program.constants
+        ],
+    }
+
+
+def _slot(program: Program, slot: Slot) -> Context:
+    plan, place = program.plan, slot.place
+    life = f"from {plan.label(place.first)} to {plan.label(place.last)}"
+    shares = plan.aliases.get(slot.name), plan.in_place.get(slot.name)
+    extra = f"; the bytes of {shares[0]}" if shares[0] else f"; overwrites {shares[1]}" if shares[1] else ""
+    note = f"{slot.bytes} bytes, {slot.ctype} {shape_text(slot.value.shape)}, {slot.value.format}; {life}{extra}"
+    return {"c_name": slot.c_name, "offset": place.offset, "note": comment(note)}
+
+
+def _border(program: Program, slot: Slot) -> Context:
+    frac = slot.value.format.frac
+    return {
+        "c_name": slot.c_name,
+        "title": comment(slot.name),
+        "shape": shape_text(slot.value.shape),
+        "meaning": comment(meaning(slot.value.format)),
+        "ctype": slot.ctype,
+        "elements": slot.value.size,
+        "bytes": slot.bytes,
+        "frac": frac,
+    }
+
+
+def _call(program: Program, call: Call) -> Context:
+    step, slots = call.step, program.slots
+    ins = ", ".join(_operand(slots[n]) for n in step.inputs)
+    out = slots[step.output]
+    title = f"step {call.index}, {layer_text(call)}: {ins} -> {_operand(out)}"
+    sharing = ", in place" if step.output in program.plan.in_place else ""
+    work = f"{call.macs} MACs, " if call.macs else ""
+    return {
+        "index": call.index,
+        "layer": comment(layer_text(call)),
+        "title": comment(title),
+        "note": comment(f"{title}; {work}{call.node.op}{sharing}, {step.variant} kernel: {step.why}"),
+        "kernel": step.kernel,
+        "instance": call.instance.c_name,
+        "c_name": call.c_name,
+        "inputs": [slots[n].c_name for n in step.inputs],
+        "output": out.c_name,
+        "bytes": out.bytes,
+        "fields": _fields(program, call),
+        "macs": call.macs,
+        "out": comment(_operand(out)),
+        "variant": comment(step.variant),
+        "why": comment(step.why),
+    }
+
+
+def layer_text(call: Call) -> str:
+    """The user's name of a layer, and the node's where it is another."""
+    node = call.node
+    return node.name if node.source in ("", node.name) else f"{node.name} (layer {node.source})"
+
+
+def _operand(slot: Slot) -> str:
+    return f"{shape_text(slot.value.shape)} {slot.value.format}"
+
+
+def _fields(program: Program, call: Call) -> str:
+    """Designated initialisers of the parameter struct."""
+    items = []
+    for key, param in call.params():
+        if isinstance(param, str):
+            items.append(f".{key} = {program.name}_{param}")
+        elif isinstance(param, tuple):
+            items.append(f".{key} = {{{', '.join(map(literal, param))}}}")
+        else:
+            assert isinstance(param, int)
+            items.append(f".{key} = {literal(param)}")
+    return wrapped(items or ["0"])
+
+
+def _vectors(program: Program, vectors: Mapping[str, npt.NDArray[Any]]) -> Iterator[Context]:
+    for kind, names in (("input", program.graph.inputs), ("output", program.graph.outputs)):
+        for index, name in enumerate(names):
+            value = program.graph.values[name]
+            codes = np.asarray(vectors[name]).reshape(value.shape)
+            yield {
+                "kind": kind,
+                "index": index,
+                "note": comment(f"{name}, {shape_text(value.shape)} {value.format}"),
+                "count": value.size,
+                "text": array_text(to_memory(codes, value.format)),
+            }
