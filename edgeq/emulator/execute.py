@@ -1,4 +1,4 @@
-"""Executing a graph in Python: borders, batches, and the loop over nodes."""
+"""Executing a graph in Python: borders, the reference, and `run` and `trace` on the fast executor."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.emulator.fast import executor
 from edgeq.errors import InputError
 from edgeq.formats import DEFAULT_RULE
 from edgeq.ir import Graph, Value, operator
@@ -92,11 +93,15 @@ def reference(graph: Graph, inputs: Mapping[str, Codes]) -> Trace:
 
 
 def trace(graph: Graph, x: Any) -> Trace:
-    """Run and keep the codes of every value; x as `Graph.run` takes it."""
-    return reference(graph, encode_inputs(graph, x)[0])
+    """Run and keep the codes of every value; x as `Graph.run` takes it.
+
+    Each array has the narrowest integer type that holds its format: widen it before doing arithmetic on codes.
+    """
+    return executor(graph).trace(encode_inputs(graph, x)[0])
 
 
 def run(graph: Graph, x: Any) -> Any:
-    """Run one batch: floats in, floats out; codes in, codes out."""
+    """Run one batch: floats in, floats out; codes in, codes (int64) out."""
     inputs, floats = encode_inputs(graph, x)
-    return decode_outputs(graph, reference(graph, inputs), floats)
+    codes = {name: array.astype(np.int64) for name, array in executor(graph).outputs(inputs).items()}
+    return decode_outputs(graph, codes, floats)

@@ -1,0 +1,169 @@
+"""The output stage on floats that hold integers: scale, one rounding, saturation — equal to `ir.operator.output_stage`.
+
+Scaling by a power of two is exact, so it is folded into weights and operands; a number then arrives in units of the
+output's grid. `half_up` is floor(x + 1/2): exact, because the bound that picks the float type counts the half in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from edgeq.emulator.carrier import FLOAT32_LIMIT, FLOAT64_LIMIT, Carried, FloatType
+from edgeq.formats import DEFAULT_RULE, Format, Minifloat
+from edgeq.formats.rounding import round_scalar
+from edgeq.ir.graph import Node
+from edgeq.ir.operator import Bounds, output_bounds
+
+#: exponents of scales stay inside the normal range of each type, with the numbers they multiply
+_EXPONENT = {np.float32: 90, np.float64: 900}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is left to do with an accumulation.
+
+    dtype:   float type that holds every partial sum and the rounding constant exactly.
+    shifts:  binary point of the accumulator less that of the output, per channel (or one); 2**-shift scales.
+    rule:    rounding rule; rounds: whether any channel loses bits.
+    lo, hi:  saturation bounds, None where nothing can pass them.
+    fmt:     format of the output.
+    divisor: greatest divisor that is no power of two (a mean), or 1.
+    """
+
+    dtype: FloatType
+    shifts: tuple[int, ...]
+    rule: str
+    rounds: bool
+    lo: float | None
+    hi: float | None
+    fmt: Format
+    divisor: int = 1
+
+    @property
+    def scale(self) -> Carried:
+        """2**-shift for each channel, in `dtype`."""
+        found: Carried = np.ldexp(np.ones(len(self.shifts)), -np.array(self.shifts)).astype(self.dtype)
+        return found
+
+    def power(self, exponent: int) -> float:
+        """2**exponent; where `dtype` has no room for it, what it multiplies is proved to be zero."""
+        most = 120 if self.dtype is np.float32 else 1000
+        return float(2.0 ** min(max(exponent, -most), most))
+
+    @property
+    def offset(self) -> Carried:
+        """The half of `half_up` for each channel that rounds (a whole number gets none: it may have no room)."""
+        half = 0.5 if self.rule == "half_up" and self.rounds and not isinstance(self.fmt, Minifloat) else 0.0
+        return np.where(np.array(self.shifts) > 0, half, 0.0).astype(self.dtype)
+
+    def finish(self, x: Carried) -> Carried:
+        """Round and saturate numbers in units of the output's grid, `offset` already added; in place."""
+        if isinstance(self.fmt, Minifloat):
+            x = _round_minifloat(x, self.fmt.mantissa, self.rule)
+        elif self.rounds:
+            (np.rint if self.rule == "half_even" else np.floor)(x, out=x)
+        self.saturate(x)
+        if isinstance(self.fmt, Minifloat):
+            np.add(x, self.dtype(0), out=x)  # a zero that was computed is the positive zero
+        return x
+
+    def saturate(self, x: Carried) -> None:
+        """Clamp to the bounds that the range analysis did not prove, in place."""
+        if self.lo is not None:
+            np.maximum(x, self.dtype(self.lo), out=x)
+        if self.hi is not None:
+            np.minimum(x, self.dtype(self.hi), out=x)
+
+    def divide(self, num: Carried, den: Carried | float) -> Carried:
+        """Round num / den (den > 0, both exact integers with room for one bit more) and saturate."""
+        q: Carried = np.floor(num / den) if self.rule == "floor" else np.rint(num / den)
+        # The quotient is rounded by the float unit first, so it may be one off: the exact remainder tells.
+        r = num - q * den
+        if self.rule == "floor":
+            q += (r >= den).astype(self.dtype) - (r < 0).astype(self.dtype)
+        else:
+            twice = r + r
+            up, down = twice > den, twice < -den
+            odd = np.mod(q, 2) == 1
+            if self.rule == "half_up":
+                up |= twice == den
+            else:
+                up |= (twice == den) & odd
+                down |= (twice == -den) & odd
+            q += up.astype(self.dtype) - down.astype(self.dtype)
+        self.saturate(q)
+        return q
+
+
+def plan_stage(node: Node, bounds: Bounds, fmt: Format) -> Stage | None:
+    """The output stage of a node whose accumulation is bounded by `bounds`; None where no float type holds it."""
+    assert isinstance(fmt.frac, int)
+    least, most = bounds.den
+    shifts, divisor = [f - fmt.frac for f in bounds.frac], 1
+    if least == most and most & (most - 1) == 0:
+        shifts = [s + most.bit_length() - 1 for s in shifts]
+    elif isinstance(fmt, Minifloat):
+        return None
+    else:
+        divisor = most
+    need = 0
+    for low, high, shift in zip(bounds.lo, bounds.hi, shifts, strict=True):
+        magnitude = max(-low, high)
+        if divisor > 1:
+            # Twice the remainder and the aligned numerator must fit as well.
+            need = max(need, (magnitude << max(-shift, 0)) * 2 + (divisor << max(shift, 0)) * 2)
+        else:
+            need = max(need, magnitude + ((1 << max(shift, 0)) >> 1))
+    lo, hi = _open_bounds(node, bounds, fmt)
+    if not isinstance(fmt, Minifloat):
+        # A bound that is compared with has to be exact, too.
+        need = max(need, *(abs(int(b)) for b in (lo, hi) if b is not None), 0)
+    dtype = _float_type(need, max(map(abs, shifts)))
+    if dtype is None:
+        return None
+    rule = node.text("rounding", DEFAULT_RULE)
+    return Stage(dtype, tuple(shifts), rule, max(shifts) > 0, lo, hi, fmt, divisor)
+
+
+def _float_type(need: int, exponent: int) -> FloatType | None:
+    if need <= FLOAT32_LIMIT and exponent <= _EXPONENT[np.float32]:
+        return np.float32
+    if need <= FLOAT64_LIMIT and exponent <= _EXPONENT[np.float64]:
+        return np.float64
+    return None
+
+
+def _open_bounds(node: Node, bounds: Bounds, fmt: Format) -> tuple[float | None, float | None]:
+    """Saturation bounds, each None where the range analysis proves that nothing passes it."""
+    lo, hi = output_bounds(node, fmt)
+    if isinstance(fmt, Minifloat):
+        return float(lo), float(hi)
+    assert isinstance(fmt.frac, int)
+    rule = node.text("rounding", DEFAULT_RULE)
+    least, most = 0, 0
+    for low, high, frac in zip(bounds.lo, bounds.hi, bounds.frac, strict=True):
+        scale = Fraction(2) ** (fmt.frac - frac) / bounds.den[0]
+        least = min(least, round_scalar(low * scale, rule))
+        most = max(most, round_scalar(high * scale, rule))
+    return None if least >= lo else float(lo), None if most <= hi else float(hi)
+
+
+def _round_minifloat(x: Carried, mantissa: int, rule: str) -> Carried:
+    """Round to the nearest integer with `mantissa` + 1 significant bits."""
+    mask, uint = (0x7F800000, np.uint32) if x.dtype == np.float32 else (0x7FF0000000000000, np.uint64)
+    # The exponent field alone is the power of two below |x|.
+    bits: Carried = np.bitwise_and(x.view(uint), uint(mask))
+    step = bits.view(x.dtype) * x.dtype.type(0.5**mantissa)
+    np.maximum(step, x.dtype.type(1), out=step)
+    np.divide(x, step, out=x)
+    if rule == "half_even":
+        np.rint(x, out=x)
+    elif rule == "floor":
+        np.floor(x, out=x)
+    else:
+        np.floor(x + x.dtype.type(0.5), out=x)
+    found: Carried = np.multiply(x, step, out=x)
+    return found
