@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from mcu.tiny import (
+    BUILDS,
     MCU_BOARDS,
     TINY,
     C,
@@ -31,8 +32,7 @@ MACHINES = ["qemu", "unicorn"]
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-@pytest.mark.parametrize("compiler", ["gcc", "zig"])
-@pytest.mark.parametrize("name", MCU_BOARDS)
+@pytest.mark.parametrize(("name", "compiler"), BUILDS)
 def test_outputs_and_traces_are_equal_on_every_machine(name: str, compiler: str, machine: str, tmp_path: Path) -> None:
     board = load_board(name)
     tool, emulator = toolchain(board, compiler), runner(board, machine)

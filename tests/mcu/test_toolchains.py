@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from mcu.tiny import MCU_BOARDS, TINY, C, samples, toolchain
+from mcu.tiny import BUILDS, TINY, C, samples, toolchain
 
 from edgeq.boards import load_board
 from edgeq.errors import BudgetError, FileError, InputError, ToolError
@@ -27,8 +27,7 @@ COMPILERS = ["gcc", "zig"]
 STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wmissing-prototypes", "-Werror"]
 
 
-@pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("name", MCU_BOARDS)
+@pytest.mark.parametrize(("name", "compiler"), BUILDS)
 def test_sizes_are_those_of_the_image(name: str, compiler: str, tmp_path: Path) -> None:
     board = load_board(name)
     result = toolchain(board, compiler).link([TINY], tmp_path / "tiny.elf", board)

@@ -21,6 +21,19 @@ BROKEN = {
     )
 }
 MCU_BOARDS = [board.name for board in all_boards() if board.kind == "mcu"]
+# zig first builds its run-time library for each core, some seconds: the quick set has four of the seven.
+SLOW_ZIG_CORES = ("cortex-m3", "cortex-m7", "cortex-m33")
+BUILDS = [
+    pytest.param(
+        board.name,
+        compiler,
+        marks=[pytest.mark.heavy] if compiler == "zig" and board.core in SLOW_ZIG_CORES else [],
+        id=f"{board.name}-{compiler}",
+    )
+    for board in all_boards()
+    if board.kind == "mcu"
+    for compiler in ("gcc", "zig")
+]
 
 
 def toolchain(board: Board, name: str) -> Toolchain:
