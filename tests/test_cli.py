@@ -16,7 +16,6 @@ from edgeq.cli import main
 from edgeq.ir import Graph
 from tests.verify.nets import minifloat_net, residual_net
 
-
 #: for programs started in another folder than the checkout
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
 
