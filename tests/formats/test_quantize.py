@@ -30,6 +30,8 @@ LEAST = 5e-324
 @example(FixedPoint(8, 0), np.nextafter(0.5, 0), "half_up")
 @example(FixedPoint(8, 0), np.nextafter(-0.5, -1), "half_up")
 @example(FixedPoint(32, 0), 2147483646.5, "half_even")
+@example(FixedPoint(32, 0), np.nextafter(0.5, 1), "half_even")
+@example(FixedPoint(32, 0), np.nextafter(-1.5, 0), "half_even")
 @example(FixedPoint(32, 0), 1e308, "half_even")
 def test_fixed_point_is_exact(fmt: FixedPoint, x: float, rule: str) -> None:
     assert int(fmt.quantize([x], rule)[0]) == encode_scalar(Fraction(x), fmt, rule)
@@ -38,6 +40,7 @@ def test_fixed_point_is_exact(fmt: FixedPoint, x: float, rule: str) -> None:
 @settings(max_examples=500, deadline=None)
 @given(st.sampled_from(MINIFLOATS), FLOATS | NEAR, RULE)
 @example(Minifloat(5, 2), -LEAST, "floor")
+@example(Minifloat(5, 2), np.nextafter(2.0**-17, 1), "half_even")
 @example(NAMED["e2m1"], 0.25, "half_up")
 @example(NAMED["e2m1"], np.nextafter(0.25, 0), "half_even")
 @example(NAMED["e4m3"], -(2.0**-10), "half_up")
