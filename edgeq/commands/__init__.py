@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from edgeq.commands.bench import bench
 from edgeq.commands.boards import boards
+from edgeq.commands.build import build
 from edgeq.commands.convert import convert
 from edgeq.commands.inspect import inspect
+from edgeq.commands.report import report
 from edgeq.commands.run import run
 from edgeq.commands.verify import verify
 
@@ -14,6 +17,9 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "boards": boards,
     "inspect": inspect,
     "convert": convert,
+    "build": build,
     "run": run,
     "verify": verify,
+    "bench": bench,
+    "report": report,
 }

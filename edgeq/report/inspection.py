@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: code of the start-up, the calls and one kernel instance on a Cortex-M, in bytes, as measured on the test networks
 CODE_BASE = 2048
-CODE_INSTANCE = 700
+CODE_INSTANCE = 220
 #: layers that a message names
 MOST_NAMED = 4
 

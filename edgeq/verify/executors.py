@@ -104,7 +104,7 @@ def _find_object(what: Any, graph: Graph, folder: Path) -> Executor:
         return on_board(graph, what, folder)
     kinds = {cls.__module__ for cls in type(what).__mro__}
     if "edgeq.mcu.build" in kinds:
-        return built(what, f"firmware in {what.path}")
+        return built(what, what.board.name)
     if "torch.nn.modules.module" in kinds:
         from edgeq.verify.torch_reference import torch_reference
 

@@ -29,6 +29,7 @@ def verify(
     x: Any = None,
     *,
     random: int | None = None,
+    codes: Mapping[str, npt.NDArray[Any]] | None = None,
     against: Any = "emulator",
     seed: int = 0,
     batch: int | None = None,
@@ -40,13 +41,14 @@ def verify(
              `Board`, "emulator", "reference" (the slow emulator), a `Graph`, a `BuildResult`, a prepared torch
              module (float reference), or an `Executor`.
     x:       input as `Graph.run` takes it: floats are quantised at the border, integers are codes.
-    random:  number of random samples (some aimed at the extremes, see `random_inputs`) when there is no x.
+    codes:   input codes in the graph's own layout, by name, instead of x.
+    random:  number of random samples (some aimed at the extremes, see `random_inputs`) instead of x.
     batch:   samples run at once; by default as many as keep a trace below `TRACE_BYTES`.
     progress: called with samples done and samples in all.
 
     Raises EdgeqError for wrong input and for executions that fail; a difference is a result, not an error.
     """
-    inputs = _inputs(net, x, random, seed)
+    inputs = _inputs(net, x, codes, random, seed)
     total = next(iter(inputs.values())).shape[0]
     with tempfile.TemporaryDirectory(prefix="edgeq-verify-") as folder:
         one = find(board, net, Path(folder, "one"))
@@ -59,9 +61,13 @@ def verify(
     return comparison.result()
 
 
-def _inputs(net: Graph, x: Any, random: int | None, seed: int) -> dict[str, npt.NDArray[Any]]:
-    if (x is None) == (random is None):
+def _inputs(
+    net: Graph, x: Any, codes: Mapping[str, npt.NDArray[Any]] | None, random: int | None, seed: int
+) -> dict[str, npt.NDArray[Any]]:
+    if [x is None, codes is None, random is None].count(False) != 1:
         raise InputError("verify: give either input data or a number of random samples")
+    if codes is not None:
+        return dict(codes)
     if random is not None:
         return dict(random_inputs(net, random, seed))
     from edgeq.emulator.execute import encode_inputs

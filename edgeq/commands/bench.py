@@ -1,0 +1,69 @@
+"""`edgeq bench`: what one inference costs on a board."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, table, working
+
+
+def bench(
+    model: Model,
+    board: BoardName,
+    optimize: Annotated[str, typer.Option("--optimize", "-O", metavar="FLAG", help="-O2, -Os, …")] = "-O2",
+    toolchain: Annotated[
+        str | None, typer.Option(metavar="NAME", help="gcc, clang or zig; by default what is there.")
+    ] = None,
+    runner: Annotated[
+        str | None, typer.Option(metavar="NAME", help="qemu or unicorn; by default what is there.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Measure one inference: instructions, estimated cycles, flash, RAM, layer by layer."""
+    from edgeq.mcu.bench import bench as measure
+
+    net, target = load_model(model), find_board(board)
+    flag = optimize if optimize.startswith("-") else f"-O{optimize.removeprefix('O')}"
+    with working(f"measuring on {target.name}"):
+        found = measure(net, target, runner=runner, optimize=flag, toolchain=toolchain)
+    if json:
+        emit(found)
+    else:
+        show(found)
+    return 0
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the figures for a person."""
+    out = console(False)
+    shown = table(
+        f"{found['network']} on {found['board']}", "layer", "operator", "kernel", "output",
+        ">MACs", ">weight bytes", ">instructions", ">per MAC", ">share",
+    )  # fmt: skip
+    for row in found["layers"]:
+        count, macs = row["instructions"], row["macs"]
+        shown.add_row(
+            row["source"] or row["layer"],
+            row["op"],
+            f"{row['kernel']} {row['variant']}",
+            f"{'×'.join(map(str, row['shape']))} {row['format']}",
+            f"{macs:,}" if macs else "–",
+            f"{row['weight_bytes']:,}" if row["weight_bytes"] else "–",
+            "–" if count is None else f"{count:,}",
+            f"{count / macs:.2f}" if count and macs else "–",
+            "–" if row["share"] is None else f"{100 * row['share']:.1f} %",
+        )
+    out.print(shown)
+    if found["instructions"] is None:
+        out.print(f"{found['macs']:,} MACs; nothing counts instructions on {found['board']}")
+    else:
+        about = "" if found["instructions_exact"] else "about "
+        per_mac = f", {found['instructions_per_mac']:.2f} per MAC" if found["instructions_per_mac"] else ""
+        out.print(f"{about}{found['instructions']:,} instructions ({found['instructions_method']}){per_mac}")
+        if found["cycles_estimated"]:
+            out.print(f"about {found['cycles_estimated']:,} cycles by a simple model of the pipeline")
+    stack = "" if found["stack"] is None else f", stack {found['stack']:,}"
+    out.print(f"flash {found['flash']:,} bytes, RAM {found['ram']:,} bytes (arena {found['arena']:,}{stack})")
+    out.print(f"{found['toolchain']} {found['optimize']}" + (f", run in {found['runner']}" if found["runner"] else ""))

@@ -1,0 +1,92 @@
+"""`edgeq build`: a firmware project in a folder, compiled; its sizes and the kernel of every layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, table, working
+
+if TYPE_CHECKING:
+    from edgeq.mcu.build import BuildResult
+
+Budget = Annotated[int | None, typer.Option(metavar="BYTES", help="Fail if more is needed, naming what holds most.")]
+
+
+def build(
+    model: Model,
+    board: BoardName,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="New or empty, or an earlier build.")],
+    budget_ram: Budget = None,
+    budget_flash: Budget = None,
+    optimize: Annotated[str, typer.Option("--optimize", "-O", metavar="FLAG", help="-O2, -Os, …")] = "-O2",
+    toolchain: Annotated[
+        str | None, typer.Option(metavar="NAME", help="gcc, clang or zig; by default what is there.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Generate and compile the firmware; print sizes and kernels."""
+    from edgeq.mcu.build import build as make
+
+    net, target = load_model(model), find_board(board)
+    flag = optimize if optimize.startswith("-") else f"-O{optimize.removeprefix('O')}"
+    with working(f"building for {target.name}"):
+        result = make(
+            net,
+            target,
+            output,
+            budget_ram=budget_ram,
+            budget_flash=budget_flash,
+            optimize=flag,
+            toolchain=toolchain,
+        )
+    if json:
+        emit(describe(result))
+    else:
+        show(result)
+    return 0
+
+
+def describe(result: BuildResult) -> dict[str, Any]:
+    """The object that `--json` prints."""
+    return {
+        "path": result.path,
+        "board": result.board.name,
+        "elf": result.elf,
+        "library": result.library,
+        "toolchain": result.toolchain,
+        "optimize": result.optimize,
+        "flash": result.flash,
+        "ram": result.ram,
+        "arena": result.arena,
+        "stack": result.stack,
+        "sizes": dict(result.sizes),
+        "macs": result.program.macs,
+        "steps": result.variants,
+        "warnings": list(result.warnings),
+    }
+
+
+def show(result: BuildResult) -> None:
+    """Print a build for a person."""
+    out = console(False)
+    shown = table(f"{result.graph.name} on {result.board.name}", "step", "operator", "kernel", "variant", "why")
+    for row in result.variants:
+        shown.add_row(row["step"], row["op"], row["kernel"], row["variant"], row["why"])
+    out.print(shown)
+    for line in result.warnings:
+        out.print(f"[yellow]warning:[/yellow] {line}", markup=True)
+    if result.elf is not None:
+        sizes = result.sizes
+        code = result.flash - sizes["weights"]
+        out.print(
+            f"flash {result.flash:,} bytes: weights and tables {sizes['weights']:,}, code and parameters {code:,}"
+        )
+        stack = f", stack {result.stack:,}" if result.stack is not None else ", stack on top"
+        out.print(f"RAM {result.ram:,} bytes: arena {result.arena:,}, other {sizes['other_ram']:,}{stack}")
+    else:
+        out.print(f"weights and tables {result.flash:,} bytes, arena {result.arena:,} bytes")
+    out.print(f"{result.toolchain} {result.optimize}")
+    out.print(f"project: {result.path}", soft_wrap=True)
