@@ -74,15 +74,15 @@ def test_an_undefined_function_is_named(compiler: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("declaration", "complaint"),
     [
-        ("const char big[300000] = {1};", r"needs \d+ bytes more FLASH than the 131072 it has"),
-        ("volatile char big[9000];", r"needs \d+ bytes more RAM than the 8192 it has"),
-        ("volatile char big[7600];", r"too little of its 8192 bytes of RAM is left for the stack"),
+        ("const char big[300000] = {1};", r"needs \d+ bytes more FLASH than the 262144 it has"),
+        ("volatile char big[17000];", r"needs \d+ bytes more RAM than the 16384 it has"),
+        ("volatile char big[15800];", r"too little of its 16384 bytes of RAM is left for the stack"),
     ],
 )
 def test_an_image_that_does_not_fit_is_a_budget_error(
     compiler: str, declaration: str, complaint: str, tmp_path: Path
 ) -> None:
-    board = load_board("stm32vldiscovery")
+    board = load_board("microbit")
     source = tmp_path / "main.c"
     source.write_text(f"{declaration}\nvolatile int at;\nint main(void)\n{{\n    return big[at];\n}}\n")
     with pytest.raises(BudgetError, match=complaint):
