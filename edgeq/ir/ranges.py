@@ -66,7 +66,7 @@ def analyse(graph: Graph) -> Ranges:
                     values[ins[0].name].hull(Interval(min(fill, 0), max(fill, 0))) if moved else _known(out)
                 )
             continue
-        accumulators[node.name] = _accumulator(node, bounds, outs[0].format)
+        accumulators[node.name] = accumulator(node, bounds, outs[0].format)
         values[outs[0].name] = _output(node, bounds, outs[0].format)
     return Ranges(values, accumulators)
 
@@ -83,7 +83,8 @@ def _fracs(fmt: Format, count: int) -> tuple[int, ...]:
     return fmt.frac if isinstance(fmt.frac, tuple) else (fmt.frac,) * count
 
 
-def _accumulator(node: Node, bounds: Bounds, fmt: Format) -> Accumulator:
+def accumulator(node: Node, bounds: Bounds, fmt: Format) -> Accumulator:
+    """The accumulator that a node with that output format needs; RangeError where 64 bits do not hold it."""
     lo, hi = 0, 0
     for low, high, frac, out in zip(bounds.lo, bounds.hi, bounds.frac, _fracs(fmt, len(bounds.frac)), strict=True):
         up, down = max(out - frac, 0), max(frac - out, 0)
@@ -92,7 +93,7 @@ def _accumulator(node: Node, bounds: Bounds, fmt: Format) -> Accumulator:
         lo, hi = min(lo, (low << min(up, 128)) - half), max(hi, (high << min(up, 128)) + half)
     if max(-lo, hi) >= ENCODE_LIMIT:
         raise RangeError(
-            f"{node.op} {node.name} (layer {node.source}): its sum needs {signed_bits(lo, hi)} bits, more than the "
+            f"{node.label}: its sum needs {signed_bits(lo, hi)} bits, more than the "
             "63 that the arithmetic holds exactly; use narrower formats, closer binary points or fewer terms"
         )
     return Accumulator(lo, hi)
