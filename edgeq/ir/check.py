@@ -122,7 +122,7 @@ def _check_attribute(op: Operator, node: Node, key: str) -> None:
     """An attribute is text, an int or a tuple of ints (of Python's own types, within 64 bits)."""
     value = node.attrs[key]
     if isinstance(value, str):
-        _check_text(value, f"{op.name} {node.name}: attribute {key!r}", empty=True)
+        _check_text(value, f"{node.label}: attribute {key!r}", empty=True)
         return
     items = value if isinstance(value, tuple) else (value,)
     if any(type(item) is not int for item in items):

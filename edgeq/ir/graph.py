@@ -86,25 +86,31 @@ class Node:
     attrs: Mapping[str, Attr] = field(default_factory=dict)
     source: str = ""
 
+    @property
+    def label(self) -> str:
+        """What messages call this node: operator, name, and the user's layer where that is another word."""
+        layer = f" (layer {self.source})" if self.source and self.source != self.name else ""
+        return f"{self.op} {self.name}{layer}"
+
     def ints(self, key: str) -> tuple[int, ...]:
         """An attribute that is a tuple of ints."""
         value = self.attrs[key]
         if not isinstance(value, tuple):
-            raise GraphError(f"{self.name}: attribute {key!r} must be a tuple of ints, not {value!r}")
+            raise GraphError(f"{self.label}: attribute {key!r} must be a tuple of ints, not {value!r}")
         return value
 
     def integer(self, key: str, default: int | None = None) -> int:
         """An attribute that is one int."""
         value = self.attrs.get(key, default)
         if not isinstance(value, int):
-            raise GraphError(f"{self.name}: attribute {key!r} must be an int, not {value!r}")
+            raise GraphError(f"{self.label}: attribute {key!r} must be an int, not {value!r}")
         return value
 
     def text(self, key: str, default: str | None = None) -> str:
         """An attribute that is a word."""
         value = self.attrs.get(key, default)
         if not isinstance(value, str):
-            raise GraphError(f"{self.name}: attribute {key!r} must be text, not {value!r}")
+            raise GraphError(f"{self.label}: attribute {key!r} must be text, not {value!r}")
         return value
 
 

@@ -93,8 +93,7 @@ class Operator(ABC):
 
     def fail(self, node: Node, fact: str) -> GraphError:
         """An error about this node that speaks the user's layer name."""
-        layer = f" (layer {node.source})" if node.source and node.source != node.name else ""
-        return GraphError(f"{self.name} {node.name}{layer}: {fact}")
+        return GraphError(f"{node.label}: {fact}")
 
 
 class Arithmetic(Operator):
