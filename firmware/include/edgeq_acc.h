@@ -63,42 +63,43 @@ EQ_INLINE void eq_mac(eq_acc *a, const void *x, int32_t xi, eq_type xt, const vo
     }
 }
 
-/* The products of n elements of x with the codes in one byte after the other of a bit stream that starts at a byte;
- * for widths that divide 8. Returns how many were done: whole bytes only. */
-EQ_INLINE int32_t eq_dot_bytes(eq_acc *a, const void *x, int32_t xi, eq_type xt, const eq_u8 *w, eq_type wt, int32_t n,
-                               bool wide)
+/* The products of elements of x from xi on with the codes in `count` bytes of a bit stream; for widths that divide 8. */
+EQ_INLINE void eq_dot_bytes(eq_acc *a, const void *x, int32_t xi, eq_type xt, const eq_u8 *w, eq_type wt, int32_t count,
+                            bool wide)
 {
     const int32_t bits = eq_width(wt), each = 8 / bits;
     const uint32_t mask = (1u << bits) - 1u;
-    int32_t k = 0;
-    for (; k + each <= n; k += each) {
-        const uint32_t byte = *w++;
+    for (int32_t i = 0; i < count; i++, xi += each) {
+        const uint32_t byte = w[i];
         for (int32_t j = 0; j < each; j++) {
             const int32_t v = eq_decode((byte >> (j * bits)) & mask, wt);
             if (wide) {
-                a->wide += eq_load64(x, xi + k + j, xt) * v;
+                a->wide += eq_load64(x, xi + j, xt) * v;
             } else {
-                a->narrow += eq_load(x, xi + k + j, xt) * v;
+                a->narrow += eq_load(x, xi + j, xt) * v;
             }
         }
     }
-    return k;
 }
 
 /* *a += sum of x[xi + k] * w[wi + k], k < n: both contiguous */
 EQ_INLINE void eq_dot(eq_acc *a, const void *x, int32_t xi, eq_type xt, const void *w, int32_t wi, eq_type wt,
                       int32_t n, bool wide)
 {
-    int32_t k = 0;
     eq_acc sum = *a;
     if (eq_is_packed(wt) && 8 % eq_width(wt) == 0 && eq_fits_int32(wt)) {
-        const int32_t each = 8 / eq_width(wt);
-        for (; k < n && (wi + k) % each != 0; k++) {
+        /* Up to the first whole byte one by one, then byte by byte, then what is left. */
+        const int32_t each = 8 / eq_width(wt), head = eq_min(n, (each - wi % each) % each);
+        for (int32_t k = 0; k < head; k++) {
             eq_mac(&sum, x, xi + k, xt, w, wi + k, wt, wide);
         }
-        k += eq_dot_bytes(&sum, x, xi + k, xt, (const eq_u8 *)w + (wi + k) / each, wt, n - k, wide);
+        const int32_t bytes = (n - head) / each;
+        eq_dot_bytes(&sum, x, xi + head, xt, (const eq_u8 *)w + (wi + head) / each, wt, bytes, wide);
+        xi += head + bytes * each;
+        wi += head + bytes * each;
+        n = (n - head) % each;
     }
-    for (; k < n; k++) {
+    for (int32_t k = 0; k < n; k++) {
         eq_mac(&sum, x, xi + k, xt, w, wi + k, wt, wide);
     }
     *a = sum;

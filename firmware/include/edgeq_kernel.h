@@ -4,8 +4,6 @@
 
 #include "edgeq_acc.h"
 
-EQ_INLINE int32_t eq_min(int32_t a, int32_t b) { return a < b ? a : b; }
-
 /* First tap of a window that starts at `from` (negative: in the padding) and falls on an element. */
 EQ_INLINE int32_t eq_first_tap(int32_t from, int32_t dilation)
 {

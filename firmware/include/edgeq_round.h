@@ -113,6 +113,7 @@ EQ_INLINE int64_t eq_float_ratio(int64_t num, int64_t den, int32_t rule, eq_type
     return eq_shl64(up ? q + 1 : q, k);
 }
 
+EQ_INLINE int32_t eq_min(int32_t a, int32_t b) { return a < b ? a : b; }
 EQ_INLINE int32_t eq_clamp32(int32_t v, int32_t lo, int32_t hi) { return v < lo ? lo : v > hi ? hi : v; }
 EQ_INLINE int64_t eq_clamp64(int64_t v, int64_t lo, int64_t hi) { return v < lo ? lo : v > hi ? hi : v; }
 

@@ -26,14 +26,13 @@ EQ_INLINE void eq_conv_depthwise_pixel(const eq_conv_depthwise_t *p, eq_conv_dep
                                        void *y, int32_t yi, eq_type xt, eq_type wt, eq_type yt, int32_t rule,
                                        bool wide)
 {
-    const int32_t channels = p->channels, shift = p->shift;
+    const int32_t channels = p->channels, fours = channels - channels % 4, shift = p->shift;
     const int32_t x_row = p->dilation_h * p->in_w * channels, x_column = p->dilation_w * channels;
     const int32_t w_row = p->kernel_w * channels;
     const void *weight = p->weight, *bias = p->bias;
     const int8_t *shifts = p->shifts;
     const int64_t lo = p->lo, hi = p->hi;
-    int32_t c = 0;
-    for (; c + 4 <= channels; c += 4) {
+    for (int32_t c = 0; c < fours; c += 4) {
         eq_acc a[4];
         a[0] = eq_acc_start(bias, c, wide);
         a[1] = eq_acc_start(bias, c + 1, wide);
@@ -50,7 +49,7 @@ EQ_INLINE void eq_conv_depthwise_pixel(const eq_conv_depthwise_t *p, eq_conv_dep
         }
         eq_put4(y, yi + c, a, shifts, shift, c, lo, hi, yt, rule, wide);
     }
-    for (; c < channels; c++) {
+    for (int32_t c = fours; c < channels; c++) {
         eq_acc a = eq_acc_start(bias, c, wide);
         for (int32_t ky = 0; ky < v.rows; ky++) {
             int32_t xi = v.xi + c + ky * x_row, wi = v.wi + c + ky * w_row;

@@ -16,11 +16,10 @@ typedef struct {
 EQ_INLINE void eq_matmul_row(const eq_matmul_t *p, const void *a, int32_t ai, const void *b, int32_t bi, void *y,
                              int32_t yi, eq_type at, eq_type bt, eq_type yt, int32_t rule, bool wide)
 {
-    const int32_t terms = p->terms, columns = p->columns, shift = p->shift;
+    const int32_t terms = p->terms, columns = p->columns, fours = columns - columns % 4, shift = p->shift;
     const int64_t lo = p->lo, hi = p->hi;
     const eq_acc start = eq_acc_of(p->start, wide);
-    int32_t c = 0;
-    for (; c + 4 <= columns; c += 4) {
+    for (int32_t c = 0; c < fours; c += 4) {
         eq_acc sum[4];
         sum[0] = sum[1] = sum[2] = sum[3] = start;
         for (int32_t k = 0, j = bi + c; k < terms; k++, j += columns) {
@@ -31,7 +30,7 @@ EQ_INLINE void eq_matmul_row(const eq_matmul_t *p, const void *a, int32_t ai, co
         }
         eq_put4(y, yi + c, sum, NULL, shift, 0, lo, hi, yt, rule, wide);
     }
-    for (; c < columns; c++) {
+    for (int32_t c = fours; c < columns; c++) {
         eq_acc sum = start;
         for (int32_t k = 0, j = bi + c; k < terms; k++, j += columns) {
             eq_mac(&sum, a, ai + k, at, b, j, bt, wide);

@@ -6,6 +6,7 @@ reads or writes one element too far is caught, and UndefinedBehaviorSanitizer wa
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -97,9 +98,27 @@ def _read_trace(graph: Graph, batch: int, out: bytes, offset: int) -> tuple[dict
 def _program(graphs: Sequence[Graph], steps: Sequence[Sequence[Step | None]]) -> str:
     kernels = sorted({s.kernel for graph in steps for s in graph if s is not None})
     parts = ["#include <stdio.h>", "#include <stdlib.h>", *(f'#include "{k}.h"' for k in kernels)]
+    parts += _instances(steps)
     parts += [_graph_text(i, g, s) for i, (g, s) in enumerate(zip(graphs, steps, strict=True))]
     calls = "\n".join(f"    net{i}();" for i in range(len(graphs)))
     return "\n".join(parts) + f"\nint main(void)\n{{\n{calls}\n    return 0;\n}}\n"
+
+
+def _instance(step: Step) -> str:
+    """Name of the function that is the kernel with these compile-time arguments."""
+    return "run_" + step.kernel + "".join("_" + re.sub(r"\W+", "_", f) for f in step.fixed)
+
+
+def _instances(steps: Sequence[Sequence[Step | None]]) -> list[str]:
+    """Steps with equal fixed arguments share one function, as in a generated project."""
+    found = {
+        _instance(s): f"static void {_instance(s)}(const eq_{s.kernel}_t *p, const void *const x[], void *y)\n"
+        f"{{\n    eq_{s.kernel}(p, x, y{''.join(f', {f}' for f in s.fixed)});\n}}"
+        for graph in steps
+        for s in graph
+        if s is not None
+    }
+    return list(found.values())
 
 
 def _graph_text(index: int, graph: Graph, steps: Sequence[Step | None]) -> str:
@@ -116,9 +135,8 @@ def _graph_text(index: int, graph: Graph, steps: Sequence[Step | None]) -> str:
         blobs, fields = _fields(step.params, prefix)
         globals_ += [*blobs, f"static const eq_{step.kernel}_t {prefix}p = {{{', '.join(fields)}}};"]
         x = ", ".join(f"v[{number[name]}]" for name in step.inputs) or "NULL"
-        fixed = "".join(f", {f}" for f in step.fixed)
         y = number[step.output]
-        body.append(f"{{ const void *const x[] = {{{x}}}; eq_{step.kernel}(&{prefix}p, x, v[{y}]{fixed}); }}")
+        body.append(f"{{ const void *const x[] = {{{x}}}; {_instance(step)}(&{prefix}p, x, v[{y}]); }}")
     sizes = [value_bytes(graph.values[name]) for name in names]
     lines = [
         *globals_,
