@@ -75,7 +75,7 @@ def base_context(program: Program) -> Context:
 
 def board_text(board: Board) -> str:
     """A board in a few words."""
-    return comment(f"{board.name} ({board.core})" if board.core else board.name)
+    return comment(f"{board.name} ({board.core})" if board.core not in (None, board.name) else board.name)
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
