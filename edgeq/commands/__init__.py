@@ -7,6 +7,7 @@ from edgeq.commands.bench import bench
 from edgeq.commands.boards import boards
 from edgeq.commands.build import build
 from edgeq.commands.convert import convert
+from edgeq.commands.demo import demo
 from edgeq.commands.inspect import inspect
 from edgeq.commands.report import report
 from edgeq.commands.run import run
@@ -22,4 +23,5 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "verify": verify,
     "bench": bench,
     "report": report,
+    "demo": demo,
 }
