@@ -33,6 +33,15 @@ EQ_INLINE eq_acc eq_acc_start(const void *bias, int32_t i, bool wide)
     return a;
 }
 
+/* The four start values from element i on. */
+EQ_INLINE void eq_acc_start4(eq_acc a[4], const void *bias, int32_t i, bool wide)
+{
+    a[0] = eq_acc_start(bias, i, wide);
+    a[1] = eq_acc_start(bias, i + 1, wide);
+    a[2] = eq_acc_start(bias, i + 2, wide);
+    a[3] = eq_acc_start(bias, i + 3, wide);
+}
+
 /* *a += v * 2^shift, v an element of any type */
 EQ_INLINE void eq_acc_add(eq_acc *a, const void *x, int32_t i, eq_type t, int32_t shift, bool wide)
 {
@@ -105,17 +114,13 @@ EQ_INLINE void eq_dot(eq_acc *a, const void *x, int32_t xi, eq_type xt, const vo
     *a = sum;
 }
 
-/* Four dot products of the same x with four rows of w that lie `row` elements apart. */
+/* How many of n rows of weights a kernel takes four at a time: bit streams gain nothing by it, so none of theirs. */
+EQ_INLINE int32_t eq_fours(int32_t n, eq_type wt) { return eq_is_packed(wt) ? 0 : n - n % 4; }
+
+/* Four dot products of the same x with four rows of w that lie `row` elements apart; not for bit streams. */
 EQ_INLINE void eq_dot4(eq_acc a[4], const void *x, int32_t xi, eq_type xt, const void *w, int32_t wi, int32_t row,
                        eq_type wt, int32_t n, bool wide)
 {
-    if (eq_is_packed(wt)) {
-        eq_dot(&a[0], x, xi, xt, w, wi, wt, n, wide);
-        eq_dot(&a[1], x, xi, xt, w, wi + row, wt, n, wide);
-        eq_dot(&a[2], x, xi, xt, w, wi + 2 * row, wt, n, wide);
-        eq_dot(&a[3], x, xi, xt, w, wi + 3 * row, wt, n, wide);
-        return;
-    }
     for (int32_t k = 0; k < n; k++) {
         if (wide) {
             const int64_t v = eq_load64(x, xi + k, xt);

@@ -106,8 +106,9 @@ EQ_INLINE uint64_t eq_float_magnitude(uint32_t code, eq_type t)
 EQ_INLINE int32_t eq_decode(uint32_t code, eq_type t)
 {
     if (eq_is_float(t)) {
-        const int32_t m = (int32_t)eq_float_magnitude(code, t);
-        return (code >> (eq_width(t) - 1)) & 1u ? -m : m;
+        /* By way of unsigned: -2^31 fits, its magnitude does not. */
+        const uint32_t m = (uint32_t)eq_float_magnitude(code, t);
+        return (int32_t)((code >> (eq_width(t) - 1)) & 1u ? 0u - m : m);
     }
     if (eq_is_signed(t)) {
         const int32_t top = (int32_t)(1u << (eq_width(t) - 1));

@@ -53,16 +53,13 @@ EQ_INLINE void eq_conv_pixel(const eq_conv_t *p, const eq_conv_window *v, int32_
     const int32_t channels = p->in_c / p->groups, each = p->out_c / p->groups;
     const int32_t kernel_w = p->kernel_w, filter = p->kernel_h * kernel_w * channels;
     const int32_t y0 = v->y0, y1 = v->y1, runs = v->runs, run = v->run, shift = p->shift;
-    const int32_t end = (group + 1) * each, fours = end - each % 4;
+    const int32_t begin = group * each, fours = begin + eq_fours(each, wt), end = begin + each;
     const void *weight = p->weight, *bias = p->bias;
     const int8_t *shifts = p->shifts;
     const int64_t lo = p->lo, hi = p->hi;
-    for (int32_t o = group * each; o < fours; o += 4) {
+    for (int32_t o = begin; o < fours; o += 4) {
         eq_acc a[4];
-        a[0] = eq_acc_start(bias, o, wide);
-        a[1] = eq_acc_start(bias, o + 1, wide);
-        a[2] = eq_acc_start(bias, o + 2, wide);
-        a[3] = eq_acc_start(bias, o + 3, wide);
+        eq_acc_start4(a, bias, o, wide);
         for (int32_t ky = y0; ky < y1; ky++) {
             int32_t xi = v->from + ky * v->row + group * channels;
             int32_t wi = o * filter + (ky * kernel_w + v->tap) * channels;

@@ -34,10 +34,7 @@ EQ_INLINE void eq_conv_depthwise_pixel(const eq_conv_depthwise_t *p, eq_conv_dep
     const int64_t lo = p->lo, hi = p->hi;
     for (int32_t c = 0; c < fours; c += 4) {
         eq_acc a[4];
-        a[0] = eq_acc_start(bias, c, wide);
-        a[1] = eq_acc_start(bias, c + 1, wide);
-        a[2] = eq_acc_start(bias, c + 2, wide);
-        a[3] = eq_acc_start(bias, c + 3, wide);
+        eq_acc_start4(a, bias, c, wide);
         for (int32_t ky = 0; ky < v.rows; ky++) {
             int32_t xi = v.xi + c + ky * x_row, wi = v.wi + c + ky * w_row;
             for (int32_t kx = 0; kx < v.columns; kx++, xi += x_column, wi += channels) {

@@ -36,16 +36,13 @@ EQ_INLINE void eq_conv_transpose_sum(const eq_conv_transpose_t *p, eq_acc a[4], 
     const int32_t group = o / (p->out_c / p->groups) * channels;
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
         const int32_t iy = eq_conv_transpose_from(ty - ky * p->dilation_h, p->stride_h, p->in_h);
-        if (iy < 0) {
-            continue;
-        }
-        for (int32_t kx = 0; kx < p->kernel_w; kx++) {
+        for (int32_t kx = 0; iy >= 0 && kx < p->kernel_w; kx++) {
             const int32_t ix = eq_conv_transpose_from(tx - kx * p->dilation_w, p->stride_w, p->in_w);
+            const int32_t xi = (iy * p->in_w + ix) * p->in_c + group;
+            const int32_t wi = o * filter + (ky * p->kernel_w + kx) * channels;
             if (ix < 0) {
                 continue;
             }
-            const int32_t xi = (iy * p->in_w + ix) * p->in_c + group;
-            const int32_t wi = o * filter + (ky * p->kernel_w + kx) * channels;
             if (count == 4) {
                 eq_dot4(a, x, xi, xt, p->weight, wi, filter, wt, channels, wide);
             } else {
@@ -60,22 +57,21 @@ EQ_INLINE void eq_conv_transpose_pixel(const eq_conv_transpose_t *p, int32_t oy,
                                        eq_type xt, eq_type wt, eq_type yt, int32_t rule, bool wide)
 {
     const int32_t ty = oy + p->pad_h, tx = ox + p->pad_w, yi = (oy * p->out_w + ox) * p->out_c;
-    const int32_t each = p->out_c / p->groups;
-    for (int32_t o = 0; o < p->out_c;) {
-        eq_acc a[4];
-        if (o % each + 4 <= each) {
-            a[0] = eq_acc_start(p->bias, o, wide);
-            a[1] = eq_acc_start(p->bias, o + 1, wide);
-            a[2] = eq_acc_start(p->bias, o + 2, wide);
-            a[3] = eq_acc_start(p->bias, o + 3, wide);
+    const int32_t each = p->out_c / p->groups, shift = p->shift;
+    const int8_t *shifts = p->shifts;
+    const int64_t lo = p->lo, hi = p->hi;
+    for (int32_t begin = 0; begin < p->out_c; begin += each) {
+        const int32_t fours = begin + eq_fours(each, wt);
+        for (int32_t o = begin; o < fours; o += 4) {
+            eq_acc a[4];
+            eq_acc_start4(a, p->bias, o, wide);
             eq_conv_transpose_sum(p, a, 4, o, ty, tx, x, xt, wt, wide);
-            eq_put4(y, yi + o, a, p->shifts, p->shift, o, p->lo, p->hi, yt, rule, wide);
-            o += 4;
-        } else {
-            a[0] = eq_acc_start(p->bias, o, wide);
-            eq_conv_transpose_sum(p, a, 1, o, ty, tx, x, xt, wt, wide);
-            eq_put(y, yi + o, a[0], eq_channel_shift(p->shifts, p->shift, o), p->lo, p->hi, yt, rule, wide);
-            o += 1;
+            eq_put4(y, yi + o, a, shifts, shift, o, lo, hi, yt, rule, wide);
+        }
+        for (int32_t o = fours; o < begin + each; o++) {
+            eq_acc a = eq_acc_start(p->bias, o, wide);
+            eq_conv_transpose_sum(p, &a, 1, o, ty, tx, x, xt, wt, wide);
+            eq_put(y, yi + o, a, eq_channel_shift(shifts, shift, o), lo, hi, yt, rule, wide);
         }
     }
 }

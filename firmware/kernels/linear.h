@@ -16,17 +16,14 @@ typedef struct {
 EQ_KERNEL void eq_linear(const eq_linear_t *p, const void *const x[], void *y, eq_type xt, eq_type wt, eq_type yt,
                          int32_t rule, bool wide)
 {
-    const int32_t n = p->inputs, outputs = p->outputs, fours = outputs - outputs % 4, shift = p->shift;
+    const int32_t n = p->inputs, outputs = p->outputs, fours = eq_fours(outputs, wt), shift = p->shift;
     const int64_t lo = p->lo, hi = p->hi;
     const void *weight = p->weight, *bias = p->bias, *from = x[0];
     const int8_t *shifts = p->shifts;
     for (int32_t row = 0; row < p->rows; row++) {
         for (int32_t o = 0; o < fours; o += 4) {
             eq_acc a[4];
-            a[0] = eq_acc_start(bias, o, wide);
-            a[1] = eq_acc_start(bias, o + 1, wide);
-            a[2] = eq_acc_start(bias, o + 2, wide);
-            a[3] = eq_acc_start(bias, o + 3, wide);
+            eq_acc_start4(a, bias, o, wide);
             eq_dot4(a, from, row * n, xt, weight, o * n, n, wt, n, wide);
             eq_put4(y, row * outputs + o, a, shifts, shift, o, lo, hi, yt, rule, wide);
         }
