@@ -49,9 +49,9 @@ class TraceFunction:
 
 def emulator(graph: Graph) -> Executor:
     """The golden execution, fast path."""
-    from edgeq.emulator import reference as fast
+    from edgeq.emulator import executor
 
-    return TraceFunction("emulator", lambda inputs: fast(graph, inputs))
+    return TraceFunction("emulator", executor(graph).trace)
 
 
 def reference(graph: Graph) -> Executor:
