@@ -36,6 +36,7 @@ heavy: $(DEV)
 docs: $(DEV)
 	$(BIN)/python -m edgeq.boards
 	$(BIN)/python -m edgeq.ir.docs
+	$(BIN)/python -m edgeq.ir.docs
 
 clean:
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
