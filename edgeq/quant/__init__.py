@@ -1,0 +1,49 @@
+"""How a network gets its numbers: recipes, Brevitas layers and quantisers, prepare, calibrate.
+
+Only the recipe is imported at once; everything else needs torch and Brevitas and is imported when it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgeq.quant.recipe import LayerRecipe, Recipe
+
+if TYPE_CHECKING:
+    from edgeq.quant.calibration import calibrate
+    from edgeq.quant.preparation import is_prepared, prepare, quantisers
+    from edgeq.quant.reference import float32_exact, reference_trace, wide_sums
+
+_LAZY = {
+    "calibrate": "edgeq.quant.calibration",
+    "is_prepared": "edgeq.quant.preparation",
+    "prepare": "edgeq.quant.preparation",
+    "quantisers": "edgeq.quant.preparation",
+    "float32_exact": "edgeq.quant.reference",
+    "reference_trace": "edgeq.quant.reference",
+    "wide_sums": "edgeq.quant.reference",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'edgeq.quant' has no attribute {name!r}")
+    from importlib import import_module
+
+    # The function is put in the place of the submodule of the same name, whichever was imported first.
+    found = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = found
+    return found
+
+
+__all__ = [
+    "LayerRecipe",
+    "Recipe",
+    "calibrate",
+    "float32_exact",
+    "is_prepared",
+    "prepare",
+    "quantisers",
+    "reference_trace",
+    "wide_sums",
+]

@@ -1,0 +1,234 @@
+"""BinaryPoint: the power-of-two scale of a quantiser, learned by gradient or followed from statistics.
+
+It takes the place of Brevitas' PARAMETER_FROM_STATS scaling and means the same (log2 of the range starts from
+statistics, then is a parameter; arXiv 1903.08066), with three differences. While statistics are collected the
+scale is a power of two already, so that training never sees a scale that the hardware cannot have. How far
+collection got is part of the state_dict, so that a checkpoint loads at any moment. And the parameter rounds to
+the nearest exponent, not up: a point that has just been set does not flip at the first step.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edgeq.errors import InputError
+from edgeq.quant.spec import MAX_EXPONENT, MIN_EXPONENT, QuantSpec, power_of_two
+
+#: how many exponents below the one that covers everything a search looks at
+SEARCH_DEPTH = 6
+#: elements that a search looks at
+SEARCH_ELEMENTS = 1 << 15
+#: a channel far smaller than the rest of its tensor gets no finer point than this many bits more
+CHANNEL_SPREAD = 10
+PERCENTILE = 0.9999
+
+
+class _PowerOfTwo(torch.autograd.Function):
+    """2**(round(log2) - head): exact forward, straight-through gradient ln2 * scale."""
+
+    @staticmethod
+    def forward(ctx: Any, log2: Tensor, head: int) -> Tensor:
+        scale = power_of_two(torch.round(log2).clamp(MIN_EXPONENT, MAX_EXPONENT).to(torch.int32) - head)
+        scale = scale.to(log2.dtype)
+        ctx.save_for_backward(scale)
+        return scale
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (scale,) = ctx.saved_tensors
+        return grads[0] * scale * math.log(2.0), None
+
+
+class _ScaleGradient(torch.autograd.Function):
+    """Forward: the identity. Backward: times a factor."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return grads[0] * ctx.factor, None
+
+
+class BinaryPoint(nn.Module):
+    """Scale 2**(round(log2_range) - head) of a quantiser; Brevitas' `scaling_impl`.
+
+    log2_range: parameter (learned) or buffer (stats): log2 of the greatest magnitude that the format covers.
+    steps:      batches whose statistics went in; 0 means that the point is not known yet.
+
+    The gradient of the parameter is that of the straight-through estimator, times 1 / sqrt(elements * top), which
+    keeps it in proportion to those of the weights (LSQ, arXiv 1902.08153) for optimisers that do not normalise.
+    """
+
+    def __init__(self, spec: QuantSpec, shape: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.spec = spec
+        start = torch.full(shape, float(spec.fixed or 0))
+        if self.learned:
+            self.log2_range = nn.Parameter(start)
+        else:
+            self.register_buffer("log2_range", start)
+        self.register_buffer("steps", torch.full((), int(spec.fixed is not None), dtype=torch.int64))
+        self.observer: Observer | None = None
+
+    @property
+    def learned(self) -> bool:
+        """Whether the point is a parameter."""
+        return self.spec.learned and self.spec.fixed is None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the point is known and not being looked for."""
+        return self.observer is None and int(self.steps) > 0
+
+    def forward(self, x: Tensor, threshold: Tensor | None = None) -> Tensor:
+        """The scale for `x`, of the shape of the point; `threshold` is what Brevitas passes, and is not needed."""
+        if self.observer is not None:
+            self.observer.see(x.detach())
+        elif self.spec.fixed is not None:
+            pass
+        elif self.training and (not self.learned or int(self.steps) < self.spec.steps):
+            self._follow(x.detach())
+        elif int(self.steps) == 0:
+            raise InputError(
+                f"{self.spec.place}: its binary point is not known yet; run training batches, or edgeq.calibrate, first"
+            )
+        log2 = self.log2_range
+        if self.learned and self.training:
+            per_scale = x.numel() / max(log2.numel(), 1) / (x.shape[0] if self.spec.steps and x.ndim else 1)
+            log2 = _ScaleGradient.apply(log2, 1.0 / math.sqrt(max(per_scale, 1.0) * self.spec.top))
+        scale: Tensor = _PowerOfTwo.apply(log2, self.spec.head)
+        return scale
+
+    def exponent(self) -> Tensor:
+        """log2 of the scale, int32, of the shape of the point."""
+        whole = torch.round(self.log2_range.detach()).clamp(MIN_EXPONENT, MAX_EXPONENT)
+        return whole.to(torch.int32) - self.spec.head
+
+    @torch.no_grad()
+    def set(self, log2_range: Tensor) -> None:
+        """Set the point, as if all statistics were in; a fixed one stays."""
+        if self.spec.fixed is not None:
+            return
+        self.log2_range.copy_(log2_range.to(self.log2_range).reshape(self.log2_range.shape))
+        self.steps.fill_(max(self.spec.steps, 1))
+
+    @torch.no_grad()
+    def fit(self, x: Tensor) -> None:
+        """Set the point from a parameter."""
+        self.set(find_range(x.detach(), self.spec, tuple(self.log2_range.shape)))
+
+    @torch.no_grad()
+    def _follow(self, x: Tensor) -> None:
+        """Take the statistics of one more batch in: a mean at first, a moving average in stats mode later."""
+        found = find_range(x, self.spec, tuple(self.log2_range.shape)).to(self.log2_range)
+        if self.spec.steps == 0:
+            self.set(found)
+            return
+        self.steps += 1
+        self.log2_range += (found - self.log2_range) / min(int(self.steps), max(self.spec.steps, 10))
+
+
+class Observer:
+    """Collects what calibration needs of one quantiser: greatest magnitude, squared error of each exponent."""
+
+    def __init__(self, spec: QuantSpec, method: str) -> None:
+        self.spec, self.method = spec, method
+        self.found: list[float] = []
+        self.first: int | None = None
+        self.errors: Tensor | None = None
+        self.most = 0.0
+
+    def see(self, x: Tensor) -> None:
+        """Take one batch in."""
+        values = x.double().reshape(-1)
+        self.most = max(self.most, float(values.abs().max()))
+        if self.method == "percentile":
+            self.found.append(_percentile(values))
+        if self.method != "mse" or self.most == 0.0:
+            return
+        if self.first is None:
+            # Two more than this batch needs, since a later one may be larger.
+            self.first = covering_exponent(self.most) + 2
+        candidates = [self.first - i for i in range(SEARCH_DEPTH + 3)]
+        part = squared_errors(_sampled(values), self.spec, candidates)
+        self.errors = part if self.errors is None else self.errors + part
+
+    def log2_range(self) -> float:
+        """The range found; a tensor that was always zero gets 2**0."""
+        if self.most == 0.0:
+            return 0.0
+        if self.method == "mse" and self.errors is not None and self.first is not None:
+            return float(self.first - int(torch.argmin(self.errors)))
+        if self.method == "percentile":
+            return float(covering_exponent(sum(self.found) / len(self.found)))
+        return float(covering_exponent(self.most))
+
+
+def covering_exponent(most: float) -> int:
+    """Least p with most <= 2**p."""
+    mantissa, exponent = math.frexp(most)
+    return exponent - 1 if mantissa == 0.5 else exponent
+
+
+def squared_errors(values: Tensor, spec: QuantSpec, log2_ranges: list[int]) -> Tensor:
+    """Sum of squared quantisation errors for each candidate range."""
+    errors = []
+    for p in log2_ranges:
+        exponent = torch.tensor(p - spec.head, dtype=torch.int32)
+        errors.append((spec.quantise(values, exponent) - values).square().sum())
+    return torch.stack(errors)
+
+
+def find_range(x: Tensor, spec: QuantSpec, shape: tuple[int, ...]) -> Tensor:
+    """log2 of the range that suits `x`, of `shape` (empty: one for the tensor)."""
+    rows = _rows(x.double(), shape)
+    most = torch.nan_to_num(rows.abs().amax(dim=1))
+    # A channel of (almost) zeros must not ask for a grid so fine that its bias leaves 32 bits.
+    floor = float(most.max()) * 2.0**-CHANNEL_SPREAD
+    found = []
+    for row, top in zip(rows, most.tolist(), strict=True):
+        least = max(top, floor)
+        if least == 0.0 or not math.isfinite(least):
+            found.append(0.0)
+            continue
+        found.append(float(_row_range(row, least, spec)))
+    return torch.tensor(found, dtype=torch.float64).reshape(shape)
+
+
+def _row_range(row: Tensor, most: float, spec: QuantSpec) -> int:
+    if spec.statistics == "percentile":
+        return covering_exponent(max(_percentile(row), most * 2.0**-SEARCH_DEPTH))
+    top = covering_exponent(most)
+    if spec.statistics == "max":
+        return top
+    errors = squared_errors(_sampled(row), spec, [top - i for i in range(SEARCH_DEPTH)])
+    return top - int(torch.argmin(errors))
+
+
+def _rows(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """One row for each scale."""
+    if not shape or math.prod(shape) == 1:
+        return x.reshape(1, -1)
+    axis = next(i for i, n in enumerate(shape) if n > 1)
+    return x.movedim(axis, 0).reshape(shape[axis], -1)
+
+
+def _sampled(values: Tensor) -> Tensor:
+    stride = max(1, values.numel() // SEARCH_ELEMENTS)
+    return values.reshape(-1)[::stride]
+
+
+def _percentile(values: Tensor) -> float:
+    magnitudes = _sampled(values).abs()
+    rank = max(1, math.ceil(PERCENTILE * magnitudes.numel()))
+    return float(magnitudes.kthvalue(rank).values)
+
+
+__all__ = ["BinaryPoint", "Observer", "covering_exponent", "find_range"]

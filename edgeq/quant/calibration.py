@@ -1,0 +1,72 @@
+"""calibrate: binary points of activations from data, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from edgeq.errors import InputError
+from edgeq.quant.binary_point import Observer
+from edgeq.quant.layers import Output
+from edgeq.quant.quantizers import binary_point, tensor_quant
+from edgeq.quant.recipe import STATISTICS
+
+
+def calibrate(prepared: nn.Module, batches: Iterable[Any], method: str = "mse") -> nn.Module:
+    """Set the binary point of every activation from data, with activations not quantised while it is looked at.
+
+    batches: inputs, or tuples (inputs, labels, …) as a data loader gives them. A few hundred samples do.
+    method:  "mse" takes the point of least squared error, "max" the one that saturates nothing,
+             "percentile" the one that covers 99.99 % of the values.
+    Returns the module, in eval mode. The points can still be learned by training afterwards.
+    Errors: InputError for no batches, an unknown method or a module that `prepare` did not make.
+    """
+    from edgeq.quant.preparation import is_prepared
+
+    if not is_prepared(prepared):
+        raise InputError("calibrate takes the module that edgeq.prepare returned")
+    if method not in STATISTICS:
+        raise InputError(f"calibration method {method!r} is unknown; choose one of {', '.join(STATISTICS)}")
+    prepared.eval()
+    device = next((p.device for p in prepared.parameters()), torch.device("cpu"))
+    seen = 0
+    with torch.no_grad(), observing(prepared, method):
+        for batch in batches:
+            prepared(*(t.to(device) for t in _inputs(prepared, batch)))
+            seen += 1
+        if not seen:
+            raise InputError("calibrate needs at least one batch of data")
+    return prepared
+
+
+def _inputs(prepared: nn.Module, batch: Any) -> tuple[torch.Tensor, ...]:
+    count = sum(n.op == "placeholder" for n in prepared.graph.nodes)  # type: ignore[union-attr]
+    items = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
+    return tuple(torch.as_tensor(t) for t in items[:count])
+
+
+@contextmanager
+def observing(prepared: nn.Module, method: str, keep: bool = True) -> Iterator[None]:
+    """Activations pass through unquantised and are looked at; on leaving without an error the points are set."""
+    quantisers = [m.output_quant for m in prepared.modules() if isinstance(m, Output)]
+    points = [binary_point(q) for q in quantisers]
+    for quantiser, point in zip(quantisers, points, strict=True):
+        tensor_quant(quantiser).observer_only = True
+        point.observer = Observer(point.spec, method)
+    finished = False
+    try:
+        yield
+        finished = True
+    finally:
+        for quantiser, point in zip(quantisers, points, strict=True):
+            tensor_quant(quantiser).observer_only = False
+            observer, point.observer = point.observer, None
+            if finished and keep and observer is not None:
+                point.set(torch.full_like(point.log2_range, observer.log2_range()))
+
+
+__all__ = ["calibrate", "observing"]

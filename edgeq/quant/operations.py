@@ -1,0 +1,145 @@
+"""Operations without weights, each exact up to the one rounding of its output.
+
+In eval mode they compute in float64: sums and products of codes of up to 16 bits are exact there, and a quotient
+is never rounded onto a tie that it does not have (its distance from one is at least 1 / (2 * divisor)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from edgeq.errors import UnsupportedError
+from edgeq.quant.layers import Operation
+from edgeq.quant.quantizers import binary_point
+from edgeq.quant.spec import QuantSpec
+
+
+class Requantise(Operation):
+    """The same numbers in another format, clipped: network inputs, ReLU and clips that stand alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.finish(x, x.dtype)
+
+
+class Constant(Operation):
+    """A parameter or buffer of the user's that is an operand of an operation."""
+
+    def __init__(self, spec: QuantSpec, value: Tensor) -> None:
+        super().__init__(spec)
+        value = value.detach().clone().float()
+        if spec.learned:
+            self.value = nn.Parameter(value)
+        else:
+            self.register_buffer("value", value)
+        binary_point(self.output_quant).fit(value)
+
+    def forward(self) -> Tensor:
+        return self.finish(self.value, self.value.dtype)
+
+
+class _Exact(Operation):
+    """Computes in float64 when it is not trained."""
+
+    def compute(self, *x: Tensor) -> Tensor:
+        """The operation on real numbers."""
+        raise NotImplementedError
+
+    def forward(self, *x: Tensor) -> Tensor:
+        operands = x if self.training else tuple(t.double() for t in x)
+        return self.finish(self.compute(*operands), x[0].dtype)
+
+
+class Add(_Exact):
+    """a + b."""
+
+    def compute(self, *x: Tensor) -> Tensor:
+        return x[0] + x[1]
+
+
+class Sub(_Exact):
+    """a - b."""
+
+    def compute(self, *x: Tensor) -> Tensor:
+        return x[0] - x[1]
+
+
+class Mul(_Exact):
+    """a * b."""
+
+    def compute(self, *x: Tensor) -> Tensor:
+        return x[0] * x[1]
+
+
+class MatMul(_Exact):
+    """Matrix product of two computed operands."""
+
+    def compute(self, *x: Tensor) -> Tensor:
+        return torch.matmul(x[0], x[1])
+
+
+class Concat(_Exact):
+    """Operands one after another along `dim`, brought to one format."""
+
+    def __init__(self, spec: QuantSpec, dim: int) -> None:
+        super().__init__(spec)
+        self.dim = dim
+
+    def compute(self, *x: Tensor) -> Tensor:
+        return torch.cat(x, dim=self.dim)
+
+
+class Mean(_Exact):
+    """Mean over `dims`."""
+
+    def __init__(self, spec: QuantSpec, dims: Sequence[int], keepdim: bool) -> None:
+        super().__init__(spec)
+        self.dims, self.keepdim = tuple(dims), keepdim
+
+    def compute(self, *x: Tensor) -> Tensor:
+        return x[0].mean(dim=self.dims, keepdim=self.keepdim)
+
+
+class AveragePool(_Exact):
+    """Mean of each window over one or two axes; `kernel` and the like have one entry for each."""
+
+    def __init__(
+        self, spec: QuantSpec, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], include_pad: bool
+    ) -> None:
+        super().__init__(spec)
+        self.kernel, self.stride, self.padding = tuple(kernel), tuple(stride), tuple(padding)
+        self.include_pad = include_pad
+
+    def compute(self, *x: Tensor) -> Tensor:
+        pool: Any = F.avg_pool1d if len(self.kernel) == 1 else F.avg_pool2d
+        out: Tensor = pool(x[0], self.kernel, self.stride, self.padding, False, self.include_pad)
+        return out
+
+
+class AdaptiveAveragePool(_Exact):
+    """Average pool to a given size that divides the input's; `size` has one entry for each axis, None keeps it."""
+
+    def __init__(self, spec: QuantSpec, size: Sequence[int | None]) -> None:
+        super().__init__(spec)
+        self.size = tuple(size)
+
+    def kernel(self, spatial: Sequence[int]) -> tuple[int, ...]:
+        """Window and stride for an input of these spatial sizes."""
+        place = binary_point(self.output_quant).spec.place
+        wanted = [n if s is None else s for n, s in zip(spatial, self.size, strict=True)]
+        if any(n % s for n, s in zip(spatial, wanted, strict=True)):
+            raise UnsupportedError(
+                f"{place}: adaptive average pool from {tuple(spatial)} to {tuple(wanted)} has windows of different "
+                "sizes; choose an output size that divides the input"
+            )
+        return tuple(n // s for n, s in zip(spatial, wanted, strict=True))
+
+    def compute(self, *x: Tensor) -> Tensor:
+        kernel = self.kernel(x[0].shape[2:])
+        pool: Any = F.avg_pool1d if len(kernel) == 1 else F.avg_pool2d
+        out: Tensor = pool(x[0], kernel, kernel)
+        return out

@@ -1,0 +1,97 @@
+"""The prepared module as an oracle: its values by the names of the graph, and where float32 holds its sums.
+
+In eval mode a prepared module on a CPU gives the emulator's numbers exactly. Sums of products are integers on one
+grid; float32 holds them exactly, in whatever order they are added, while no partial sum reaches 2**24. A layer
+where one could (worst case over all inputs, from its quantised weights) computes in float64, exact to 2**53.
+Element-wise operations, means, pools and softmax always do. In training, everything is float32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, fx, nn
+
+from edgeq.ir import Graph, analyse, operator
+from edgeq.quant.layers import FLOAT32_EXACT
+
+
+def reference_trace(prepared: nn.Module, x: Any) -> dict[str, npt.NDArray[np.float64]]:
+    """Real values of every tensor of the exported graph, computed by the prepared module in eval mode.
+
+    x: an input batch (a tuple or list for several inputs). Returns value name -> float64 array, batch first, in the
+    layout of the graph that `edgeq.export(prepared, x, optimise=False)` makes. Of a value that only exists in
+    the graph (the padded input of a convolution with reflected borders) there is no entry.
+    """
+    from edgeq.frontends.torch import export_with_origins
+
+    examples = tuple(x) if isinstance(x, (tuple, list)) else (x,)
+    tensors = tuple(torch.as_tensor(np.asarray(e)) if not torch.is_tensor(e) else e for e in examples)
+    tensors = tuple(t.float() for t in tensors)
+    graph, origins = export_with_origins(prepared, tensors)
+    assert isinstance(prepared, fx.GraphModule)
+    recorder = _Recorder(prepared)
+    training = prepared.training
+    prepared.eval()
+    try:
+        with torch.no_grad():
+            recorder.run(*tensors)
+    finally:
+        prepared.train(training)
+    inputs = {n.target: next(iter(n.users)).name for n in prepared.graph.nodes if n.op == "placeholder" and n.users}
+    found = {}
+    for name, value in graph.values.items():
+        if name in graph.inputs:
+            layout = graph.layouts.get(name, tuple(range(len(value.shape))))
+            found[name] = _laid_out(recorder.values[inputs[name]], layout, value.shape)
+        elif name in origins:
+            origin = origins[name]
+            found[name] = _laid_out(recorder.values[origin.node], origin.permutation, value.shape)
+    return found
+
+
+def _laid_out(
+    values: npt.NDArray[np.float64], permutation: tuple[int, ...], shape: tuple[int, ...]
+) -> npt.NDArray[np.float64]:
+    if values.ndim == len(permutation) + 1:
+        values = values.transpose(0, *(p + 1 for p in permutation))
+    return values.reshape(values.shape[0], *shape)
+
+
+class _Recorder(fx.Interpreter):
+    """Keeps every tensor that the module computes."""
+
+    def __init__(self, module: fx.GraphModule) -> None:
+        super().__init__(module)
+        self.values: dict[str, npt.NDArray[np.float64]] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        if isinstance(result, Tensor) and n.op != "placeholder":
+            self.values[n.name] = result.detach().cpu().double().numpy()
+        return result
+
+
+def wide_sums(graph: Graph) -> dict[str, int]:
+    """Nodes whose sums float32 may not hold: name -> the bound of their magnitude, at least 2**24, by range analysis."""
+    ranges = analyse(graph)
+    found = {}
+    for node in graph.nodes:
+        ins = graph.ins(node)
+        bounds = operator(node.op).bounds(node, ins, [ranges.values[v.name] for v in ins])
+        if bounds is not None:
+            most = max(max(-lo for lo in bounds.lo), max(bounds.hi))
+            if most >= FLOAT32_EXACT:
+                found[node.name] = most
+    return found
+
+
+def float32_exact(graph: Graph) -> bool:
+    """Whether a float32 forward pass of the whole network (as in training) computes every sum exactly."""
+    return not wide_sums(graph)
+
+
+__all__ = ["float32_exact", "reference_trace", "wide_sums"]

@@ -1,0 +1,127 @@
+"""QuantSpec: one quantiser as data — number format, rounding, how its binary point is found — and its torch twin.
+
+`quantise` is the rounding of `edgeq.formats` on float tensors. It has no gradient; Brevitas wraps the same steps
+for training, and both are tested against `Format.quantize`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from edgeq.formats import NAMED, FixedPoint, Format, Minifloat
+from edgeq.quant.recipe import Number
+from edgeq.quant.rounding import round_by
+
+#: exponents of scales stay inside what float32 holds exactly
+MIN_EXPONENT, MAX_EXPONENT = -110, 110
+
+
+@dataclass(frozen=True)
+class QuantSpec:
+    """One quantiser.
+
+    place:      layer or tensor, for messages.
+    number:     bits, or the name of a minifloat.
+    signed:     whether negative values exist (minifloats are always signed).
+    narrow:     leave out the least code, so that the range is symmetric (weights).
+    rounding:   name of the rule.
+    learned:    whether the binary point is a parameter that training moves.
+    statistics: "mse", "max" or "percentile".
+    steps:      training batches whose statistics start the binary point; 0 for parameters, which are known.
+    fixed:      log2 of a range that is known beforehand and never moves (1 for a probability), or None.
+    """
+
+    place: str
+    number: Number
+    signed: bool = True
+    narrow: bool = False
+    rounding: str = "half_up"
+    learned: bool = True
+    statistics: str = "mse"
+    steps: int = 0
+    fixed: int | None = None
+
+    @property
+    def minifloat(self) -> Minifloat | None:
+        """The minifloat with scale one; None for fixed point."""
+        return NAMED[self.number] if isinstance(self.number, str) else None
+
+    @property
+    def bits(self) -> int:
+        """Width of a code."""
+        return NAMED[self.number].bits if isinstance(self.number, str) else self.number
+
+    @cached_property
+    def top(self) -> float:
+        """Greatest value at scale one."""
+        if isinstance(self.number, str):
+            fmt = NAMED[self.number]
+            assert isinstance(fmt.frac, int)
+            return float(fmt.max_magnitude * 2.0**-fmt.frac)
+        return float(2 ** (self.number - self.signed) - 1)
+
+    @cached_property
+    def head(self) -> int:
+        """A range of 2**p is covered by the scale 2**(p - head)."""
+        if isinstance(self.number, str):
+            return int(self.top).bit_length()
+        return self.number - self.signed
+
+    @property
+    def low(self) -> float:
+        """Least value at scale one."""
+        if isinstance(self.number, str) or (self.signed and self.narrow):
+            return -self.top
+        return -self.top - 1 if self.signed else 0.0
+
+    @property
+    def grid_frac(self) -> int:
+        """Binary point of the grid at scale one (0 for fixed point)."""
+        frac = self.minifloat.frac if self.minifloat else 0
+        assert isinstance(frac, int)
+        return frac
+
+    def quantise(self, x: Tensor, exponent: Tensor) -> Tensor:
+        """Nearest representable values of `x` at scale 2**exponent, saturated; the same dtype, no gradient."""
+        scale = power_of_two(exponent).to(x.dtype)
+        units = x / scale
+        if self.minifloat is None:
+            return torch.clamp(round_by(units, self.rounding), self.low, self.top) * scale
+        return round_minifloat(units, self.minifloat, self.rounding, self.top) * scale
+
+    def format(self, exponent: int | tuple[int, ...], axis: int | None = None) -> Format:
+        """The format of values at scale 2**exponent (a tuple: one scale for each channel along `axis`)."""
+        if self.minifloat is not None:
+            m = self.minifloat
+            return Minifloat(m.exponent, m.mantissa, m.bias, m.specials, exponent, axis)
+        assert isinstance(self.number, int)
+        point = tuple(-e for e in exponent) if isinstance(exponent, tuple) else -exponent
+        return FixedPoint(self.number, point, self.signed, axis)
+
+
+def power_of_two(exponent: Tensor) -> Tensor:
+    """2**exponent as float32, exact: put together from its bits. `exponent` is an integer tensor."""
+    bits = (exponent.to(torch.int32).clamp(-126, 127) + 127) << 23
+    return bits.view(torch.float32)
+
+
+def round_minifloat(units: Tensor, fmt: Minifloat, rule: str, top: float) -> Tensor:
+    """Values of `fmt` at scale one nearest to `units`, saturated; exact for every finite float."""
+    step = minifloat_step(units, fmt)
+    return torch.clamp(round_by(units / step, rule) * step, -top, top)
+
+
+def minifloat_step(units: Tensor, fmt: Minifloat) -> Tensor:
+    """Distance of neighbouring values of `fmt` around each unit; by `frexp`, since log2 rounds near powers of two."""
+    assert fmt.bias is not None
+    _, exponent = torch.frexp(units.detach())
+    least = 1 - fmt.bias - fmt.mantissa
+    step = torch.clamp(exponent - 1 - fmt.mantissa, least, 64)
+    return power_of_two(step).to(units.dtype)
+
+
+__all__ = ["QuantSpec", "minifloat_step", "power_of_two", "round_minifloat"]
