@@ -278,7 +278,9 @@ def _interpolate(call: Call, layouts: Layouts) -> Placed:
         given: dict[str, Any] = {"size": n} if scale is None else {"scale_factor": float(scale)}
         taken = F.interpolate(line, mode="nearest", **given).reshape(-1).long().numpy()
         if not np.array_equal(taken, np.arange(n) * old // n):
-            raise call.fail(f"nearest resize from {old} to {n} does not take floor(i * {old} / {n}); use a whole factor")
+            raise call.fail(
+                f"nearest resize from {old} to {n} does not take floor(i * {old} / {n}); use a whole factor"
+            )
     return Placed(_move(call, layouts, "resize_nearest", x, size=size), _shape(call), x.permutation)
 
 

@@ -150,7 +150,7 @@ class _Exporter(fx.Interpreter):
             permutation = channels_last(len(shape))
         fmt = current_format(module.output_quant)
         laid_out = tuple(shape[p] for p in permutation)
-        name = self.builder.input(n.args[0].name, laid_out, fmt, permutation)  # type: ignore[union-attr]
+        name = self.builder.input(str(n.args[0].target), laid_out, fmt, permutation)  # type: ignore[union-attr]
         return Placed(name, shape, permutation)
 
     def operand(self, n: fx.Node, index: int) -> Placed:

@@ -41,9 +41,7 @@ from edgeq.quant.tracing import trace
 CONSTANT_BITS = 16
 
 
-def prepare(
-    model: nn.Module, recipe: Recipe | Mapping[str, Any] | None = None, example: Any = None
-) -> fx.GraphModule:
+def prepare(model: nn.Module, recipe: Recipe | Mapping[str, Any] | None = None, example: Any = None) -> fx.GraphModule:
     """A quantised copy of a float module, with the same layer names, for your own training loop.
 
     model:   an ordinary float module; it is not changed. BatchNorm is folded into the layer before it.
@@ -270,14 +268,13 @@ class _Preparer:
         if signed is None:
             signed = index >= len(self.examples) or bool(torch.as_tensor(self.examples[index]).min() < 0)
         # Inputs are rounded where they enter, by one rule for every network.
-        spec = self._spec(node.name, number, signed, "half_up", self.recipe.layer(node.name))
-        path = _free_name(self.module, f"{node.name}_input" if hasattr(self.module, node.name) else node.name)
+        path = _free_name(self.module, str(node.target))
+        spec = self._spec(path, number, signed, "half_up", self.recipe.layer(path))
         self.module.add_submodule(path, ops.Requantise(spec))
         with self.graph.inserting_after(node):
             made = self.graph.call_module(path, ())
         node.replace_all_uses_with(made)
         made.args = (node,)
-        made.meta["input"] = node.name
         self._register(made, path)
 
     def _check_output(self, node: fx.Node) -> None:
