@@ -37,9 +37,8 @@ def demo(
 def show(outcome: Outcome) -> None:
     """Print the final table for a person."""
     out = console(False)
-    shown = table(
-        "Handwritten digits, one network in two number formats", "", *(f">{v.name}" for v in outcome.variants)
-    )
+    out.print("[bold]Handwritten digits, one network in two number formats[/bold]")
+    shown = table("", "", *(f">{v.name}" for v in outcome.variants))
 
     def row(label: str, *cells: str) -> None:
         shown.add_row(label, *cells)
@@ -56,7 +55,7 @@ def show(outcome: Outcome) -> None:
     row("flash, bytes", *(f"{v.flash:,}" for v in variants))
     row("RAM with stack, bytes", *(f"{v.ram:,}" for v in variants))
     row("multiply–accumulates", *(f"{v.macs:,}" for v in variants))
-    row("instructions", *(f"{v.instructions:,}" for v in variants))
+    row("instructions", *(f"{'' if v.counted_exactly else 'about '}{v.instructions:,}" for v in variants))
     out.print(shown)
     counted = ", ".join(sorted({v.counted_by for v in variants}))
     out.print(f"Device: {outcome.runner}, {outcome.toolchain}; instructions counted by {counted}.")

@@ -119,6 +119,7 @@ class _Course:
             instructions=bench["instructions"],
             cycles_estimated=bench["cycles_estimated"],
             counted_by=bench["instructions_method"],
+            counted_exactly=bench["instructions_exact"],
             page=page,
             project=made.path,
             model=folder / "net.edgeq",

@@ -14,7 +14,7 @@ class Variant:
     name: "W8A8"; accuracies are shares of the test set: of the float network, the trained quantised module, the
     emulator, and the firmware on the emulated board. Comparisons: tensors in each inference, values in all, how
     many of them differ, over `samples` inferences. flash, ram (arena, static data, stack) in bytes; instructions
-    of one inference, counted by `counted_by`; page and project: where the report and the firmware lie.
+    of one inference, counted by `counted_by` (exactly or not); page and project: where the report and the firmware lie.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Variant:
     instructions: int
     cycles_estimated: int | None
     counted_by: str
+    counted_exactly: bool
     page: Path
     project: Path
     model: Path

@@ -122,7 +122,8 @@ class VerifyResult:
         """One line for a person."""
         counts = f"{self.tensors} tensors, {self.values:,} values in {self.samples} samples"
         names = f"{self.sides[0]} and {self.sides[1]}"
+        left_out = f" ({len(self.skipped)} that only one of them has left out)" if self.skipped else ""
         if self.equal:
-            return f"equal: {names} agree on {counts}"
+            return f"equal: {names} agree on {counts}{left_out}"
         first = self.first_divergence.line(self.sides) if self.first_divergence else "nothing was compared"
         return f"different: {self.mismatches:,} of {counts} differ between {names}; first: {first}"
