@@ -36,7 +36,7 @@ def check_tools(board_name: str) -> None:
 def steps() -> Iterator[Step]:
     """Shows the course of the demo on stderr: a bar where a person looks on, else one line for each step."""
     if not sys.stderr.isatty():
-        yield lambda what, done, total: print(f"[{done + 1}/{total}] {what}", file=sys.stderr, flush=True)
+        yield _print_step
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -44,4 +44,11 @@ def steps() -> Iterator[Step]:
     columns = (TimeElapsedColumn(), BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("", total=None)
-        yield lambda what, done, total: bars.update(task, description=what, completed=done, total=total)
+        yield lambda what, done, total, detail: bars.update(
+            task, description=f"{what}, {detail}" if detail else what, completed=done, total=total
+        )
+
+
+def _print_step(what: str, done: int, total: int, detail: str) -> None:
+    if not detail:
+        print(f"[{done + 1}/{total}] {what}", file=sys.stderr, flush=True)

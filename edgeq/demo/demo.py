@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 BOARD = "cortex-m4"
 SEED = 1
 
-#: called with what is being done now, and how many of how many steps lie behind
-Step = Callable[[str, int, int], None]
+#: called with what is being done now, how many of how many steps lie behind, and how far this one is ("" at its start)
+Step = Callable[[str, int, int, str], None]
 
 
 def recipes() -> dict[str, Recipe]:
@@ -41,16 +41,19 @@ def recipes() -> dict[str, Recipe]:
     }
 
 
-def run_demo(out: Path, board: str = BOARD, step: Step = lambda what, done, total: None) -> Outcome:
+def run_demo(out: Path, board: str = BOARD, step: Step = lambda what, done, total, detail: None) -> Outcome:
     """Do everything once and leave models, firmware and pages in `out`. The same seed gives the same figures."""
     from edgeq.demo import digits
 
     start = time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)
     total = 1 + 5 * len(recipes())
-    step("training a float network on handwritten digits", 0, total)
+    what = "training a float network on handwritten digits"
+    step(what, 0, total, "")
     data = digits.load()
-    model = digits.train_float(data, seed=SEED)
+    model = digits.train_float(
+        data, seed=SEED, progress=lambda epoch, epochs: step(what, 0, total, f"epoch {epoch} of {epochs}")
+    )
     course = _Course(data, model, digits.accuracy(model, data.test_x, data.test_y), out, board, step, total)
     variants = [course.variant(name, recipe) for name, recipe in recipes().items()]
     runner, toolchain = course.where
@@ -73,9 +76,12 @@ class _Course:
     done: int = 0
     where: tuple[str, str] = ("", "")
 
-    def _next(self, what: str) -> None:
+    def _next(self, what: str) -> Callable[[int, int], None]:
+        """Begin the next step; returns a function that tells how many epochs of it are done."""
         self.done += 1
-        self.step(what, self.done, self.total)
+        self.step(what, self.done, self.total, "")
+        done = self.done
+        return lambda epoch, epochs: self.step(what, done, self.total, f"epoch {epoch} of {epochs}")
 
     def variant(self, name: str, recipe: Recipe) -> Variant:
         """One quantised network from training to the report."""
@@ -86,8 +92,8 @@ class _Course:
 
         folder = self.out / name.lower()
         folder.mkdir(parents=True, exist_ok=True)
-        self._next(f"{name}: training with quantisation")
-        prepared = digits.train_quantised(self.model, recipe, self.data, seed=SEED)
+        epoch = self._next(f"{name}: training with quantisation")
+        prepared = digits.train_quantised(self.model, recipe, self.data, seed=SEED, progress=epoch)
         quantised = digits.accuracy(prepared, self.data.test_x, self.data.test_y)
         self._next(f"{name}: exporting, and comparing the emulator with the trained network")
         net = export(prepared, self.data.test_x[:2], name=f"digits_{name.lower()}")

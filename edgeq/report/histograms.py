@@ -25,7 +25,7 @@ class Histogram:
     lo, hi:     least and greatest representable real value (over all channels of a format per channel).
     counts:     elements in each part of lo..hi.
     total:      elements; used: share of the representable range between the least and the greatest of them.
-    saturated:  share of elements at either end of the range; zeros: share that is zero.
+    saturated:  share of elements at an end of the range that is not zero; zeros: share that is zero.
     """
 
     name: str
@@ -62,7 +62,8 @@ def histogram(value: Value, codes: npt.NDArray[Any], kind: str) -> Histogram:
         tuple(int(c) for c in counts),
         int(grid.size),
         float((int(grid.max()) - int(grid.min())) / max(hi - lo, 1)),
-        float(np.mean((grid == lo) | (grid == hi))),
+        # The zeros of an unsigned format are no saturation: that is where a ReLU puts its share.
+        float(np.mean((grid == hi) | ((grid == lo) & (lo < 0)))),
         float(np.mean(grid == 0)),
     )
 

@@ -28,6 +28,13 @@ def test_a_histogram_counts_codes_over_the_representable_range() -> None:
     assert found.zeros == pytest.approx(2 / 6)
 
 
+def test_zeros_of_an_unsigned_format_are_no_saturation() -> None:
+    found = histogram(Value("y", (4,), FixedPoint(4, 2, False)), np.array([0, 0, 3, 15]), "activation")
+    assert (found.lo, found.hi) == (0, 3.75)
+    assert found.saturated == pytest.approx(1 / 4)
+    assert found.zeros == pytest.approx(1 / 2)
+
+
 def test_a_histogram_of_a_minifloat_is_over_its_values() -> None:
     found = histogram(Value("w", (4,), NAMED["e2m1"]), np.array([0, 7, 15, 1]), "weight")
     assert (found.lo, found.hi) == (-6.0, 6.0)
