@@ -184,6 +184,7 @@ def _sanitized(build: BuildResult, raw: Bytes, traced: bool) -> tuple[Bytes, Byt
     size = _trace_bytes(build) if traced else 0
     with tempfile.TemporaryDirectory(prefix="edgeq-host-") as scratch:
         Path(scratch, "edgeq_in.bin").write_bytes(raw.tobytes())
+        Path(scratch, "edgeq_guard.bin").write_bytes(_guard(build).tobytes())
         done = subprocess.run(
             [str(program), str(len(raw)), str(size)],
             cwd=scratch,
@@ -201,6 +202,17 @@ def _sanitized(build: BuildResult, raw: Bytes, traced: bool) -> tuple[Bytes, Byt
         if not traced:
             return outs, None
         return outs, np.fromfile(Path(scratch, "edgeq_trace.bin"), dtype=np.uint8).reshape(len(raw), -1)
+
+
+def _guard(build: BuildResult) -> npt.NDArray[np.uint32]:
+    """For each stage (inputs, steps, outputs) the places that may be touched; read by `firmware/ports/host.c`."""
+    graph, slots = build.graph, build.program.slots
+    steps = [(*call.step.inputs, call.step.output) for call in build.program.calls]
+    words = [build.plan.arena_bytes]
+    for names in (graph.inputs, *steps, graph.outputs):
+        places = [slots[name].place for name in names]
+        words += [len(places), *(word for place in places for word in (place.offset, place.bytes))]
+    return np.asarray(words, dtype=np.uint32)
 
 
 def _on_board(build: BuildResult, raw: Bytes, traced: bool, runner: str | None) -> tuple[Bytes, Bytes | None]:

@@ -40,10 +40,18 @@ class HostCompiler:
         return self._run([optimize, *WARNINGS, *quiet, *pic, "-shared", "-DEDGEQ_TRACE"], project, name, out)
 
     def sanitized(self, project: Path, name: str, out: Path, optimize: str = "-O1") -> str:
-        """Build a program under AddressSanitizer and UndefinedBehaviorSanitizer; see `firmware/ports/host.c`."""
+        """Build a program under AddressSanitizer and UndefinedBehaviorSanitizer; see `firmware/ports/host.c`.
+
+        Each step may touch the bytes of its own operands only: the rest of the arena is poisoned while it runs.
+        """
         if self.name == "zig":
             raise ToolError("zig: has no AddressSanitizer; install gcc or clang for the sanitizer builds")
-        return self._run([optimize, *WARNINGS, *SANITIZERS, "-DEDGEQ_TRACE", "-DEDGEQ_HOST_MAIN"], project, name, out)
+        return self._run(
+            [optimize, *WARNINGS, *SANITIZERS, "-DEDGEQ_TRACE", "-DEDGEQ_HOST_MAIN", "-DEDGEQ_GUARD"],
+            project,
+            name,
+            out,
+        )
 
     def _run(self, flags: list[str], project: Path, name: str, out: Path) -> str:
         from edgeq.mcu.toolchains.ports import ports_dir

@@ -15,7 +15,7 @@ from edgeq.mcu import ops
 from edgeq.mcu.names import Names, identifier
 from edgeq.mcu.step import Blob, Param, Step
 from edgeq.mcu.storage import storage, value_bytes
-from edgeq.schedule import Placement, Plan, make_plan
+from edgeq.schedule import Placement, Plan, check_plan, make_plan
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,11 @@ def make_program(graph: Graph, board: Board) -> Program:
     ranges = check(graph)
     computed = [v for v in graph.values.values() if not v.constant]
     steps = {node.name: ops.lower(graph, node, ranges, board.isa) for node in graph.nodes}
-    plan = make_plan(
-        graph,
-        {v.name: value_bytes(v) for v in computed},
-        {n.name: [n.inputs[i] for i in ops.inplace_candidates(graph, n)] for n in graph.nodes},
-        aliases={n.outputs[0]: n.inputs[0] for n in graph.nodes if steps[n.name] is None},
-    )
+    sizes = {v.name: value_bytes(v) for v in computed}
+    in_place = {n.name: [n.inputs[i] for i in ops.inplace_candidates(graph, n)] for n in graph.nodes}
+    aliases = {n.outputs[0]: n.inputs[0] for n in graph.nodes if steps[n.name] is None}
+    plan = make_plan(graph, sizes, in_place, aliases=aliases)
+    check_plan(plan, graph, sizes, in_place)
     names = Names()
     slots = {
         n: Slot(n, names[n], graph.values[n], storage(graph.values[n].format).dtype, place)

@@ -1,7 +1,8 @@
 /* The harness on this computer: runs many samples in one call. Built into a shared library, or, with
  * EDGEQ_HOST_MAIN, into a program that reads edgeq_in.bin and writes edgeq_out.bin and edgeq_trace.bin.
  *
- * Build with EDGEQ_TRACE, so that the network shows each step's output to edgeq_trace below.
+ * Build with EDGEQ_TRACE, so that the network shows each step's output to edgeq_trace below. With EDGEQ_GUARD too, for
+ * AddressSanitizer, a step may touch the bytes of its own operands only, to the byte, as edgeq_guard.bin lists them.
  */
 #include "harness.h"
 
@@ -16,13 +17,42 @@
 
 static uint8_t *trace_at; /* where the next step's output goes; null: nowhere */
 
+#if defined(EDGEQ_GUARD)
+void __asan_poison_memory_region(const volatile void *start, size_t bytes);
+void __asan_unpoison_memory_region(const volatile void *start, size_t bytes);
+extern uint64_t edgeq_arena[];
+
+/* edgeq_guard.bin: bytes of the arena; then for the inputs, each step, and the outputs: a count and as many pairs of
+ * offset and bytes. */
+static const uint32_t *guard;
+
+/* Opens the operands of one stage, 0 for the inputs, i + 1 for step i, and closes the rest of the arena. */
+static void admit(uint32_t stage)
+{
+    const uint32_t *at = guard + 1;
+    for (uint32_t i = 0; i < stage; i++) {
+        at += 1u + 2u * at[0];
+    }
+    uint8_t *const arena = (uint8_t *)edgeq_arena;
+    __asan_poison_memory_region(arena, guard[0]);
+    for (uint32_t i = 0; i < at[0]; i++) {
+        __asan_unpoison_memory_region(arena + at[1u + 2u * i], at[2u + 2u * i]);
+    }
+}
+#else
+static void admit(uint32_t stage)
+{
+    (void)stage;
+}
+#endif
+
 void edgeq_trace(uint32_t step, const void *data, uint32_t bytes)
 {
-    (void)step;
     if (trace_at != NULL) {
         memcpy(trace_at, data, bytes);
         trace_at += bytes;
     }
+    admit(step + 2u);
 }
 
 /* Runs `samples` samples. in: the bytes of all inputs, sample after sample; out: the same of the outputs; trace: the
@@ -35,10 +65,12 @@ EQ_EXPORT int32_t edgeq_host_run(const uint8_t *in, uint8_t *out, uint8_t *trace
     int32_t status = net->init();
     trace_at = trace;
     for (uint32_t sample = 0; sample < samples && status == 0; sample++) {
+        admit(0u);
         for (uint32_t i = 0; i < net->input_count; i++) {
             memcpy(net->inputs[i].data, in, net->inputs[i].bytes);
             in += net->inputs[i].bytes;
         }
+        admit(1u);
         status = net->run();
         for (uint32_t i = 0; i < net->output_count; i++) {
             memcpy(out, net->outputs[i].data, net->outputs[i].bytes);
@@ -90,6 +122,10 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < eq_harness_net.output_count; i++) {
         out_bytes += eq_harness_net.outputs[i].bytes * samples;
     }
+#if defined(EDGEQ_GUARD)
+    size_t guard_bytes = 0;
+    guard = (const uint32_t *)(const void *)read_all("edgeq_guard.bin", &guard_bytes);
+#endif
     uint8_t *const in = read_all("edgeq_in.bin", &in_bytes);
     uint8_t *const out = calloc(out_bytes + 1u, 1);
     uint8_t *const trace = calloc(trace_bytes + 1u, 1);

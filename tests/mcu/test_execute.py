@@ -57,10 +57,21 @@ def test_sanitizer_build_equals_the_emulator(net: str, built: Build) -> None:
 
 
 @pytest.mark.skipif(SANITIZER is None, reason="needs gcc or clang")
-def test_the_sanitizers_see_a_step_that_leaves_the_arena(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("#define AT_fc 16u", "#define AT_fc 24u"),  # beyond the arena
+        ("#define AT_fc 16u", "#define AT_fc 8u"),  # over the end of the input
+        (".inputs = 12", ".inputs = 13"),  # reads one byte more of the arena than its input has
+        (".outputs = 6", ".outputs = 7"),  # writes one byte more than its output has
+    ],
+)
+def test_the_sanitizers_see_a_step_that_leaves_its_operands(old: str, new: str, tmp_path: Path) -> None:
     made = build(minifloat(), "host", tmp_path / "out", toolchain=SANITIZER, optimize="-O1")
     source = made.path / "tiny_float.c"
-    source.write_text(source.read_text().replace("#define AT_fc 16u", "#define AT_fc 24u"))
+    text = source.read_text()
+    assert old in text
+    source.write_text(text.replace(old, new))
     with pytest.raises(ToolError, match="AddressSanitizer"):
         trace(made, codes(made.graph, 1), sanitize=True)
 
