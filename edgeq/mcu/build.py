@@ -138,7 +138,7 @@ def build(
 
 
 def golden_sample(graph: Graph, seed: int = 1) -> dict[str, npt.NDArray[np.int64]]:
-    """One random sample of valid input codes and the emulator's answer: name -> codes without batch."""
+    """One random sample of valid input codes and what the emulator makes of it: name -> codes without batch."""
     from edgeq.emulator import reference
 
     rng = np.random.default_rng(seed)
@@ -150,7 +150,7 @@ def golden_sample(graph: Graph, seed: int = 1) -> dict[str, npt.NDArray[np.int64
         one = np.ones((), dtype=np.int64)
         inputs[name] = value.format.from_grid(value.format.round_grid(grid, one, "half_up"))
     found = reference(graph, inputs)
-    return {name: found[name][0] for name in (*graph.inputs, *graph.outputs)}
+    return {name: codes[0] for name, codes in found.items()}
 
 
 def _checked_folder(out: Path) -> Path:

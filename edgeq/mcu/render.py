@@ -43,10 +43,11 @@ def render(template: str, context: Context) -> str:
 def source_files(program: Program, vectors: Mapping[str, npt.NDArray[Any]]) -> Iterator[tuple[str, str]]:
     """Path inside the project and text of every file that depends on the network only.
 
-    vectors: one sample, value name -> codes without batch, for all inputs and outputs.
+    vectors: one sample, value name -> codes without batch, for every value.
     """
     name = program.name
     context = {**base_context(program), **_network(program), "vectors": list(_vectors(program, vectors))}
+    context["hashes"] = _hashes(program, vectors)
     yield f"{name}.h", render("header.h.j2", context)
     yield f"{name}.c", render("source.c.j2", context)
     yield f"{name}_weights.h", render("weights.h.j2", context)
@@ -197,3 +198,20 @@ def _vectors(program: Program, vectors: Mapping[str, npt.NDArray[Any]]) -> Itera
                 "count": value.size,
                 "text": array_text(to_memory(codes, value.format)),
             }
+
+
+def _hashes(program: Program, vectors: Mapping[str, npt.NDArray[Any]]) -> str:
+    """FNV-1a hashes of the bytes of every step's output, as array text."""
+    found = []
+    for call in program.calls:
+        slot = program.slots[call.step.output]
+        found.append(f"0x{fnv1a(to_memory(vectors[slot.name], slot.value.format).tobytes()):08x}u")
+    return wrapped(found) if found else ""
+
+
+def fnv1a(data: bytes) -> int:
+    """The 32-bit FNV-1a hash (http://www.isthe.com/chongo/tech/comp/fnv)."""
+    found = 2166136261
+    for byte in data:
+        found = (found ^ byte) * 16777619 & 0xFFFFFFFF
+    return found

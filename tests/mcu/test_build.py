@@ -114,6 +114,7 @@ def test_the_project_builds_by_itself_and_its_selftest_can_fail(board: str, buil
     done = subprocess.run(["make", "-s", "host-test"], cwd=alone, capture_output=True, text=True)
     assert done.returncode != 0
     assert "SELF-TEST FAILED" in done.stdout
+    assert "first wrong step: branch" in done.stdout
 
 
 @pytest.mark.skipif(not shutil.which("cmake") or not shutil.which("cc"), reason="needs cmake and cc")
