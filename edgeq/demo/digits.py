@@ -130,11 +130,11 @@ def fit(
     model.train()
     for epoch in range(epochs):
         order = torch.randperm(len(y), generator=generator)
-        for part in order.split(BATCH):
+        for part in torch.split(order, BATCH):
             shift = torch.randint(-1, 2, (2,), generator=generator).tolist()
             loss = functional.cross_entropy(model(shifted(x[part], *shift)), y[part])
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
         if progress is not None:

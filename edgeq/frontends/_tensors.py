@@ -67,28 +67,28 @@ class Layouts:
 
     builder: GraphBuilder
     origins: dict[str, Origin] = field(default_factory=dict)
-    _made: dict[tuple[str, Permutation], Placed] = field(default_factory=dict)
+    _made: dict[tuple[str, Permutation], str] = field(default_factory=dict)
 
     def to(self, x: Placed, permutation: Permutation) -> Placed:
         """`x` with another permutation."""
         if x.permutation == permutation:
             return x
-        key = (x.name, permutation)
-        if key not in self._made:
-            self._made[key] = self._transpose(x, permutation)
-        return self._made[key]
-
-    def _transpose(self, x: Placed, permutation: Permutation) -> Placed:
-        fmt, source = self.builder.values[x.name].format, self.builder.values[x.name].source
         axes = tuple(x.permutation.index(p) for p in permutation)
-        shape = tuple(x.shape[p] for p in permutation)
+        if (x.name, axes) not in self._made:
+            self._made[x.name, axes] = self._transpose(x, axes)
+        return Placed(self._made[x.name, axes], x.shape, permutation)
+
+    def _transpose(self, x: Placed, axes: Permutation) -> str:
+        fmt, source = self.builder.values[x.name].format, self.builder.values[x.name].source
+        shape = tuple(x.laid_out[a] for a in axes)
         if moves_only_ones(x.laid_out, axes):
             name = self.builder.node("reshape", f"{x.name}.reshape", [x.name], fmt, source, shape=shape)
         else:
             name = self.builder.node("transpose", f"{x.name}.transpose", [x.name], fmt, source, permutation=axes)
-        if x.name in self.origins:
-            self.origins[name] = Origin(self.origins[x.name].node, permutation)
-        return Placed(name, x.shape, permutation)
+        origin = self.origins.get(x.name)
+        if origin is not None and len(origin.permutation) == len(axes):
+            self.origins[name] = Origin(origin.node, tuple(origin.permutation[a] for a in axes))
+        return name
 
     def flat(self, x: Placed) -> Placed:
         """`x` with its elements in the source's order (axes of size one may stand anywhere)."""

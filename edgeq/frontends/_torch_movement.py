@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -64,9 +65,9 @@ def _shape(call: Call) -> tuple[int, ...]:
     return tuple(call.result.shape[1:])
 
 
-def _move(call: Call, layouts: Layouts, op: str, x: Placed, name: str = "", **attrs: Attr) -> str:
+def _move(call: Call, layouts: Layouts, op: str, x: Placed, **attrs: Attr) -> str:
     fmt = layouts.builder.values[x.name].format
-    return layouts.builder.node(op, name or call.place, [x.name], fmt, call.place, **attrs)
+    return layouts.builder.node(op, call.place, [x.name], fmt, call.place, **attrs)
 
 
 def _reshape(call: Call, layouts: Layouts) -> Placed:
@@ -165,7 +166,11 @@ def _index(call: Call, layouts: Layouts, index: tuple[Any, ...]) -> Placed:
     fill = (slice(None),) * (len(sizes) - taken)
     at = next((k for k, i in enumerate(index) if i is Ellipsis), len(index))
     index = (*index[:at], *fill, *index[at + 1 :])
-    begin, end, step, gone, new = [], [], [], [], []
+    begin: list[int] = []
+    end: list[int] = []
+    step: list[int] = []
+    gone: list[int] = []
+    new: list[int] = []
     axis = 0
     for item in index:
         if item is None:
@@ -177,16 +182,18 @@ def _index(call: Call, layouts: Layouts, index: tuple[Any, ...]) -> Placed:
         if not isinstance(item, slice) or (item.step or 1) < 1:
             raise call.fail(f"index {item!r}; only slices, integers and None are regular")
         b, e, s = item.indices(sizes[axis])
-        begin.append(b), end.append(max(b, e)), step.append(s)
+        begin.append(b)
+        end.append(max(b, e))
+        step.append(s)
         axis += 1
     if (begin[0], end[0], step[0]) != (0, sizes[0], 1) or 0 in gone or 0 in new:
         raise call.fail("indexes the batch")
     x = _slice(call, layouts, call.x, begin[1:], end[1:], step[1:])
     if gone:
-        shape = tuple(n for i, n in enumerate((sizes[0], *x.shape)) if i not in gone)
-        layouts.origins.setdefault(x.name, Origin(call.node.name, x.permutation))
-        x = _without_axes(call, layouts, x, [g - 1 for g in gone])
-        assert (sizes[0], *x.shape) == shape
+        part = x
+        x = _without_axes(call, layouts, part, [g - 1 for g in gone])
+        if not new:
+            layouts.origins.setdefault(part.name, Origin(call.node.name, x.permutation))
     for position in new:
         grown = (*x.shape[: position - 1], 1, *x.shape[position - 1 :])
         x = _with_axis(call, layouts, x, position - 1, grown)
@@ -199,7 +206,7 @@ def _split(call: Call, layouts: Layouts) -> tuple[Part, ...]:
     if dim == 0:
         raise call.fail("splits the batch")
     edges = np.cumsum([0, *(part.shape[dim] for part in call.result)])
-    return tuple((call.x, dim - 1, int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True))
+    return tuple((call.x, dim - 1, int(a), int(b)) for a, b in pairwise(edges))
 
 
 def _narrow(call: Call, layouts: Layouts) -> Placed:

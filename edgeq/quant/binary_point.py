@@ -66,6 +66,9 @@ class BinaryPoint(nn.Module):
     keeps it in proportion to those of the weights (LSQ, arXiv 1902.08153) for optimisers that do not normalise.
     """
 
+    log2_range: Tensor
+    steps: Tensor
+
     def __init__(self, spec: QuantSpec, shape: tuple[int, ...] = ()) -> None:
         super().__init__()
         self.spec = spec
@@ -102,8 +105,9 @@ class BinaryPoint(nn.Module):
         log2 = self.log2_range
         if self.learned and self.training:
             per_scale = x.numel() / max(log2.numel(), 1) / (x.shape[0] if self.spec.steps and x.ndim else 1)
-            log2 = _ScaleGradient.apply(log2, 1.0 / math.sqrt(max(per_scale, 1.0) * self.spec.top))
-        scale: Tensor = _PowerOfTwo.apply(log2, self.spec.head)
+            factor = 1.0 / math.sqrt(max(per_scale, 1.0) * self.spec.top)
+            log2 = _ScaleGradient.apply(log2, factor)  # type: ignore[no-untyped-call]
+        scale: Tensor = _PowerOfTwo.apply(log2, self.spec.head)  # type: ignore[no-untyped-call]
         return scale
 
     def exponent(self) -> Tensor:

@@ -74,7 +74,7 @@ def _depthwise(name: str, norm: Any, rank: int | None) -> nn.Module:
     """A convolution of kernel one, one weight for each channel, that does what the BatchNorm does."""
     if rank not in (3, 4):
         raise UnsupportedError(
-            f"{name}: BatchNorm with no layer directly before it to fold into, on vectors; put it right after its Linear"
+            f"{name}: BatchNorm of vectors with no layer directly before it to fold into; put it right after its Linear"
         )
     kind: Any = nn.Conv1d if rank == 3 else nn.Conv2d
     factor, offset = _affine(norm)

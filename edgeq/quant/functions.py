@@ -84,12 +84,13 @@ class Softmax(Operation):
         return rounded + (value - rounded).detach()
 
     def table(self) -> npt.NDArray[np.int64]:
-        """round(exp(-d * 2**-frac) * 2**15) for distances d = 0, 1, … down to the first zero."""
+        """round(exp(-d * 2**-frac) * 2**15) for distances d = 0, 1, … that occur, down to the first zero."""
         source = current_format(self.sources[0])
         assert isinstance(source.frac, int)
         # exp(-v) * 2**15 rounds to zero from here on.
         reach = (EXP_FRAC + 1) * float(np.log(2.0))
-        count = int(np.ceil(np.ldexp(reach, source.frac))) + 1
+        lo, hi = source.grid_range
+        count = min(int(np.ceil(np.ldexp(reach, source.frac))) + 1, hi - lo + 1)
         if count > EXP_ENTRIES:
             raise UnsupportedError(
                 f"{binary_point(self.output_quant).spec.place}: softmax of {source} needs a table of {count} entries, "
@@ -97,7 +98,6 @@ class Softmax(Operation):
             )
         distances = np.ldexp(np.arange(max(count, 2), dtype=np.float64), -source.frac)
         entries: npt.NDArray[np.int64] = np.floor(np.exp(-distances) * (1 << EXP_FRAC) + 0.5).astype(np.int64)
-        entries[-1] = 0
         return entries
 
 
@@ -129,7 +129,8 @@ def table_codes(
     with torch.no_grad():
         real = function(torch.from_numpy(values)).double()
         real = real if bounds is None else torch.clamp(real, *bounds)
-    return target.quantize(np.nan_to_num(real.numpy(), nan=0.0, posinf=np.inf, neginf=-np.inf), rule)
+    real_values: npt.NDArray[np.float64] = real.numpy()
+    return target.quantize(np.nan_to_num(real_values, nan=0.0, posinf=np.inf, neginf=-np.inf), rule)
 
 
 def exp_format() -> FixedPoint:

@@ -39,6 +39,8 @@ from edgeq.quant.tracing import trace
 
 #: bits of a Python number or parameter that is an operand, so that it costs no accuracy
 CONSTANT_BITS = 16
+#: softmax takes fixed point of at most this width, whose exponential table stays small
+SOFTMAX_BITS = 12
 
 
 def prepare(model: nn.Module, recipe: Recipe | Mapping[str, Any] | None = None, example: Any = None) -> fx.GraphModule:
@@ -236,7 +238,8 @@ class _Preparer:
             self._replace(node, [node.args[0]] * 2, name, lambda s: ops.Mul(s), signed=False)
         elif name == "cat":
             dim = argument(node, 1, "dim", 0)
-            self._replace(node, list(node.args[0]), "cat", lambda s: ops.Concat(s, dim))
+            parts: Any = argument(node, 0, "tensors")
+            self._replace(node, list(parts), "cat", lambda s: ops.Concat(s, dim))
         elif name == "stack":
             raise UnsupportedError(f"{place_of(node, name)}: stack is not supported; use unsqueeze and cat")
         elif name == "mean":
@@ -245,6 +248,7 @@ class _Preparer:
             self._pool(node, name)
         elif name == "softmax":
             dim = self._softmax_dim(node)
+            self._narrow_softmax(node)
             self._replace(node, [node.args[0]], name, lambda s: Softmax(s, dim), signed=False, fixed=0)
         elif (function := function_of(node, self.modules)) is not None:
             self._function(node, name, function)
@@ -360,6 +364,24 @@ class _Preparer:
         if dim is None:
             raise UnsupportedError(f"{place_of(node, 'softmax')}: softmax without dim; say which axis")
         return int(dim)
+
+    def _narrow_softmax(self, node: fx.Node) -> None:
+        """Bring wide and minifloat inputs of a softmax to a fixed point that its exponential table can follow."""
+        value: Any = node.args[0]
+        spec = binary_point(self._source(value, node.name)).spec
+        if spec.minifloat is None and spec.bits <= SOFTMAX_BITS:
+            return
+        path = _free_name(self.module, f"{place_of(node, 'softmax')}_input")
+        layer = self.recipe.layer(path)
+        made_spec = self._spec(path, SOFTMAX_BITS, spec.signed, layer.rule(SOFTMAX_BITS), layer)
+        operation = ops.Requantise(made_spec)
+        operation.sources = [self.source[value]]
+        operation.train(self.module.training)
+        self.module.add_submodule(path, operation)
+        with self.graph.inserting_before(node):
+            made = self.graph.call_module(path, (value,))
+        node.replace_input_with(value, made)
+        self._register(made, path)
 
     def _function(self, node: fx.Node, name: str, function: Any) -> None:
         fixed = 0 if name in UNIT_RANGE else None

@@ -92,7 +92,7 @@ def _special_codes(fmt: Minifloat) -> tuple[tuple[str, ...] | None, tuple[str, .
     return None, None
 
 
-def _injector(spec: QuantSpec, shape: tuple[int, ...], proxies: tuple[type, type]) -> type[ExtendedInjector]:
+def _injector(spec: QuantSpec, shape: tuple[int, ...], proxies: tuple[type, type]) -> Any:
     """The Brevitas injector of a spec; `proxies` are those of fixed point and of minifloats."""
 
     shared = {"spec": spec, "shape": shape, "scaling_impl": BinaryPoint, "signed": spec.signed}
@@ -115,12 +115,12 @@ def _injector(spec: QuantSpec, shape: tuple[int, ...], proxies: tuple[type, type
     )
 
 
-def weight_injector(spec: QuantSpec, shape: tuple[int, ...]) -> type[ExtendedInjector]:
+def weight_injector(spec: QuantSpec, shape: tuple[int, ...]) -> Any:
     """For `weight_quant` of a Brevitas layer; `shape` is that of the scale."""
     return _injector(spec, shape, (FixedWeightProxy, MinifloatWeightProxy))
 
 
-def activation_injector(spec: QuantSpec) -> type[ExtendedInjector]:
+def activation_injector(spec: QuantSpec) -> Any:
     """For `output_quant` or `act_quant` of a Brevitas layer; one scale for the tensor."""
     return _injector(spec, (), (FixedActivationProxy, MinifloatActivationProxy))
 

@@ -76,7 +76,7 @@ class _Recorder(fx.Interpreter):
 
 
 def wide_sums(graph: Graph) -> dict[str, int]:
-    """Nodes whose sums float32 may not hold: name -> the bound of their magnitude, at least 2**24, by range analysis."""
+    """Nodes whose sums float32 may not hold, by range analysis: name -> bound of their magnitude, at least 2**24."""
     ranges = analyse(graph)
     found = {}
     for node in graph.nodes:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -25,7 +26,11 @@ def round_half_up(x: Tensor) -> Tensor:
 
 
 #: rule -> float tensor to float tensor of integers, without gradient
-ROUND = {"half_up": round_half_up, "half_even": torch.round, "floor": torch.floor}
+ROUND: dict[str, Callable[[Tensor], Tensor]] = {
+    "half_up": round_half_up,
+    "half_even": torch.round,
+    "floor": torch.floor,
+}
 
 
 def round_by(x: Tensor, rule: str) -> Tensor:
@@ -50,7 +55,7 @@ class _StraightThrough(torch.autograd.Function):
 
 def round_ste(x: Tensor, rule: str) -> Tensor:
     """Round by a named rule; the gradient passes straight through."""
-    out: Tensor = _StraightThrough.apply(x, rule)
+    out: Tensor = _StraightThrough.apply(x, rule)  # type: ignore[no-untyped-call]
     return out
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,15 @@ class _Tracer(fx.Tracer):
         node.meta["scope"] = self.paths[-1]
         return node
 
+    def iter(self, obj: fx.Proxy) -> Iterator[Any]:
+        """`for part in x.chunk(3)`: how many there are is known."""
+        node = obj.node
+        if str(getattr(node.target, "__name__", node.target)) == "chunk":
+            count = node.kwargs.get("chunks", node.args[1] if len(node.args) > 1 else None)
+            if isinstance(count, int):
+                return iter([obj[i] for i in range(count)])
+        return super().iter(obj)  # type: ignore[no-any-return]
+
 
 def trace(model: nn.Module) -> fx.GraphModule:
     """A copy of `model` as a graph of calls; UnsupportedError names the module and line that cannot be traced."""
@@ -66,7 +76,7 @@ def _explain(name: str, tracer: _Tracer, error: Exception) -> str:
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not _internal(f.filename)]
     where = f"{frames[-1].filename}:{frames[-1].lineno} ({frames[-1].line})" if frames else "its forward"
     module = f" in module {tracer.paths[-1]}" if tracer.paths[-1] else ""
-    fact = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    fact = str(error).strip().splitlines()[0].split(". ")[0] if str(error).strip() else type(error).__name__
     return (
         f"{name}: cannot be traced{module} at {where}: {fact}; "
         "a network must take the same path for every input, so move choices that depend on tensor values out of it"
