@@ -102,11 +102,12 @@ def accumulator(node: Node, bounds: Bounds, fmt: Format) -> Accumulator:
 def _output(node: Node, bounds: Bounds, fmt: Format) -> Interval:
     rule = node.text("rounding", DEFAULT_RULE)
     least, most = output_bounds(node, fmt)
-    ends = []
-    for channel, (low, high, frac) in enumerate(zip(bounds.lo, bounds.hi, bounds.frac, strict=True)):
-        scale = Fraction(1, 2) ** frac
-        for end, widens in ((low, low < 0), (high, high > 0)):
-            den = bounds.den[0] if widens else bounds.den[1]
-            ends.append(encode_scalar(Fraction(end, den) * scale, fmt, rule, channel))
+    # Rounding is monotone: only the least and the greatest number of all channels, on their finest grid, matter.
+    finest = max(bounds.frac)
+    low = min(end << (finest - frac) for end, frac in zip(bounds.lo, bounds.frac, strict=True))
+    high = max(end << (finest - frac) for end, frac in zip(bounds.hi, bounds.frac, strict=True))
+    dens = (bounds.den[0] if low < 0 else bounds.den[1], bounds.den[0] if high > 0 else bounds.den[1])
+    unit = Fraction(1, 2) ** finest
+    ends = [encode_scalar(Fraction(end, den) * unit, fmt, rule) for end, den in zip((low, high), dens, strict=True)]
     # Both ends are clamped by both bounds: all of the range may lie outside.
     return Interval(min(max(min(ends), least), most), max(min(max(ends), most), least))

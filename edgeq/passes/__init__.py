@@ -10,10 +10,14 @@ from collections.abc import Callable
 
 from edgeq.errors import GraphError
 from edgeq.ir import Graph, check
+from edgeq.passes.bypass_requantise import bypass_requantise
+from edgeq.passes.dead_channels import remove_dead_channels
 from edgeq.passes.dead_code import remove_dead_code
 from edgeq.passes.fold_constants import fold_constants
 from edgeq.passes.fuse_requantise import fuse_requantise
+from edgeq.passes.hoist_requantise import hoist_requantise
 from edgeq.passes.identities import remove_identities
+from edgeq.passes.layout import remove_transposes
 from edgeq.passes.merge_pad import merge_pad
 
 Pass = Callable[[Graph], Graph]
@@ -22,9 +26,13 @@ Pass = Callable[[Graph], Graph]
 PASSES: dict[str, Pass] = {
     "dead_code": remove_dead_code,
     "identities": remove_identities,
+    "layout": remove_transposes,
     "fold_constants": fold_constants,
     "merge_pad": merge_pad,
     "fuse_requantise": fuse_requantise,
+    "hoist_requantise": hoist_requantise,
+    "bypass_requantise": bypass_requantise,
+    "dead_channels": remove_dead_channels,
 }
 
 #: passes only ever remove or simplify, so a fixed point comes soon; this many rounds mean a pass that undoes another

@@ -66,6 +66,14 @@ def constant(graph: Graph, name: str, codes: npt.NDArray[np.int64], fmt: Format,
     return Value(fresh(graph, name), data.shape, fmt, data, source)
 
 
+def remade(graph: Graph, old: Value, codes: npt.NDArray[np.int64], fmt: Format | None = None) -> Value:
+    """A constant in place of `old` for one reader: it keeps the name, unless others read `old` as well."""
+    made = constant(graph, old.name, codes, fmt or old.format, old.source)
+    if reads(graph, old.name) > 1:
+        return made
+    return Value(old.name, made.shape, made.format, made.data, made.source)
+
+
 def reads(graph: Graph, value: str) -> int:
     """How often a value is read, by nodes and by the outside."""
     return sum(node.inputs.count(value) for node in graph.nodes) + graph.outputs.count(value)
@@ -115,13 +123,14 @@ def fits(graph: Graph, node: Node, fmt: Format, ranges: Mapping[str, Interval]) 
 
 
 class RangeCache:
-    """Ranges of a graph and of the graphs that rewriting makes of it: a value that keeps its name keeps its range."""
+    """Ranges of the graph that was asked for last."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Interval] = {}
+        self._graph: Graph | None = None
+        self._known: Mapping[str, Interval] = {}
 
     def of(self, graph: Graph) -> Mapping[str, Interval]:
-        """Ranges of all values of `graph`, computed again only where it has new ones."""
-        if not graph.values.keys() <= self._known.keys():
-            self._known = dict(analyse(graph).values)
+        """Ranges of all values of `graph`."""
+        if graph is not self._graph:
+            self._graph, self._known = graph, analyse(graph).values
         return self._known

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.ir import Graph, Node, Value, operator
-from edgeq.passes._edit import RangeCache, changed, constant, only_reader, rebuilt, repeat, replaced
+from edgeq.passes._edit import RangeCache, changed, constant, only_reader, rebuilt, remade, repeat, replaced
 from edgeq.passes.identities import may_hold_negative_zero
 
 #: a constant of more elements would cost more flash than computing it costs time
@@ -93,7 +93,7 @@ def _tables(graph: Graph, first: Node) -> Graph | None:
     assert outer.data is not None
     fmt = graph.outs(first)[0].format
     lo = fmt.code_range[0]
-    table = constant(graph, outer.name, outer.data[inner.data - lo], outer.format, outer.source)
+    table = remade(graph, outer, outer.data[inner.data - lo])
     names = [str(n.attrs["function"]) for n in (second, first) if "function" in n.attrs]
     attrs = {"function": " of ".join(names)} if names else {}
     node = changed(second, inputs=(first.inputs[0], table.name), attrs=attrs)

@@ -26,7 +26,7 @@ import numpy as np
 from edgeq.formats import DEFAULT_RULE, FixedPoint, Format
 from edgeq.ir import Attr, Graph, Node, Value, operator
 from edgeq.ir.operator import OUTPUT_STAGE, Arithmetic, Bounds, output_bounds
-from edgeq.passes._edit import RangeCache, changed, constant, fits, only_reader, repeat, replaced
+from edgeq.passes._edit import RangeCache, changed, fits, only_reader, remade, repeat, replaced
 
 
 def fuse_requantise(graph: Graph) -> Graph:
@@ -38,7 +38,7 @@ def fuse_requantise(graph: Graph) -> Graph:
             second = only_reader(graph, producer.outputs[0])
             if second is None or second.op != "requantise":
                 continue
-            found = _into_table(graph, producer, second) or _fused(graph, producer, second, ranges)
+            found = fused(graph, producer, second, ranges)
             if found is not None:
                 return found
         return None
@@ -46,7 +46,10 @@ def fuse_requantise(graph: Graph) -> Graph:
     return repeat(step, graph)
 
 
-def _fused(graph: Graph, producer: Node, second: Node, ranges: RangeCache) -> Graph | None:
+def fused(graph: Graph, producer: Node, second: Node, ranges: RangeCache) -> Graph | None:
+    """The graph with the requantise `second` moved into `producer`; None where that would change a result."""
+    if producer.op == "table":
+        return _into_table(graph, producer, second)
     op = operator(producer.op)
     if not isinstance(op, Arithmetic) or not OUTPUT_STAGE.keys() <= op.attributes.keys():
         return None
@@ -113,14 +116,12 @@ def _stage(second: Node, rule: str, bounds: tuple[int, int], fmt: Format) -> dic
     return attrs
 
 
-def _into_table(graph: Graph, producer: Node, second: Node) -> Graph | None:
+def _into_table(graph: Graph, producer: Node, second: Node) -> Graph:
     """table -> requantise: the requantise of every entry, once."""
-    if producer.op != "table":
-        return None
     entries, out = graph.ins(producer)[1], graph.outs(second)[0]
     assert entries.data is not None
     op = operator("requantise")
     (codes,) = op.evaluate(second, (entries,), (out,), [entries.data[None]])
-    table = constant(graph, entries.name, np.asarray(codes[0]), out.format, entries.source)
+    table = remade(graph, entries, np.asarray(codes[0]), out.format)
     node = changed(producer, inputs=(producer.inputs[0], table.name), outputs=second.outputs)
     return replaced(graph, {producer.name: (node,), second.name: ()}, {table.name: table, out.name: _named(out, node)})

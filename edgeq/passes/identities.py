@@ -1,6 +1,7 @@
 """Remove nodes that change nothing, and join neighbours that are one movement: reshapes, transposes, slices, pads.
 
-A movement whose output equals its input element for element is removed. So is a requantise to the same format whose
+A movement whose output equals its input element for element is removed, and a transpose that only moves axes of size
+one is a reshape, which costs nothing. So is a requantise to the same format whose
 bounds clamp nothing that can occur — unless a minifloat's negative zero can reach it, because a requantise makes it
 positive and the codes would differ. A concat of one operand is a requantise, and so is an average over windows of one.
 Adding or subtracting a constant zero, or multiplying by a constant one, is a requantise as well, where the constant
@@ -31,6 +32,9 @@ def remove_identities(graph: Graph) -> Graph:
                 attrs = {k: v for k, v in node.attrs.items() if k in OUTPUT_STAGE}
                 operand = next(i for i in node.inputs if not graph.values[i].constant)
                 return replaced(graph, {node.name: (changed(node, op="requantise", inputs=(operand,), attrs=attrs),)})
+            if node.op == "transpose" and _keeps_order(node, graph.ins(node)[0]):
+                reshape = changed(node, op="reshape", attrs={"shape": graph.outs(node)[0].shape})
+                return replaced(graph, {node.name: (reshape,)})
             if (found := _joined(graph, node)) is not None:
                 return found
         return None
@@ -45,14 +49,18 @@ def _identity(graph: Graph, node: Node, ranges: RangeCache) -> bool:
     if x.shape != out.shape or not isinstance(operator(node.op), Movement):
         return False
     if node.op == "transpose":
-        # Axes of size one may change places.
-        wide = [p for p in node.ints("permutation") if x.shape[p] > 1]
-        return wide == sorted(wide)
+        return _keeps_order(node, x)
     if node.op == "max_pool":
         plain = set(node.ints("kernel")) == {1}
         return plain and not may_hold_negative_zero(graph, x.name)
     # A reshape, slice, resize or pad that keeps the shape keeps every element where it is.
     return node.op in ("reshape", "slice", "pad", "resize_nearest")
+
+
+def _keeps_order(transpose: Node, x: Value) -> bool:
+    """Whether only axes of size one change places, so that no element does."""
+    wide = [p for p in transpose.ints("permutation") if x.shape[p] > 1]
+    return wide == sorted(wide)
 
 
 def _clamps_nothing(node: Node, fmt: Format, interval: Interval, graph: Graph) -> bool:
