@@ -135,6 +135,17 @@ def test_pad_brings_its_fill_in() -> None:
         assert_sound(graph, {"x": np.array([[0, 3, 9]])})
 
 
+@pytest.mark.parametrize(("op", "sign"), [("add", -1), ("sub", 1)])
+def test_aligned_operands_fit_as_well_as_their_sum(op: str, sign: int) -> None:
+    """100 + (-100) is small, but both stand in the accumulator before they are added, shifted to the finer grid."""
+    b = GraphBuilder(op)
+    x = b.node("requantise", "x1", (b.input("x", (1,), S8),), S8, lo=90, hi=100)
+    c = b.constant("c", [sign * 100 * 8], FixedPoint(16, 7))
+    graph = b.build([b.node(op, "y", (x, c), FixedPoint(32, 7))])
+    found = analyse(graph).accumulators["y"]
+    assert found == Accumulator(min(-80, sign * 800), 800)
+
+
 def test_averages_know_both_divisors() -> None:
     b = GraphBuilder("average")
     x = b.input("x", (4, 1), S8)
