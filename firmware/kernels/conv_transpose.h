@@ -29,7 +29,7 @@ EQ_INLINE int32_t eq_conv_transpose_from(int32_t offset, int32_t stride, int32_t
 }
 
 /* Adds to `count` (1 or 4) channels from o on what reaches output pixel (ty, tx), counted before the cut. */
-EQ_INLINE void eq_conv_transpose_sum(const eq_conv_transpose_t *p, eq_acc a[4], int32_t count, int32_t o, int32_t ty,
+EQ_INLINE void eq_conv_transpose_sum(const eq_conv_transpose_t *p, eq_acc *a, int32_t count, int32_t o, int32_t ty,
                                      int32_t tx, const void *x, eq_type xt, eq_type wt, bool wide)
 {
     const int32_t channels = p->in_c / p->groups, filter = p->kernel_h * p->kernel_w * channels;

@@ -45,8 +45,7 @@ def run_graphs(
     """Trace of each graph, as the emulator gives it."""
     folder.mkdir(parents=True, exist_ok=True)
     source, binary = folder / "net.c", folder / "net"
-    steps = [_lowered(graph, features, mutate) for graph, _ in cases]
-    source.write_text(_program([graph for graph, _ in cases], steps))
+    source.write_text(program([graph for graph, _ in cases], features, mutate))
     includes = [f"-I{FIRMWARE / 'include'}", f"-I{FIRMWARE / 'kernels'}"]
     subprocess.run([cc, *WARNINGS, *flags, *includes, str(source), "-o", str(binary)], check=True)
     data = b"".join(_input_bytes(graph, inputs) for graph, inputs in cases)
@@ -58,6 +57,11 @@ def run_graphs(
         traces.append(trace)
     assert offset == len(done.stdout)
     return traces
+
+
+def program(graphs: Sequence[Graph], features: Sequence[str] = (), mutate: Mutation | None = None) -> str:
+    """C source that runs each graph on samples from stdin and writes every value to stdout."""
+    return _program(graphs, [_lowered(graph, features, mutate) for graph in graphs])
 
 
 def _lowered(graph: Graph, features: Sequence[str], mutate: Mutation | None) -> list[Step | None]:
@@ -97,7 +101,12 @@ def _read_trace(graph: Graph, batch: int, out: bytes, offset: int) -> tuple[dict
 
 def _program(graphs: Sequence[Graph], steps: Sequence[Sequence[Step | None]]) -> str:
     kernels = sorted({s.kernel for graph in steps for s in graph if s is not None})
-    parts = ["#include <stdio.h>", "#include <stdlib.h>", *(f'#include "{k}.h"' for k in kernels)]
+    parts = [
+        "#include <stdio.h>",
+        "#include <stdlib.h>",
+        '#include "edgeq_kernel.h"',
+        *(f'#include "{k}.h"' for k in kernels),
+    ]
     parts += _instances(steps)
     parts += [_graph_text(i, g, s) for i, (g, s) in enumerate(zip(graphs, steps, strict=True))]
     calls = "\n".join(f"    net{i}();" for i in range(len(graphs)))
