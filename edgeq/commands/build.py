@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, table, working
+from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, near, table, working
 
 if TYPE_CHECKING:
     from edgeq.mcu.build import BuildResult
@@ -89,4 +89,4 @@ def show(result: BuildResult) -> None:
     else:
         out.print(f"weights and tables {result.flash:,} bytes, arena {result.arena:,} bytes")
     out.print(f"{result.toolchain} {result.optimize}")
-    out.print(f"project: {result.path}", soft_wrap=True)
+    out.print(f"project: {near(result.path)}", soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeq.commands.shell import Json, console, emit, table
+from edgeq.commands.shell import Json, console, emit, near, table
 
 if TYPE_CHECKING:
     from edgeq.demo.outcome import Outcome
@@ -61,4 +61,4 @@ def show(outcome: Outcome) -> None:
     out.print(f"Device: {outcome.runner}, {outcome.toolchain}; instructions counted by {counted}.")
     out.print("Compared: trained network, emulator, C on this computer and firmware on the device, every tensor.")
     for v in variants:
-        out.print(f"{v.name} page: {v.page}   firmware: {v.project}", soft_wrap=True)
+        out.print(f"{v.name} page: {near(v.page)}   firmware: {near(v.project)}", soft_wrap=True)

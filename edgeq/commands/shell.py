@@ -107,6 +107,7 @@ def working(what: str) -> Iterator[None]:
         yield
 
 
-def size(count: int | None) -> str:
-    """Bytes as people read them, the exact number kept."""
-    return "–" if count is None else f"{count:,}"
+def near(path: Path) -> Path:
+    """A path as it is seen from the current folder, where it lies below it."""
+    absolute = path.absolute()
+    return absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else path
