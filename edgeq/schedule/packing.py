@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from edgeq.schedule.lifetimes import Profile
 
-#: states that the exact search may visit; blocks beyond which it is not tried; placements of the local search
+#: states that the exact search may visit; blocks beyond which it is not tried; collision checks of the local search
 SEARCH_STATES = 20_000
 SEARCH_BLOCKS = 64
-LOCAL_STEPS = 200_000
+LOCAL_CHECKS = 6_000_000
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ def pack(profiles: Sequence[Profile]) -> Packing:
         return Packing((), 0, 0, True, "nothing to pack")
     table = np.stack(profiles)
     bound = int(table.sum(axis=0).max())
-    reach = _reach(table)
-    best = _greedy(table, reach, bound)
+    meetings = _Meetings(table)
+    best = _greedy(table, meetings, bound)
     if best.height > bound and len(table) <= SEARCH_BLOCKS:
         best = _Search(table, best).run()
     if best.height > bound and not best.optimal:
-        best = _local(reach, best)
+        best = _local(meetings, best)
     return best
 
 
@@ -58,31 +58,38 @@ def lower_bound(profiles: Sequence[Profile]) -> int:
     return int(np.stack(profiles).sum(axis=0).max()) if profiles else 0
 
 
-def _reach(table: npt.NDArray[np.int64]) -> list[list[int]]:
-    """reach[a][b]: the most bytes that a needs while b lives; 0 where they never meet."""
-    alive = table > 0
-    return [[int(row[alive[b]].max(initial=0)) for b in range(len(table))] for row in table]
+class _Meetings:
+    """Who meets whom: `of[a]` holds, for each block b that lives at a time of a, the most bytes that a needs while b
+    lives and the most that b needs while a lives. `sizes` are the most bytes that each ever needs.
+    """
+
+    def __init__(self, table: npt.NDArray[np.int64]) -> None:
+        alive = table > 0
+        self.sizes = [int(row.max()) for row in table]
+        self.of: list[dict[int, tuple[int, int]]] = [{} for _ in table]
+        for a, row in enumerate(table):
+            for b in np.flatnonzero(alive[:, alive[a]].any(axis=1)).tolist():
+                if b != a:
+                    self.of[a][b] = int(row[alive[b]].max()), int(table[b][alive[a]].max())
 
 
-def _place(order: Sequence[int], reach: list[list[int]], tight: bool) -> list[int]:
+def _place(order: Sequence[int], meetings: _Meetings, tight: bool) -> list[int]:
     """Offsets when blocks are placed one after another: lowest gap that fits, or (`tight`) the smallest one."""
     offsets = [-1] * len(order)
-    placed: list[int] = []
     for b in order:
         # b at offset o collides with c when o lies strictly between these two ends.
-        walls = [(offsets[c] - reach[b][c], offsets[c] + reach[c][b]) for c in placed if reach[b][c]]
+        walls = [(offsets[c] - mine, offsets[c] + its) for c, (mine, its) in meetings.of[b].items() if offsets[c] >= 0]
         spots = sorted({0, *(end for _, end in walls)})
         free = [o for o in spots if not any(low < o < high for low, high in walls)]
         if tight:
             room = {o: min((low - o for low, _ in walls if low >= o), default=1 << 60) for o in free}
             free.sort(key=lambda o: (room[o], o))
         offsets[b] = free[0]
-        placed.append(b)
     return offsets
 
 
-def _height(offsets: Sequence[int], reach: list[list[int]]) -> int:
-    return max(o + reach[b][b] for b, o in enumerate(offsets))
+def _height(offsets: Sequence[int], meetings: _Meetings) -> int:
+    return max(o + size for o, size in zip(offsets, meetings.sizes, strict=True))
 
 
 def _orders(table: npt.NDArray[np.int64]) -> dict[str, list[int]]:
@@ -101,12 +108,12 @@ def _orders(table: npt.NDArray[np.int64]) -> dict[str, list[int]]:
     return {name: sorted(range(len(table)), key=lambda b: (*key(b), b)) for name, key in keys.items()}
 
 
-def _greedy(table: npt.NDArray[np.int64], reach: list[list[int]], bound: int) -> Packing:
+def _greedy(table: npt.NDArray[np.int64], meetings: _Meetings, bound: int) -> Packing:
     found = []
     for name, order in _orders(table).items():
         for tight in (False, True):
-            offsets = _place(order, reach, tight)
-            height = _height(offsets, reach)
+            offsets = _place(order, meetings, tight)
+            height = _height(offsets, meetings)
             method = f"{name}, {'best' if tight else 'first'} fit"
             found.append(Packing(tuple(offsets), height, bound, height == bound, method))
     return min(found, key=lambda p: p.height)
@@ -157,23 +164,38 @@ class _Search:
                 self._visit({**placed, b: offset}, higher, fewer, offset)
 
 
-def _local(reach: list[list[int]], start: Packing) -> Packing:
-    """Swap two blocks of the order again and again, keeping what is no worse; the seed is fixed."""
-    count = len(reach)
+def _local(meetings: _Meetings, start: Packing) -> Packing:
+    """Let a block that sticks out change places in the order with one that it meets; keep what is no worse.
+
+    The seed is fixed. After Vela's hill climbing, which likewise works on the blocks at the top.
+    """
+    count = len(meetings.sizes)
     order = sorted(range(count), key=lambda b: (start.offsets[b], b))
-    best, height = start, _height(_place(order, reach, False), reach)
+    offsets = _place(order, meetings, False)
+    height, best = _height(offsets, meetings), start
     rng = random.Random(0)
-    for _ in range(LOCAL_STEPS // (count * count)):
-        a, b = rng.randrange(count), rng.randrange(count)
-        order[a], order[b] = order[b], order[a]
-        offsets = _place(order, reach, False)
-        now = _height(offsets, reach)
+    checks = sum((len(others) + 1) ** 2 for others in meetings.of)
+    for _ in range(LOCAL_CHECKS // checks):
+        high = [b for b in range(count) if offsets[b] + meetings.sizes[b] == height]
+        moved = _swapped(order, rng.choice(high), meetings, rng)
+        trial = _place(moved, meetings, False)
+        now = _height(trial, meetings)
         if now <= height:
-            height = now
-        else:
-            order[a], order[b] = order[b], order[a]
+            order, offsets, height = moved, trial, now
         if now < best.height:
-            best = Packing(tuple(offsets), now, start.bound, now == start.bound, "local search")
+            best = Packing(tuple(trial), now, start.bound, now == start.bound, "local search")
         if best.height == best.bound:
             break
     return best
+
+
+def _swapped(order: list[int], block: int, meetings: _Meetings, rng: random.Random) -> list[int]:
+    """The order with the block, or one that it meets, before another block that this one meets."""
+    near = list(meetings.of[block]) or [block]
+    other = rng.choice(near)
+    if rng.random() < 0.5:
+        block, other = other, rng.choice(list(meetings.of[other]) or [other])
+    found = list(order)
+    i, j = found.index(block), found.index(other)
+    found[i], found[j] = found[j], found[i]
+    return found

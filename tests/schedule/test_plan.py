@@ -176,6 +176,22 @@ def test_large_problems_end_and_stay_near_the_bound() -> None:
     assert found.bound <= found.height <= found.bound * 1.2
 
 
+def test_a_deep_network_of_residual_blocks_reaches_the_bound() -> None:
+    g = GraphBuilder("deep")
+    rows = {1: (8, 4), 6: (48, 4)}
+    x = g.input("x", rows[1], S8)
+    for i in range(24):
+        wide = g.node("concat", f"expand{i}", [x] * 6, S8, axis=0)
+        wide = g.node("requantise", f"act{i}", [wide], S16)
+        narrow = g.node("slice", f"project{i}", [wide], S16, begin=(0, 0), end=rows[1], step=(1, 1))
+        x = g.node("add", f"add{i}", [narrow, x], S8)
+    graph = g.build([x])
+    plan = make_plan(graph, sizes_of(graph), elementwise(graph))
+    assert len(graph.nodes) == 96
+    assert plan.arena_bytes == plan.lower_bound == 32 + 192 + 2 * 192
+    check_plan(plan, graph, sizes_of(graph), elementwise(graph))
+
+
 def branches() -> Graph:
     """Two branches: one grows first, the other shrinks at once. The given order runs the worse one first."""
     g = GraphBuilder("branches")
