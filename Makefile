@@ -51,9 +51,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(DEMO): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install -c constraints.txt -e '.[demo]'
+	@echo 'installing edgeq and what it needs into $(VENV)'
+	@$(PIP) install -q -c constraints.txt -e '.[demo]'
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install -c constraints.txt -e '.[dev]'
+	@echo 'installing edgeq and the tools of its tests into $(VENV)'
+	@$(PIP) install -q -c constraints.txt -e '.[dev]'
 	@touch $(DEMO) $@
