@@ -283,16 +283,26 @@ def bases() -> list[bytes]:
     return [GOOD, *map(to_bytes, graphs)]
 
 
-def test_seeded_damage(tmp_path: Path) -> None:
-    """Thousands of damaged real files: nothing but FileError, and what still passes is a graph that runs."""
-    rng, files = random.Random(5), bases()
+def seeded_damage(count: int, seed: int, path: Path) -> int:
+    """Read `count` damaged real files; returns how many were still graphs (an edit may be harmless)."""
+    rng, files = random.Random(seed), bases()
     graphs = 0
-    for i in range(4000):
+    for i in range(count):
         data = rng.choice(files)
         bad = damaged(data, rng) if i % 3 == 0 else with_header(data, edited(header_of(data), rng))
-        graphs += attempt(bad, tmp_path / "bad.edgeq")
-    # Some edits are harmless (another name, another stride): the test looks at both outcomes.
-    assert 100 < graphs < 2000
+        graphs += attempt(bad, path)
+    return graphs
+
+
+def test_seeded_damage(tmp_path: Path) -> None:
+    """Thousands of damaged real files: nothing but FileError, and what still passes is a graph that runs."""
+    assert 100 < seeded_damage(4000, 5, tmp_path / "bad.edgeq") < 2000
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("seed", range(4))
+def test_much_seeded_damage(seed: int, tmp_path: Path) -> None:
+    assert 500 < seeded_damage(20_000, 100 + seed, tmp_path / "bad.edgeq") < 10_000
 
 
 @settings(max_examples=150, deadline=None)

@@ -37,15 +37,28 @@ def test_every_operator_has_an_oracle() -> None:
     assert not ARITHMETIC.keys() & MOVEMENTS.keys()
 
 
+def compare_many(op: str, formats: str, seeds: range) -> Counter[str]:
+    """Compare graphs of one operator; counts of values by operator, nodes, and nodes left out."""
+    seen: Counter[str] = Counter()
+    for seed in seeds:
+        graph = random_graph(np.random.default_rng([seed, len(formats)]), ops=[op], max_nodes=4, formats=formats)
+        compare(graph, random_inputs(graph, np.random.default_rng(seed), 2), seen)
+    return seen
+
+
 @pytest.mark.parametrize("formats", ["fixed", "mixed", "minifloat"])
 @pytest.mark.parametrize("op", sorted(OPERATORS))
 def test_random_nodes(op: str, formats: str) -> None:
-    seen: Counter[str] = Counter()
-    for seed in range(GRAPHS):
-        graph = random_graph(np.random.default_rng([seed, len(formats)]), ops=[op], max_nodes=4, formats=formats)
-        compare(graph, random_inputs(graph, np.random.default_rng(seed), 2), seen)
+    seen = compare_many(op, formats, range(GRAPHS))
     assert seen[op] > 300, seen
     assert seen["too wide for float64"] < 0.35 * seen["nodes"], seen
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("formats", ["fixed", "mixed", "minifloat"])
+@pytest.mark.parametrize("op", sorted(OPERATORS))
+def test_many_random_nodes(op: str, formats: str) -> None:
+    assert compare_many(op, formats, range(1000, 1000 + 20 * GRAPHS))[op] > 6000
 
 
 @pytest.mark.parametrize("seed", range(12))
