@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.ir import Graph, analyse
-from edgeq.mcu.ops import lower
+from edgeq.mcu.ops import inplace_candidates, lower
 from edgeq.mcu.step import Blob, Param, Step
 from edgeq.mcu.storage import from_memory, storage, to_memory, value_bytes
 
@@ -41,11 +41,15 @@ def run_graphs(
     flags: Sequence[str] = SANITIZE,
     features: Sequence[str] = (),
     mutate: Mutation | None = None,
+    in_place: bool = False,
 ) -> list[dict[str, CODES]]:
-    """Trace of each graph, as the emulator gives it."""
+    """Trace of each graph, as the emulator gives it.
+
+    in_place: let outputs lie over the last input that the operator allows.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     source, binary = folder / "net.c", folder / "net"
-    source.write_text(program([graph for graph, _ in cases], features, mutate))
+    source.write_text(program([graph for graph, _ in cases], features, mutate, in_place))
     includes = [f"-I{FIRMWARE / 'include'}", f"-I{FIRMWARE / 'kernels'}"]
     subprocess.run([cc, *WARNINGS, *flags, *includes, str(source), "-o", str(binary)], check=True)
     data = b"".join(_input_bytes(graph, inputs) for graph, inputs in cases)
@@ -59,9 +63,11 @@ def run_graphs(
     return traces
 
 
-def program(graphs: Sequence[Graph], features: Sequence[str] = (), mutate: Mutation | None = None) -> str:
+def program(
+    graphs: Sequence[Graph], features: Sequence[str] = (), mutate: Mutation | None = None, in_place: bool = False
+) -> str:
     """C source that runs each graph on samples from stdin and writes every value to stdout."""
-    return _program(graphs, [_lowered(graph, features, mutate) for graph in graphs])
+    return _program(graphs, [_lowered(graph, features, mutate) for graph in graphs], in_place)
 
 
 def _lowered(graph: Graph, features: Sequence[str], mutate: Mutation | None) -> list[Step | None]:
@@ -99,7 +105,7 @@ def _read_trace(graph: Graph, batch: int, out: bytes, offset: int) -> tuple[dict
     return trace, offset
 
 
-def _program(graphs: Sequence[Graph], steps: Sequence[Sequence[Step | None]]) -> str:
+def _program(graphs: Sequence[Graph], steps: Sequence[Sequence[Step | None]], in_place: bool) -> str:
     kernels = sorted({s.kernel for graph in steps for s in graph if s is not None})
     parts = [
         "#include <stdio.h>",
@@ -108,7 +114,7 @@ def _program(graphs: Sequence[Graph], steps: Sequence[Sequence[Step | None]]) ->
         *(f'#include "{k}.h"' for k in kernels),
     ]
     parts += _instances(steps)
-    parts += [_graph_text(i, g, s) for i, (g, s) in enumerate(zip(graphs, steps, strict=True))]
+    parts += [_graph_text(i, g, s, in_place) for i, (g, s) in enumerate(zip(graphs, steps, strict=True))]
     calls = "\n".join(f"    net{i}();" for i in range(len(graphs)))
     return "\n".join(parts) + f"\nint main(void)\n{{\n{calls}\n    return 0;\n}}\n"
 
@@ -130,7 +136,7 @@ def _instances(steps: Sequence[Sequence[Step | None]]) -> list[str]:
     return list(found.values())
 
 
-def _graph_text(index: int, graph: Graph, steps: Sequence[Step | None]) -> str:
+def _graph_text(index: int, graph: Graph, steps: Sequence[Step | None], in_place: bool) -> str:
     names = _computed(graph)
     number = {name: i for i, name in enumerate(names)}
     globals_, body = [], []
@@ -143,9 +149,18 @@ def _graph_text(index: int, graph: Graph, steps: Sequence[Step | None]) -> str:
         prefix = f"n{index}_{i}_"
         blobs, fields = _fields(step.params, prefix)
         globals_ += [*blobs, f"static const eq_{step.kernel}_t {prefix}p = {{{', '.join(fields)}}};"]
-        x = ", ".join(f"v[{number[name]}]" for name in step.inputs) or "NULL"
+        shared = inplace_candidates(graph, node)[-1:] if in_place else ()
+        over = {node.inputs[i] for i in shared}
+        x = ", ".join("over" if name in over else f"v[{number[name]}]" for name in step.inputs) or "NULL"
         y = number[step.output]
-        body.append(f"{{ const void *const x[] = {{{x}}}; {_instance(step)}(&{prefix}p, x, v[{y}]); }}")
+        call = f"const void *const x[] = {{{x}}}; {_instance(step)}(&{prefix}p, x, {'over' if over else f'v[{y}]'});"
+        if over:
+            # The buffer has exactly the input's size, so that an output that is wider is caught.
+            source = number[over.pop()]
+            copy, back = f"eq_copy(over, 0, v[{source}], 0, 1, (int32_t)size[{source}], 1);", f"size[{y}]"
+            call = f"void *over = malloc(size[{source}]); {copy} {call} "
+            call += f"eq_copy(v[{y}], 0, over, 0, 1, (int32_t){back}, 1); free(over);"
+        body.append(f"{{ {call} }}")
     sizes = [value_bytes(graph.values[name]) for name in names]
     lines = [
         *globals_,
