@@ -13,8 +13,8 @@ def peak_text(program: Program) -> str:
     plan = program.plan
     parts = []
     for name, size in plan.peak_values()[:_NAMED]:
-        source = program.graph.values[name].source
-        layer = f" (layer {source})" if source not in ("", name) else ""
+        value = program.graph.values.get(name)  # None: scratch, whose name says of which step
+        layer = f" (layer {value.source})" if value is not None and value.source not in ("", name) else ""
         parts.append(f"{name}{layer} {size} bytes")
     rest = len(plan.peak_values()) - _NAMED
     more = f" and {rest} more" if rest > 0 else ""

@@ -185,15 +185,20 @@ def _sanitized(build: BuildResult, raw: Bytes, traced: bool) -> tuple[Bytes, Byt
     with tempfile.TemporaryDirectory(prefix="edgeq-host-") as scratch:
         Path(scratch, "edgeq_in.bin").write_bytes(raw.tobytes())
         Path(scratch, "edgeq_guard.bin").write_bytes(_guard(build).tobytes())
-        done = subprocess.run(
-            [str(program), str(len(raw)), str(size)],
-            cwd=scratch,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=RUN_TIMEOUT_S,
-            check=False,
-            env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},
-        )
+        command = [str(program), str(len(raw)), str(size)]
+        quiet = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+        try:
+            done = subprocess.run(
+                command,
+                cwd=scratch,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=RUN_TIMEOUT_S,
+                check=False,
+                env=quiet,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ToolError(f"{program.name}: did not run ({error})") from error
         if done.returncode != 0:
             lines = done.stdout.decode("utf-8", "replace").splitlines()
             told = [line for line in lines if "ERROR" in line or "runtime error" in line] or lines or ["no message"]
@@ -207,10 +212,13 @@ def _sanitized(build: BuildResult, raw: Bytes, traced: bool) -> tuple[Bytes, Byt
 def _guard(build: BuildResult) -> npt.NDArray[np.uint32]:
     """For each stage (inputs, steps, outputs) the places that may be touched; read by `firmware/ports/host.c`."""
     graph, slots = build.graph, build.program.slots
+    scratch = build.plan.scratch
     steps = [(*call.step.inputs, call.step.output) for call in build.program.calls]
+    stages = [[slots[name].place for name in names] for names in (graph.inputs, *steps, graph.outputs)]
+    for call, places in zip(build.program.calls, stages[1:], strict=False):
+        places += [scratch[call.node.name]] if call.node.name in scratch else []
     words = [build.plan.arena_bytes]
-    for names in (graph.inputs, *steps, graph.outputs):
-        places = [slots[name].place for name in names]
+    for places in stages:
         words += [len(places), *(word for place in places for word in (place.offset, place.bytes))]
     return np.asarray(words, dtype=np.uint32)
 

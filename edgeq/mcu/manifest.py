@@ -94,6 +94,7 @@ def _step(program: Program, call: Call) -> dict[str, Any]:
         "inputs": list(step.inputs),
         "output": step.output,
         "bytes": program.slots[step.output].bytes,
+        "scratch": step.scratch,
         "macs": call.macs,
         "weight_bytes": sum(c.bytes for c in call.constants.values()),
     }

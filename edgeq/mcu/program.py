@@ -57,11 +57,12 @@ class Constant:
 
 @dataclass(frozen=True)
 class Instance:
-    """One specialised copy of a kernel: shared by the steps with the same fixed arguments."""
+    """One specialised copy of a kernel: shared by the steps with the same fixed arguments; `scratch`: it takes some."""
 
     c_name: str
     kernel: str
     fixed: tuple[str, ...]
+    scratch: bool
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,9 @@ def make_program(graph: Graph, board: Board) -> Program:
     sizes = {v.name: value_bytes(v) for v in computed}
     in_place = {n.name: [n.inputs[i] for i in ops.inplace_candidates(graph, n)] for n in graph.nodes}
     aliases = {n.outputs[0]: n.inputs[0] for n in graph.nodes if steps[n.name] is None}
-    plan = make_plan(graph, sizes, in_place, aliases=aliases)
-    check_plan(plan, graph, sizes, in_place)
+    scratch = {name: step.scratch for name, step in steps.items() if step is not None and step.scratch}
+    plan = make_plan(graph, sizes, in_place, aliases=aliases, scratch=scratch)
+    check_plan(plan, graph, sizes, in_place, scratch)
     names = Names()
     slots = {
         n: Slot(n, names[n], graph.values[n], storage(graph.values[n].format).dtype, place)
@@ -170,5 +172,5 @@ class _Maker:
         key = (step.kernel, step.fixed)
         if key not in self.instances:
             name = self._instance_names.fresh(f"{step.kernel}_1")
-            self.instances[key] = Instance(name, step.kernel, step.fixed)
+            self.instances[key] = Instance(name, step.kernel, step.fixed, step.scratch > 0)
         return self.instances[key]

@@ -142,17 +142,20 @@ def _call(program: Program, call: Call) -> Context:
     out = slots[step.output]
     title = f"step {call.index}, {layer_text(call)}: {ins} -> {_operand(out)}"
     sharing = ", in place" if step.output in program.plan.in_place else ""
+    scratch = program.plan.scratch.get(call.node.name)
     work = f"{call.macs} MACs, " if call.macs else ""
+    room = f", {scratch.bytes} bytes of scratch" if scratch else ""
     return {
         "index": call.index,
         "layer": comment(layer_text(call)),
         "title": comment(title),
-        "note": comment(f"{title}; {work}{call.node.op}{sharing}, {step.variant} kernel: {step.why}"),
+        "note": comment(f"{title}; {work}{call.node.op}{sharing}{room}, {step.variant} kernel: {step.why}"),
         "kernel": step.kernel,
         "instance": call.instance.c_name,
         "c_name": call.c_name,
         "inputs": [slots[n].c_name for n in step.inputs],
         "output": out.c_name,
+        "scratch": scratch.offset if scratch else None,
         "bytes": out.bytes,
         "fields": _fields(program, call),
         "macs": call.macs,

@@ -54,11 +54,12 @@ class Context:
 
 @dataclass(frozen=True)
 class Call:
-    """What a variant makes of a node: compile-time arguments, parameters, values of x[]."""
+    """What a variant makes of a node: compile-time arguments, parameters, values of x[], bytes of scratch."""
 
     fixed: tuple[str, ...]
     params: Mapping[str, Param]
     inputs: tuple[str, ...]
+    scratch: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,4 +110,5 @@ def lower_with(variants: Sequence[Variant], ctx: Context) -> Step:
         params=call.params,
         inputs=call.inputs,
         output=ctx.out.name,
+        scratch=call.scratch,
     )

@@ -47,6 +47,8 @@ class Step:
     fixed:   C expressions of the compile-time arguments.
     params:  fields of ``eq_<kernel>_t`` by name.
     inputs:  values of the arena that are read, in the order of x[]; output: the value that is written.
+    scratch: bytes of the arena that the kernel needs while it runs; 0: none. A kernel that needs some always does, and
+             takes them as one more argument after `y`: ``void *scratch``, aligned as the arena is.
     """
 
     node: str
@@ -57,3 +59,4 @@ class Step:
     params: Mapping[str, Param] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     output: str = ""
+    scratch: int = 0

@@ -16,11 +16,12 @@ def check_plan(
     graph: Graph,
     sizes: Mapping[str, int] | None = None,
     in_place: Mapping[str, Sequence[str]] | None = None,
+    scratch: Mapping[str, int] | None = None,
 ) -> None:
     """Raise GraphError naming the first broken rule.
 
-    sizes, in_place: as `make_plan` took them; without them the plan's own sizes are believed, and any operator is
-    taken to allow computing in place.
+    sizes, in_place, scratch: as `make_plan` took them; without them the plan's own sizes are believed, and any operator
+    is taken to allow computing in place.
     """
     order = _order(plan, graph)
     lives = lifetimes(graph, order)
@@ -38,6 +39,7 @@ def check_plan(
     _check_aliases(plan, graph)
     _check_in_place(plan, order, in_place)
     _check_overlaps(plan)
+    _check_scratch(plan, order, scratch)
 
 
 def _order(plan: Plan, graph: Graph) -> list[Node]:
@@ -96,3 +98,21 @@ def _check_overlaps(plan: Plan) -> None:
 def _only_reader(plan: Plan, overwritten: str | None, early: str, at: int) -> bool:
     """Whether the step that overwrites reads these bytes under one shape only."""
     return early == overwritten or plan.buffers[early].last < at
+
+
+def _check_scratch(plan: Plan, order: Sequence[Node], needs: Mapping[str, int] | None) -> None:
+    """Scratch lies in the arena, aligned, on no byte of a value that lives while its node runs."""
+    if needs is not None and {n: p.bytes for n, p in plan.scratch.items()} != {n: b for n, b in needs.items() if b}:
+        raise GraphError("plan: its scratch is not what the kernels need")
+    times = {node.name: time for time, node in enumerate(order, start=1)}
+    for name, place in plan.scratch.items():
+        if name not in times or (place.first, place.last) != (times[name], times[name]) or place.bytes <= 0:
+            raise GraphError(f"plan: scratch of {name} is not planned for the time of that node")
+        if place.offset < 0 or place.offset % plan.alignment or place.end > plan.arena_bytes:
+            raise GraphError(
+                f"plan: scratch of {name} at {place.offset}..{place.end} is outside the arena or not aligned"
+            )
+        for value in plan.live(place.first):
+            other = plan.buffers[value]
+            if place.offset < other.end and other.offset < place.end:
+                raise GraphError(f"plan: scratch of {name} and {value} share bytes and are both needed")

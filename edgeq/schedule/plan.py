@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ class Plan:
     optimal:     whether no placement of this order is smaller; method: what found it.
     aliases:     value -> the value whose bytes it is (reshape).
     in_place:    value -> the input of its node that it overwrites.
+    scratch:     node name -> bytes that its kernel needs while it runs, and only then.
     """
 
     order: tuple[str, ...]
@@ -54,6 +55,7 @@ class Plan:
     method: str
     aliases: Mapping[str, str]
     in_place: Mapping[str, str]
+    scratch: Mapping[str, Placement] = field(default_factory=dict)
 
     @property
     def times(self) -> int:
@@ -78,8 +80,8 @@ class Plan:
     def live_bytes(self, time: int) -> int:
         """Bytes occupied at a time; bytes that values share count once."""
         total = end = 0
-        for name in self.live(time):
-            place = self.buffers[name]
+        scratch = [place for place in self.scratch.values() if place.first == time]
+        for place in sorted([*(self.buffers[name] for name in self.live(time)), *scratch], key=lambda p: p.offset):
             total += max(place.end - max(place.offset, end), 0)
             end = max(end, place.end)
         return total
@@ -97,10 +99,12 @@ class Plan:
             overwrites_now = name in self.in_place and self.buffers[name].first == time
             if not overwrites_now:
                 kept.setdefault(self.root(name), self.buffers[name].bytes)
+        kept |= {f"scratch of {node}": place.bytes for node, place in self.scratch.items() if place.first == time}
         return sorted(kept.items(), key=lambda pair: (-pair[1], pair[0]))
 
     def timeline(self) -> list[dict[str, Any]]:
-        """One row for each value, for a plot: name, offset, bytes, first and last time, what it shares bytes with."""
+        """One row for each value and scratch, for a plot: place, first and last time, what it shares bytes with."""
+        places = [*self.buffers.items(), *((f"scratch of {node}", place) for node, place in self.scratch.items())]
         return [
             {
                 "value": name,
@@ -111,7 +115,7 @@ class Plan:
                 "alias_of": self.aliases.get(name),
                 "overwrites": self.in_place.get(name),
             }
-            for name, place in self.buffers.items()
+            for name, place in places
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -147,6 +151,7 @@ def make_plan(
     aliases: Mapping[str, str] | None = None,
     alignment: int = ALIGNMENT,
     reorder: bool = True,
+    scratch: Mapping[str, int] | None = None,
 ) -> Plan:
     """Order the nodes and place every value in one arena.
 
@@ -155,16 +160,17 @@ def make_plan(
     aliases:   value -> the value whose bytes it is (default: the reshapes).
     alignment: of every offset and of the arena's size, in bytes.
     reorder:   whether another topological order may be taken when its arena is smaller.
+    scratch:   node name -> bytes that its kernel needs while it runs (default: none).
     """
     sharing = reshape_aliases(graph) if aliases is None else aliases
     missing = [v.name for v in graph.values.values() if not v.constant and sizes.get(v.name, 0) <= 0]
     if missing:
         raise GraphError(f"value {missing[0]!r} has no size to plan with")
-    kernels = in_place or {}
-    best = _planned(graph, given_order(graph), sizes, sharing, kernels, alignment)
+    kernels, extra = in_place or {}, scratch or {}
+    best = _planned(graph, given_order(graph), sizes, sharing, kernels, extra, alignment)
     other = beam_order(graph, sizes, sharing) if reorder else None
     if other is not None:
-        rival = _planned(graph, other, sizes, sharing, kernels, alignment)
+        rival = _planned(graph, other, sizes, sharing, kernels, extra, alignment)
         best = min(best, rival, key=lambda plan: plan.arena_bytes)
     return best
 
@@ -175,6 +181,7 @@ def _planned(
     sizes: Mapping[str, int],
     aliases: Mapping[str, str],
     in_place: Mapping[str, Sequence[str]],
+    scratch: Mapping[str, int],
     alignment: int,
 ) -> Plan:
     """Place the values of one order, with in-place results and, if that is not yet the bound, without."""
@@ -182,10 +189,14 @@ def _planned(
     for kernels in (in_place, {}) if in_place else ({},):
         blocks, taken = make_blocks(graph, order, sizes, aliases, kernels)
         lives = lifetimes(graph, order)
-        profiles = _aligned([b.profile(sizes, lives, len(order) + 2) for b in blocks], alignment)
+        profiles = _aligned(
+            [*(b.profile(sizes, lives, len(order) + 2) for b in blocks), *_moments(order, scratch)], alignment
+        )
         packing = pack(profiles)
         places = _placements(blocks, packing, sizes, graph, order)
         names = tuple(n.name for n in order)
+        used = [(name, time) for time, name in enumerate(names, start=1) if scratch.get(name)]
+        offsets = packing.offsets[len(blocks) :]
         found.append(
             Plan(
                 names,
@@ -197,12 +208,23 @@ def _planned(
                 packing.method,
                 dict(aliases),
                 taken,
+                {n: Placement(o, scratch[n], t, t) for (n, t), o in zip(used, offsets, strict=True)},
             )
         )
         if packing.height == packing.bound:
             # Overwriting an input only removes bytes that live at the same time, so the other bound is no lower.
             break
     return min(found, key=lambda plan: plan.arena_bytes)
+
+
+def _moments(order: Sequence[Node], scratch: Mapping[str, int]) -> list[Profile]:
+    """The profile of every scratch, in the order in which they are used: bytes at one time only."""
+    found = []
+    for time, node in enumerate(order, start=1):
+        if scratch.get(node.name):
+            found.append(np.zeros(len(order) + 2, dtype=np.int64))
+            found[-1][time] = scratch[node.name]
+    return found
 
 
 def _aligned(profiles: Sequence[Profile], alignment: int) -> list[Profile]:
@@ -212,6 +234,10 @@ def _aligned(profiles: Sequence[Profile], alignment: int) -> list[Profile]:
 def _placements(
     blocks: Sequence[Block], packing: Packing, sizes: Mapping[str, int], graph: Graph, order: Sequence[Node]
 ) -> dict[str, Placement]:
-    offsets = {name: offset for block, offset in zip(blocks, packing.offsets, strict=True) for name in block.values}
+    offsets = {
+        name: offset
+        for block, offset in zip(blocks, packing.offsets[: len(blocks)], strict=True)
+        for name in block.values
+    }
     lives = lifetimes(graph, order)
     return {name: Placement(offsets[name], sizes[name], lives[name].first, lives[name].last) for name in lives}

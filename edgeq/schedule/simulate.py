@@ -37,6 +37,7 @@ def simulate(
     for name in plan.order:
         node = nodes[name]
         operands = [memory.read(v) for v in node.inputs]
+        memory.spoil(name)
         if node.outputs[0] not in plan.aliases:
             outs = operator(node.op, name).evaluate(node, graph.ins(node), graph.outs(node), operands)
             memory.write(node.outputs[0], outs[0])
@@ -62,6 +63,12 @@ class _Arena:
         place = self.plan.buffers[name]
         raw = np.ascontiguousarray(self.memory[:, place.offset : place.end])
         return raw.view(self.dtypes[name]).reshape(-1, *value.shape).astype(np.int64)
+
+    def spoil(self, node: str) -> None:
+        """Leave in the scratch of a node what a kernel may leave there: anything."""
+        place = self.plan.scratch.get(node)
+        if place is not None:
+            self.memory[:, place.offset : place.end] = 0x5A
 
     def write(self, name: str, codes: npt.NDArray[Any]) -> None:
         """Store codes, batch first."""
