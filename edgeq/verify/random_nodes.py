@@ -274,8 +274,7 @@ def _elementwise(g: Growth, op: str) -> str | None:
         except ValueError:
             return False
 
-    other = g.choose(lambda v: v.shape == x.shape) if chance(rng, 0.5) else g.choose(fits)
-    assert other is not None
+    other = (g.choose(lambda v: v.shape == x.shape) if chance(rng, 0.5) else g.choose(fits)) or x
     if chance(rng, 0.3):
         shape = tuple(1 if chance(rng, 0.4) else n for n in x.shape[between(rng, 0, len(x.shape)) :])
         fmt = random_format(rng, g.kind, None, WEIGHT_BITS)

@@ -273,7 +273,8 @@ def random_net(seed: int) -> Graph:
             factor = b.constant("factor", rng.integers(-9, 9, c), S8)
             y = b.node("mul", "scale", [y, factor], S8)
         others.append(y)
-    y = net.conv(y, 3, (), tuple(range(b.values[y].shape[-1]))[::3], pad=int(rng.integers(0, 2)))
+    pad = int(rng.integers(0, 2)) if min(b.values[y].shape[:2]) > 3 else 1
+    y = net.conv(y, 3, (), tuple(range(b.values[y].shape[-1]))[::3], pad=pad)
     y = b.node("reshape", "flat", [y], S8, shape=(b.values[y].size,))
     w = b.constant("fc_w", net.weights((2, b.values[y].size), (), ()), W8)
     return b.build([b.node("linear", "fc", [y, w], FixedPoint(16, 4))])
