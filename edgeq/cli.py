@@ -1,6 +1,7 @@
 """The shell: `edgeq COMMAND …`. Commands live in `edgeq/commands/`; here are start-up, errors and exit codes.
 
-Exit codes: 0 good, 1 the check failed, 2 wrong use or bad input (one clear line), 130 interrupted.
+Exit codes: 0 good; 1 the check failed (tensors differ, a budget does not hold); 2 wrong use or bad input, with one
+clear line; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import typer
 
 from edgeq import __version__
 from edgeq.commands import COMMANDS
-from edgeq.errors import EdgeqError
+from edgeq.errors import BudgetError, EdgeqError
 
 app = typer.Typer(
     name="edgeq",
@@ -62,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug and not hasattr(error, "format_message"):
             raise
-        return _stop(_line(error), args, 2)
+        # A network that is larger than its budget is a check that failed, not wrong use.
+        return _stop(_line(error), args, 1 if isinstance(error, BudgetError) else 2)
 
 
 def _line(error: Exception) -> str:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -68,18 +67,18 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_starts_fast_and_imports_nothing_heavy() -> None:
-    """No numpy, torch or matplotlib for `--help`: below 0.3 s on a quiet machine, here with room for a busy one."""
+    """No numpy, torch or jinja2 for `--help`, and little processor time: a busy machine must not matter."""
     code = (
-        "import sys; from edgeq.cli import main; main(['--help']); "
-        "bad = {'numpy', 'torch', 'brevitas', 'matplotlib', 'jinja2', 'unicorn'} & set(sys.modules); "
+        "import sys, time; from edgeq.cli import main; main(['--help']); "
+        "bad = {'numpy', 'torch', 'brevitas', 'jinja2', 'unicorn'} & set(sys.modules); "
+        "print(time.process_time(), file=sys.stderr); "
         "sys.exit(f'imported {bad}' if bad else 0)"
     )
-    best = 99.0
+    spent = []
     for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
-        best = min(best, time.perf_counter() - start)
-    assert best < 1.0
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=ENVIRONMENT)
+        spent.append(float(done.stderr))
+    assert min(spent) < 0.4  # 0.13 s on the machine that this was written on
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,6 +161,92 @@ def test_verify_says_1_and_names_the_layer(
     assert found["first_divergence"]["index"] == [2, 3, 4]
     assert call(*args) == 1
     assert "layer act" in capsys.readouterr().out
+
+
+def test_build_writes_a_project_and_prints_kernels(capsys: pytest.CaptureFixture[str], net: Graph) -> None:
+    found = answer(capsys, "build", "net.edgeq", "--board", "host", "-o", "firmware")
+    assert Path(found["path"]) == Path("firmware").absolute()
+    assert Path(found["library"]).is_file()
+    assert [step["source"] for step in found["steps"]] == [n.source for n in net.nodes]
+    assert all(step["why"] for step in found["steps"])
+    assert found["warnings"] == []
+    assert call("build", "net.edgeq", "-b", "host", "-o", "firmware", "-O", "s") == 0
+    shown = capsys.readouterr().out
+    assert "conv_depthwise" in shown
+    assert "portable" in shown
+    assert f"arena {found['arena']:,} bytes" in shown
+
+
+def test_a_budget_that_does_not_hold_is_exit_code_1_and_names_layers(
+    capsys: pytest.CaptureFixture[str], net: Graph
+) -> None:
+    for option in ("--budget-ram", "--budget-flash"):
+        found = answer(capsys, "build", "net.edgeq", "-b", "host", "-o", "firmware", option, 100, status=1)
+        assert "budget is 100 bytes" in found["error"]
+        assert "stem" in found["error"]
+    assert not Path("firmware").exists()
+    assert call("build", "net.edgeq", "-b", "host", "-o", "firmware", "--budget-ram", 768, "--budget-flash", 600) == 0
+
+
+def test_build_replaces_only_what_a_build_wrote(capsys: pytest.CaptureFixture[str], net: Graph) -> None:
+    Path("mine").mkdir()
+    Path("mine", "thesis.txt").write_text("years of work")
+    assert "choose another" in complaint(capsys, "build", "net.edgeq", "-b", "host", "-o", "mine")
+    assert Path("mine", "thesis.txt").read_text() == "years of work"
+    assert "nothing is compiled" in complaint(capsys, "build", "net.edgeq", "-b", "emulator", "-o", "other")
+    assert "-O" in complaint(capsys, "build", "net.edgeq", "-b", "host", "-o", "other", "-O", "9")
+
+
+def test_run_and_verify_compiled_c(capsys: pytest.CaptureFixture[str], net: Graph) -> None:
+    x = np.random.default_rng(1).normal(size=(4, 3, 8, 8))
+    np.save("x.npy", x)
+    assert call("run", "net.edgeq", "--board", "host", "-i", "x.npy", "-o", "y.npy") == 0
+    assert np.array_equal(np.load("y.npy"), net.run(x))
+    capsys.readouterr()
+    found = answer(capsys, "verify", "net.edgeq", "--board", "host", "--input", "x.npy")
+    assert (found["equal"], found["samples"], found["tensors"]) == (True, 4, 7)
+
+
+def test_bench_of_the_host_has_sizes_and_no_counts(capsys: pytest.CaptureFixture[str], net: Graph) -> None:
+    found = answer(capsys, "bench", "net.edgeq", "--board", "host")
+    for key in ("instructions", "cycles_estimated", "macs", "flash", "ram", "layers"):
+        assert key in found
+    assert found["instructions"] is None
+    assert found["macs"] == sum(row["macs"] for row in found["layers"])
+    assert call("bench", "net.edgeq", "--board", "host") == 0
+    assert "nothing counts instructions on host" in capsys.readouterr().out
+
+
+def test_bench_of_an_emulated_board_counts(capsys: pytest.CaptureFixture[str], net: Graph) -> None:
+    from edgeq.boards import load_board
+    from edgeq.mcu.runners import available_runners
+    from edgeq.mcu.toolchains import available_toolchains
+
+    board = load_board("cortex-m4")
+    if not (available_runners(board) and available_toolchains(board)):
+        pytest.skip("no compiler or emulator for cortex-m4 here")
+    found = answer(capsys, "bench", "net.edgeq", "--board", "cortex-m4")
+    assert found["instructions"] > found["macs"]
+    # The layers add up to the whole, but for the hooks that tell them apart.
+    assert sum(row["instructions"] for row in found["layers"]) == pytest.approx(found["instructions"], rel=0.02)
+    assert call("bench", "net.edgeq", "--board", "cortex-m4") == 0
+    assert f"{found['instructions']:,} instructions" in capsys.readouterr().out
+
+
+def test_report_writes_a_page_with_the_accuracy(capsys: pytest.CaptureFixture[str], net: Graph) -> None:
+    x = np.random.default_rng(2).normal(size=(10, 3, 8, 8))
+    np.save("x.npy", x)
+    labels = net.run(x).argmax(axis=1)
+    labels[:2] = (labels[:2] + 1) % 5
+    np.save("labels.npy", labels)
+    found = answer(capsys, "report", "net.edgeq", "-b", "host", "-i", "x.npy", "--labels", "labels.npy", "-o", "r.html")
+    assert found["equal"] is True
+    assert found["accuracy"] == [{"execution": "emulator", "accuracy": 0.8}]
+    assert "80.00 %" in Path("r.html").read_text("utf-8")
+    np.save("labels.npy", labels[:3])
+    bad = ("report", "net.edgeq", "-b", "host", "-i", "x.npy", "--labels", "labels.npy")
+    assert "give 10 integers" in complaint(capsys, *bad)
+    assert "needs the --input" in complaint(capsys, "report", "net.edgeq", "-b", "host", "--labels", "labels.npy")
 
 
 def test_wrong_use_gets_one_line(capsys: pytest.CaptureFixture[str], net: Graph) -> None:
