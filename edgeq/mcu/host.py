@@ -28,7 +28,8 @@ class HostCompiler:
     @property
     def version(self) -> str:
         """The compiler's own name and version, one line."""
-        return _version(self.command)
+        told = _version(self.command)
+        return f"zig cc, {told}" if self.name == "zig" else told
 
     def library(self, project: Path, name: str, out: Path, optimize: str = "-O2") -> str:
         """Build the network `name` of `project` with the host harness into the shared library `out`.

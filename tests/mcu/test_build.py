@@ -24,7 +24,8 @@ from edgeq.mcu.names import Names, comment, identifier
 from edgeq.mcu.toolchains import available_toolchains
 from tests.mcu.nets import ALL, S8, classifier, minifloat, nothing
 
-STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-O2", "-c", "-o", "/dev/null"]
+# What only an optimiser can warn of shows in `BuildResult.warnings`, which tests hold empty as well.
+STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-fsyntax-only"]
 CROSS = ["-ffreestanding"]  # without a C library there is no hosted <stdint.h>
 COMPILERS = [cc for cc in ("gcc", "clang", "arm-none-eabi-gcc", "riscv64-unknown-elf-gcc") if shutil.which(cc)]
 
@@ -85,10 +86,9 @@ def test_sources_are_clean_in_every_compiler(net: str, built: Build) -> None:
     name = made.program.name
     sources = [f"{name}.c", f"{name}_weights.c", f"{name}_selftest.c", "port/harness_net.c"]
     for compiler in COMPILERS:
-        for source in sources:
-            command = [compiler, *(CROSS if "-elf-" in compiler or "none" in compiler else []), *STRICT, source]
-            done = subprocess.run(command, cwd=made.path, capture_output=True, text=True)
-            assert done.returncode == 0, f"{compiler}: {done.stderr}"
+        command = [compiler, *(CROSS if "-elf-" in compiler or "none" in compiler else []), *STRICT, *sources]
+        done = subprocess.run(command, cwd=made.path, capture_output=True, text=True)
+        assert done.returncode == 0, f"{compiler}: {done.stderr}"
     if shutil.which("g++"):
         command = ["g++", "-std=c++11", "-pedantic", "-Wall", "-Wextra", "-Werror", "-x", "c++", "-fsyntax-only"]
         subprocess.run([*command, f"{name}.h"], cwd=made.path, check=True)
