@@ -22,17 +22,18 @@ Codes = npt.NDArray[np.int64]
 def random_inputs(graph: Graph, count: int, seed: int = 0) -> dict[str, Codes]:
     """`count` samples of input codes in the graph's layout; the same for the same seed.
 
-    Random numbers alone miss what breaks: of every eight samples one each is all least, all greatest, zero,
-    alternating least and greatest, tiny (where power-of-two scales make ties), and mostly zero with extremes;
-    the rest is uniform over all codes of the format. The first sample is uniform, so `count` 1 is a fair one.
+    Random numbers alone miss what breaks: of every eight samples one each is all greatest, all least, tiny (where
+    power-of-two scales make ties), alternating least and greatest, zero, mostly zero with extremes, and aimed at
+    the widest sum of the first layer (greatest where a weight is positive, least where it is negative, or the other
+    way round); the first is uniform over all codes of the format, so `count` 1 is a fair one.
     """
     if count < 1:
         raise InputError(f"random samples: {count}; give 1 or more")
     rng = np.random.default_rng(seed)
-    return {name: _samples(graph.values[name], count, rng) for name in graph.inputs}
+    return {name: _samples(graph, graph.values[name], count, rng) for name in graph.inputs}
 
 
-def _samples(value: Value, count: int, rng: np.random.Generator) -> Codes:
+def _samples(graph: Graph, value: Value, count: int, rng: np.random.Generator) -> Codes:
     codes = finite_codes(value)
     grid = value.format.to_grid(codes)
     order = np.argsort(grid, kind="stable")
@@ -56,8 +57,37 @@ def _samples(value: Value, count: int, rng: np.random.Generator) -> Codes:
         elif kind == 6:
             spikes = np.where(rng.random(value.size) < 0.5, least, greatest)
             uniform = np.where(rng.random(value.size) < 0.1, spikes, zero)
+        elif kind == 7:
+            signs = widest_sum(graph, value, rng)
+            uniform = np.where(signs > 0, greatest, np.where(signs < 0, least, uniform))
         out[i] = uniform
     return out.reshape(count, *value.shape)
+
+
+def widest_sum(graph: Graph, value: Value, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Which elements of an input to push up (1) or down (-1) for the widest sums of the layer that reads it.
+
+    Takes one output channel at random. A convolution gets the signs of that channel's weights side by side, so that
+    some windows meet them exactly; the ones in between see a shifted pattern. 0 where no weights are known.
+    """
+    readers = [n for n in graph.consumers(value.name) if n.op in ("conv", "linear") and n.inputs[0] == value.name]
+    if not readers:
+        return np.zeros(value.size, dtype=np.int64)
+    weight = graph.values[readers[0].inputs[1]]
+    assert weight.data is not None
+    signs = np.sign(weight.format.to_grid(weight.data)) * int(rng.choice((-1, 1)))
+    channel = int(rng.integers(signs.shape[0]))
+    if readers[0].op == "linear":
+        return np.asarray(np.broadcast_to(signs[channel], value.shape).reshape(-1))
+    groups = readers[0].integer("groups")
+    per_group = signs.shape[0] // groups
+    # Channel k of each group: its weights lie over the input channels of that group.
+    window = np.concatenate([signs[g * per_group + channel % per_group] for g in range(groups)], axis=-1)
+    dilation, begin = readers[0].ints("dilation"), readers[0].ints("padding")[::2]
+    for axis, (n, d, p) in enumerate(zip(value.shape[:-1], dilation, begin, strict=True)):
+        index = ((np.arange(n) + p) // d) % window.shape[axis]
+        window = window.take(index, axis=axis)
+    return np.asarray(window.reshape(-1))
 
 
 def finite_codes(value: Value) -> Codes:

@@ -11,7 +11,7 @@ import pytest
 
 from edgeq.errors import FileError, InputError
 from edgeq.formats import NAMED, FixedPoint
-from edgeq.ir import Value
+from edgeq.ir import GraphBuilder, Value
 from edgeq.verify import random_inputs, read_array, write_array
 from edgeq.verify.data import finite_codes
 from tests.verify.nets import minifloat_net, residual_net
@@ -29,6 +29,27 @@ def test_random_samples_repeat_and_hit_the_extremes() -> None:
     assert set(np.unique(data[4])) == {-128, 127}
     assert (data[5] == 0).all()
     assert len(np.unique(data[0])) > 50
+
+
+def test_a_sample_reaches_the_widest_sum_of_the_first_layer() -> None:
+    """Sample 7 drives one channel of a linear or convolutional layer to an end of its proved range."""
+    rng = np.random.default_rng(3)
+    for op in ("linear", "conv"):
+        b = GraphBuilder(op)
+        shape = (3, 5) if op == "linear" else (6, 6, 4)
+        x = b.input("x", shape, FixedPoint(8, 0))
+        w = b.constant("w", rng.integers(-99, 100, (4, 5) if op == "linear" else (4, 3, 3, 2)), FixedPoint(8, 0), "y")
+        window = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1), "groups": 2} if op == "conv" else {}
+        net = b.build([b.node(op, "y", (x, w), FixedPoint(32, 0), "y", **window)])
+        found = net.trace(random_inputs(net, 16, seed=1)["x"])["y"]
+        grid = net.values["w"].data
+        assert grid is not None
+        flat = grid.reshape(4, -1)
+        most = np.where(flat > 0, flat * 127, flat * -128).sum(axis=1)
+        least = np.where(flat > 0, flat * -128, flat * 127).sum(axis=1)
+        for sample in (7, 15):
+            reached = found[sample].reshape(-1, 4)
+            assert ((reached.max(axis=0) == most) | (reached.min(axis=0) == least)).any(), (op, sample)
 
 
 def test_random_codes_of_a_minifloat_are_numbers() -> None:
