@@ -58,7 +58,7 @@ def test_random_nodes(op: str, formats: str) -> None:
 @pytest.mark.parametrize("formats", ["fixed", "mixed", "minifloat"])
 @pytest.mark.parametrize("op", sorted(OPERATORS))
 def test_many_random_nodes(op: str, formats: str) -> None:
-    assert compare_many(op, formats, range(1000, 1000 + 20 * GRAPHS))[op] > 6000
+    assert compare_many(op, formats, range(1000, 1000 + 6 * GRAPHS))[op] > 2000
 
 
 @pytest.mark.parametrize("seed", range(12))
