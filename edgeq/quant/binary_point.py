@@ -212,8 +212,9 @@ def _row_range(row: Tensor, most: float, spec: QuantSpec) -> int:
     top = covering_exponent(most)
     if spec.statistics == "max":
         return top
-    errors = squared_errors(_sampled(row), spec, [top - i for i in range(SEARCH_DEPTH)])
-    return top - int(torch.argmin(errors))
+    # One more, since the greatest code is one step short of the power of two.
+    errors = squared_errors(_sampled(row), spec, [top + 1 - i for i in range(SEARCH_DEPTH + 1)])
+    return top + 1 - int(torch.argmin(errors))
 
 
 def _rows(x: Tensor, shape: tuple[int, ...]) -> Tensor:

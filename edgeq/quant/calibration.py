@@ -12,6 +12,7 @@ from torch import nn
 from edgeq.errors import InputError
 from edgeq.quant.binary_point import Observer
 from edgeq.quant.layers import Output
+from edgeq.quant.operations import Constant
 from edgeq.quant.quantizers import binary_point, tensor_quant
 from edgeq.quant.recipe import STATISTICS
 
@@ -52,7 +53,9 @@ def _inputs(prepared: nn.Module, batch: Any) -> tuple[torch.Tensor, ...]:
 @contextmanager
 def observing(prepared: nn.Module, method: str, keep: bool = True) -> Iterator[None]:
     """Activations pass through unquantised and are looked at; on leaving without an error the points are set."""
-    quantisers = [m.output_quant for m in prepared.modules() if isinstance(m, Output)]
+    # Constants got their points from their values.
+    computed = [m for m in prepared.modules() if isinstance(m, Output) and not isinstance(m, Constant)]
+    quantisers = [m.output_quant for m in computed]
     points = [binary_point(q) for q in quantisers]
     for quantiser, point in zip(quantisers, points, strict=True):
         tensor_quant(quantiser).observer_only = True

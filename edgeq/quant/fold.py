@@ -79,13 +79,13 @@ def _depthwise(name: str, norm: Any, rank: int | None) -> nn.Module:
     kind: Any = nn.Conv1d if rank == 3 else nn.Conv2d
     factor, offset = _affine(norm)
     channels = factor.numel()
-    layer = kind(channels, channels, 1, groups=channels)
+    layer = kind(channels, channels, 1, groups=channels).to(norm.running_mean)
     with torch.no_grad():
         layer.weight.copy_(factor.reshape(layer.weight.shape))
         layer.bias.copy_(offset)
     layer.train(norm.training)
-    moved: nn.Module = layer.to(norm.running_mean.device)
-    return moved
+    module: nn.Module = layer
+    return module
 
 
 def _rank(node: fx.Node, modules: dict[str, nn.Module], input_rank: int | None) -> int | None:

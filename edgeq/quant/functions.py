@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from edgeq.errors import FormatError, UnsupportedError
+from edgeq.errors import FormatError
 from edgeq.formats import FixedPoint, Format, Minifloat
 from edgeq.quant.layers import Operation
 from edgeq.quant.quantizers import binary_point
@@ -20,8 +20,6 @@ from edgeq.quant.spec import QuantSpec
 
 #: entries of softmax's exponential table have this many fraction bits; the first is exactly one
 EXP_FRAC = 15
-#: longest exponential table that is made
-EXP_ENTRIES = 1 << 16
 
 Function = Callable[[Tensor], Tensor]
 
@@ -84,18 +82,16 @@ class Softmax(Operation):
         return rounded + (value - rounded).detach()
 
     def table(self) -> npt.NDArray[np.int64]:
-        """round(exp(-d * 2**-frac) * 2**15) for distances d = 0, 1, … that occur, down to the first zero."""
+        """round(exp(-d * 2**-frac) * 2**15) for distances d = 0, 1, … that occur, down to the first zero.
+
+        `prepare` sees to it that the input is fixed point of at most 12 bits, so there are at most 4096.
+        """
         source = current_format(self.sources[0])
         assert isinstance(source.frac, int)
         # exp(-v) * 2**15 rounds to zero from here on.
         reach = (EXP_FRAC + 1) * float(np.log(2.0))
         lo, hi = source.grid_range
         count = min(int(np.ceil(np.ldexp(reach, source.frac))) + 1, hi - lo + 1)
-        if count > EXP_ENTRIES:
-            raise UnsupportedError(
-                f"{binary_point(self.output_quant).spec.place}: softmax of {source} needs a table of {count} entries, "
-                f"more than {EXP_ENTRIES}; give the layer before it fewer activation bits in the recipe"
-            )
         distances = np.ldexp(np.arange(max(count, 2), dtype=np.float64), -source.frac)
         entries: npt.NDArray[np.int64] = np.floor(np.exp(-distances) * (1 << EXP_FRAC) + 0.5).astype(np.int64)
         return entries
@@ -112,7 +108,8 @@ def on_grid(x: Tensor, fmt: Format) -> npt.NDArray[np.int64]:
     assert isinstance(fmt.frac, int)
     units = np.ldexp(x.detach().cpu().double().numpy(), fmt.frac)
     lo, hi = fmt.grid_range
-    return np.clip(np.rint(units), lo, hi).astype(np.int64)
+    grid: npt.NDArray[np.int64] = np.clip(np.rint(units), lo, hi).astype(np.int64)
+    return grid
 
 
 def table_codes(

@@ -212,7 +212,7 @@ def quantised_layer(layer: nn.Module, weights: QuantSpec, per_channel: bool, out
         made.weight.copy_(layer.weight)
         if layer.bias is not None:
             made.bias.copy_(layer.bias)
-    made.to(layer.weight.device)
+    made.to(layer.weight)
     binary_point(made.weight_quant).fit(made.weight)
     made.train(layer.training)
     module: nn.Module = made

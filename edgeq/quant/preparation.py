@@ -61,8 +61,8 @@ def prepare(model: nn.Module, recipe: Recipe | Mapping[str, Any] | None = None, 
         raise InputError("this module is prepared already; give prepare the float module")
     chosen = recipe if isinstance(recipe, Recipe) else Recipe.from_dict(recipe or {})
     examples = () if example is None else example if isinstance(example, (tuple, list)) else (example,)
-    _check_finite(model)
     module = trace(model)
+    _check_finite(model)
     _simplify(module)
     fold_batch_norm(module, examples[0].ndim if examples else None)
     prepared = _Preparer(module, chosen, tuple(examples)).run()
@@ -122,7 +122,7 @@ def _simplify(module: fx.GraphModule) -> None:
             module.graph.erase_node(node)
         elif "dropout" in name and node.op == "call_function":
             path = _free_name(module, place_of(node, "dropout"))
-            module.add_submodule(path, nn.Dropout(float(argument(node, 1, "p", 0.5))))
+            module.add_submodule(path, nn.Dropout(float(argument(node, 1, "p", 0.5))).train(module.training))
             with module.graph.inserting_before(node):
                 made = module.graph.call_module(path, (node.args[0],))
             node.replace_all_uses_with(made)

@@ -22,7 +22,7 @@ def round_half_up(x: Tensor) -> Tensor:
     one is rounded above, where the answer is the same.
     """
     floor = torch.floor(x)
-    return torch.where(x - floor >= 0.5, floor + 1, floor)
+    return floor + (x - floor >= 0.5)
 
 
 #: rule -> float tensor to float tensor of integers, without gradient

@@ -50,8 +50,9 @@ class _Tracer(fx.Tracer):
         if str(getattr(node.target, "__name__", node.target)) == "chunk":
             count = node.kwargs.get("chunks", node.args[1] if len(node.args) > 1 else None)
             if isinstance(count, int):
-                return iter([obj[i] for i in range(count)])
-        return super().iter(obj)  # type: ignore[no-any-return]
+                parts: Any = obj
+                return iter([parts[i] for i in range(count)])
+        return super().iter(obj)
 
 
 def trace(model: nn.Module) -> fx.GraphModule:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("brevitas")
+import torch
 
 from edgeq.emulator import encode_inputs, reference
 from edgeq.frontends.torch import export
