@@ -1,4 +1,4 @@
-"""The comparison: every executor against the slow emulator, every tensor of every case, counts and first differences."""
+"""The comparison: every executor against the slow emulator, every tensor, counts and first differences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BATCH = 25
 
 @dataclass
 class Row:
-    """What was compared for one executor. `seconds` are of a processor, compilers included; `failures` one line each."""
+    """What was compared for one executor. `seconds` of a processor, compilers included; `failures` one line each."""
 
     executor: str
     graphs: int = 0

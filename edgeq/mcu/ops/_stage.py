@@ -44,9 +44,11 @@ class Stage:
 
 
 def is_wide(ctx: Context) -> bool:
-    """Whether the accumulator, or an operand on its grid, needs more than 32 bits."""
+    """Whether the accumulator, an operand on its grid, or a bound that lifts every result needs more than 32 bits."""
     acc, operands = ctx.accumulator, [ctx.interval(v) for v in ctx.ins]
-    return min(acc.lo, *(r.lo for r in operands)) < INT32[0] or max(acc.hi, *(r.hi for r in operands)) > INT32[1]
+    lifted = output_bounds(ctx.node, ctx.out.format)[0]
+    greatest = max(acc.hi, lifted, *(r.hi for r in operands))
+    return min(acc.lo, *(r.lo for r in operands)) < INT32[0] or greatest > INT32[1]
 
 
 def stage(ctx: Context, fracs: tuple[int, ...], *, fold: bool = True, wide: bool | None = None) -> Stage:
