@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from edgeq.emulator.carrier import Carried
-from edgeq.emulator.kernel import Job, Kernel, Scratch, Twin, finished
+from edgeq.emulator.kernel import Job, Scratch, Twin, finished
 from edgeq.emulator.stage import Stage
 
 #: constants up to this many elements are spread to the output's shape, which makes long inner loops
@@ -55,6 +55,3 @@ def elementwise_twin(job: Job, stage: Stage, factors: Sequence[float], combine: 
         return out
 
     return finished(job, stage, kernel)
-
-
-__all__ = ["Kernel", "computed_operand", "constant_operand", "elementwise_twin"]
