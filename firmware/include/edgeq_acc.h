@@ -72,7 +72,32 @@ EQ_INLINE void eq_mac(eq_acc *a, const void *x, int32_t xi, eq_type xt, const vo
     }
 }
 
-/* The products of elements of x from xi on with the codes in `count` bytes of a bit stream; for widths that divide 8. */
+/* *a += v * w for a product that range analysis bounds */
+EQ_INLINE void eq_acc_product(eq_acc *a, int64_t v, int32_t w, bool wide)
+{
+    if (wide) {
+        a->wide += v * w;
+    } else {
+        a->narrow += (int32_t)v * w;
+    }
+}
+
+/* Element i of x for a product. */
+EQ_INLINE int64_t eq_factor(const void *x, int32_t i, eq_type t, bool wide)
+{
+    return wide ? eq_load64(x, i, t) : eq_load(x, i, t);
+}
+
+/* Whether weights of a type are read several to a byte: a bit stream whose codes never cross bytes. */
+EQ_INLINE bool eq_whole_bytes(eq_type wt)
+{
+    return eq_is_packed(wt) && 8 % eq_width(wt) == 0 && eq_fits_int32(wt);
+}
+
+/* Where the n elements from wi on of a bit stream of whole bytes lie: `head` of them before the first whole byte. */
+EQ_INLINE int32_t eq_head(int32_t wi, int32_t each, int32_t n) { return eq_min(n, (each - wi % each) % each); }
+
+/* The products of elements of x from xi on with the codes in `count` bytes. */
 EQ_INLINE void eq_dot_bytes(eq_acc *a, const void *x, int32_t xi, eq_type xt, const eq_u8 *w, eq_type wt, int32_t count,
                             bool wide)
 {
@@ -82,11 +107,7 @@ EQ_INLINE void eq_dot_bytes(eq_acc *a, const void *x, int32_t xi, eq_type xt, co
         const uint32_t byte = w[i];
         for (int32_t j = 0; j < each; j++) {
             const int32_t v = eq_decode((byte >> (j * bits)) & mask, wt);
-            if (wide) {
-                a->wide += eq_load64(x, xi + j, xt) * v;
-            } else {
-                a->narrow += eq_load(x, xi + j, xt) * v;
-            }
+            eq_acc_product(a, eq_factor(x, xi + j, xt, wide), v, wide);
         }
     }
 }
@@ -96,13 +117,11 @@ EQ_INLINE void eq_dot(eq_acc *a, const void *x, int32_t xi, eq_type xt, const vo
                       int32_t n, bool wide)
 {
     eq_acc sum = *a;
-    if (eq_is_packed(wt) && 8 % eq_width(wt) == 0 && eq_fits_int32(wt)) {
-        /* Up to the first whole byte one by one, then byte by byte, then what is left. */
-        const int32_t each = 8 / eq_width(wt), head = eq_min(n, (each - wi % each) % each);
+    if (eq_whole_bytes(wt)) {
+        const int32_t each = 8 / eq_width(wt), head = eq_head(wi, each, n), bytes = (n - head) / each;
         for (int32_t k = 0; k < head; k++) {
             eq_mac(&sum, x, xi + k, xt, w, wi + k, wt, wide);
         }
-        const int32_t bytes = (n - head) / each;
         eq_dot_bytes(&sum, x, xi + head, xt, (const eq_u8 *)w + (wi + head) / each, wt, bytes, wide);
         xi += head + bytes * each;
         wi += head + bytes * each;
@@ -114,27 +133,66 @@ EQ_INLINE void eq_dot(eq_acc *a, const void *x, int32_t xi, eq_type xt, const vo
     *a = sum;
 }
 
-/* How many of n rows of weights a kernel takes four at a time: bit streams gain nothing by it, so none of theirs. */
-EQ_INLINE int32_t eq_fours(int32_t n, eq_type wt) { return eq_is_packed(wt) ? 0 : n - n % 4; }
+/* How many of n rows of weights a kernel takes four at a time: none where codes cross bytes. */
+EQ_INLINE int32_t eq_fours(int32_t n, eq_type wt)
+{
+    return eq_is_packed(wt) && !eq_whole_bytes(wt) ? 0 : n - n % 4;
+}
 
-/* Four dot products of the same x with four rows of w that lie `row` elements apart; not for bit streams. */
+/* Four products of one element of x with element wi of four rows. */
+EQ_INLINE void eq_mac4(eq_acc a[4], const void *x, int32_t xi, eq_type xt, const void *w, int32_t wi, int32_t row,
+                       eq_type wt, bool wide)
+{
+    eq_mac(&a[0], x, xi, xt, w, wi, wt, wide);
+    eq_mac(&a[1], x, xi, xt, w, wi + row, wt, wide);
+    eq_mac(&a[2], x, xi, xt, w, wi + 2 * row, wt, wide);
+    eq_mac(&a[3], x, xi, xt, w, wi + 3 * row, wt, wide);
+}
+
+/* The products of the elements of x under one byte of weights with its codes; unrolled, because `each` is constant. */
+EQ_INLINE void eq_dot_byte(eq_acc *a, const int64_t v[8], uint32_t byte, eq_type wt, bool wide)
+{
+    const int32_t bits = eq_width(wt), each = 8 / bits;
+    const uint32_t mask = (1u << bits) - 1u;
+    for (int32_t j = 0; j < each; j++) {
+        eq_acc_product(a, v[j], eq_decode((byte >> (j * bits)) & mask, wt), wide);
+    }
+}
+
+/* eq_dot_bytes for four rows that lie `row` bytes apart. */
+EQ_INLINE void eq_dot4_bytes(eq_acc a[4], const void *x, int32_t xi, eq_type xt, const eq_u8 *w, int32_t row,
+                             eq_type wt, int32_t count, bool wide)
+{
+    const int32_t each = 8 / eq_width(wt);
+    const eq_u8 *w1 = w + row, *w2 = w1 + row, *w3 = w2 + row;
+    for (int32_t i = 0; i < count; i++, xi += each) {
+        int64_t v[8];
+        for (int32_t j = 0; j < each; j++) {
+            v[j] = eq_factor(x, xi + j, xt, wide);
+        }
+        eq_dot_byte(&a[0], v, w[i], wt, wide);
+        eq_dot_byte(&a[1], v, w1[i], wt, wide);
+        eq_dot_byte(&a[2], v, w2[i], wt, wide);
+        eq_dot_byte(&a[3], v, w3[i], wt, wide);
+    }
+}
+
+/* Four dot products of the same x with four rows of w that lie `row` elements apart (whole bytes in a bit stream). */
 EQ_INLINE void eq_dot4(eq_acc a[4], const void *x, int32_t xi, eq_type xt, const void *w, int32_t wi, int32_t row,
                        eq_type wt, int32_t n, bool wide)
 {
-    for (int32_t k = 0; k < n; k++) {
-        if (wide) {
-            const int64_t v = eq_load64(x, xi + k, xt);
-            a[0].wide += v * eq_load64(w, wi + k, wt);
-            a[1].wide += v * eq_load64(w, wi + row + k, wt);
-            a[2].wide += v * eq_load64(w, wi + 2 * row + k, wt);
-            a[3].wide += v * eq_load64(w, wi + 3 * row + k, wt);
-        } else {
-            const int32_t v = eq_load(x, xi + k, xt);
-            a[0].narrow += v * eq_load(w, wi + k, wt);
-            a[1].narrow += v * eq_load(w, wi + row + k, wt);
-            a[2].narrow += v * eq_load(w, wi + 2 * row + k, wt);
-            a[3].narrow += v * eq_load(w, wi + 3 * row + k, wt);
+    if (eq_whole_bytes(wt)) {
+        const int32_t each = 8 / eq_width(wt), head = eq_head(wi, each, n), bytes = (n - head) / each;
+        for (int32_t k = 0; k < head; k++) {
+            eq_mac4(a, x, xi + k, xt, w, wi + k, row, wt, wide);
         }
+        eq_dot4_bytes(a, x, xi + head, xt, (const eq_u8 *)w + (wi + head) / each, row / each, wt, bytes, wide);
+        xi += head + bytes * each;
+        wi += head + bytes * each;
+        n = (n - head) % each;
+    }
+    for (int32_t k = 0; k < n; k++) {
+        eq_mac4(a, x, xi + k, xt, w, wi + k, row, wt, wide);
     }
 }
 

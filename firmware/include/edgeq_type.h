@@ -38,7 +38,7 @@ typedef uint32_t eq_type;
 #define EQ_S(bits) ((eq_type)(bits) | EQ_SIGNED_)
 #define EQ_U(bits) ((eq_type)(bits))
 /* The same, 1 to 7 bits, as a bit stream: element i starts at bit i * bits, least significant bit first. One byte
- * must follow the last one that holds a code. */
+ * must follow the last one that holds a code. Rows of weights start at a byte. */
 #define EQ_SP(bits) (EQ_S(bits) | EQ_PACKED_)
 #define EQ_UP(bits) (EQ_U(bits) | EQ_PACKED_)
 /* Minifloat: sign, exponent, mantissa, from the top; in a byte of its own, and as a bit stream. Bias and scale are
@@ -111,8 +111,8 @@ EQ_INLINE int32_t eq_decode(uint32_t code, eq_type t)
         return (int32_t)((code >> (eq_width(t) - 1)) & 1u ? 0u - m : m);
     }
     if (eq_is_signed(t)) {
-        const int32_t top = (int32_t)(1u << (eq_width(t) - 1));
-        return ((int32_t)code ^ top) - top;
+        /* One instruction to extract the field where the machine has one; shifts of negatives: see eq_asr32. */
+        return (int32_t)(code << (32 - eq_width(t))) >> (32 - eq_width(t));
     }
     return (int32_t)code;
 }

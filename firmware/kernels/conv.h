@@ -12,9 +12,10 @@ typedef struct {
     int32_t pad_h, pad_w; /* at the beginning; what is needed at the end follows from the sizes */
     int32_t dilation_h, dilation_w;
     int32_t groups;
+    int32_t filter;       /* elements from one filter to the next */
     int32_t shift;        /* binary point of the products less that of y */
     int64_t lo, hi;       /* bounds on the grid of y */
-    const void *weight;   /* (out_c, kernel_h, kernel_w, in_c / groups) */
+    const void *weight;   /* (out_c, filter): each kernel_h, kernel_w, in_c / groups, and what fills the last byte */
     const void *bias;     /* (out_c) on the grid of the products, rounding constant folded in */
     const int8_t *shifts; /* (out_c), or null where all are `shift` */
 } eq_conv_t;
@@ -51,7 +52,7 @@ EQ_INLINE void eq_conv_pixel(const eq_conv_t *p, const eq_conv_window *v, int32_
                              int32_t yi, eq_type xt, eq_type wt, eq_type yt, int32_t rule, bool wide)
 {
     const int32_t channels = p->in_c / p->groups, each = p->out_c / p->groups;
-    const int32_t kernel_w = p->kernel_w, filter = p->kernel_h * kernel_w * channels;
+    const int32_t kernel_w = p->kernel_w, filter = p->filter;
     const int32_t y0 = v->y0, y1 = v->y1, runs = v->runs, run = v->run, shift = p->shift;
     const int32_t begin = group * each, fours = begin + eq_fours(each, wt), end = begin + each;
     const void *weight = p->weight, *bias = p->bias;

@@ -15,9 +15,10 @@ typedef struct {
     int32_t pad_h, pad_w; /* cut off at the beginning */
     int32_t dilation_h, dilation_w;
     int32_t groups;
+    int32_t filter;       /* elements from one filter to the next */
     int32_t shift;        /* binary point of the products less that of y */
     int64_t lo, hi;       /* bounds on the grid of y */
-    const void *weight;   /* (out_c, kernel_h, kernel_w, in_c / groups) */
+    const void *weight;   /* (out_c, filter): each kernel_h, kernel_w, in_c / groups, and what fills the last byte */
     const void *bias;     /* (out_c) on the grid of the products, rounding constant folded in */
     const int8_t *shifts; /* (out_c), or null where all are `shift` */
 } eq_conv_transpose_t;
@@ -32,7 +33,7 @@ EQ_INLINE int32_t eq_conv_transpose_from(int32_t offset, int32_t stride, int32_t
 EQ_INLINE void eq_conv_transpose_sum(const eq_conv_transpose_t *p, eq_acc *a, int32_t count, int32_t o, int32_t ty,
                                      int32_t tx, const void *x, eq_type xt, eq_type wt, bool wide)
 {
-    const int32_t channels = p->in_c / p->groups, filter = p->kernel_h * p->kernel_w * channels;
+    const int32_t channels = p->in_c / p->groups, filter = p->filter;
     const int32_t group = o / (p->out_c / p->groups) * channels;
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
         const int32_t iy = eq_conv_transpose_from(ty - ky * p->dilation_h, p->stride_h, p->in_h);

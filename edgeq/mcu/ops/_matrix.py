@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import gcd
 
 import numpy as np
 import numpy.typing as npt
@@ -26,20 +27,32 @@ def matrix_fixed(ctx: Context, made: Stage) -> tuple[str, ...]:
     return storage(ctx.ins[0].format).eq_type, packed_type(ctx.ins[1].format), *made.fixed
 
 
-def matrix_params(ctx: Context, made: Stage, weight: npt.NDArray[np.int64] | None = None) -> dict[str, Param]:
-    """The parameters shift, shifts, lo, hi, weight and bias; `weight` are the codes in the order of the kernel."""
+def matrix_params(ctx: Context, made: Stage) -> dict[str, Param]:
+    """All parameters but sizes; the rows of weights, one for each output channel, begin at a byte."""
+    weight = ctx.ins[1]
+    assert weight.data is not None
+    rows = weight.data.reshape(weight.shape[0], -1)
+    # So many codes fill whole bytes.
+    unit = 1 if weight.format.bits >= 8 else 8 // gcd(8, weight.format.bits)
+    rows = np.pad(rows, ((0, 0), (0, -rows.shape[1] % unit)))
+    return {"filter": rows.shape[1], "weight": weight_blob(ctx, rows), **channel_params(ctx, made)}
+
+
+def weight_blob(ctx: Context, codes: npt.NDArray[np.int64]) -> Blob:
+    """The weights, whose codes lie in the order of the kernel."""
     value = ctx.ins[1]
-    assert value.data is not None
-    codes = value.data if weight is None else weight
-    ctype, data = pack(codes, value.format)
-    name = identifier(ctx.node.name)
+    note = f"weight {value.shape} of {ctx.node.source}, {value.format}"
+    return Blob(f"{identifier(ctx.node.name)}_weight", *pack(codes, value.format), note)
+
+
+def channel_params(ctx: Context, made: Stage) -> dict[str, Param]:
+    """The parameters of the output stage: shift, shifts, lo, hi and bias."""
     return {
         "shift": made.shifts[0],
         "lo": made.lo,
         "hi": made.hi,
-        "weight": Blob(f"{name}_weight", ctype, data, f"weight {value.shape} of {ctx.node.source}, {value.format}"),
         "bias": _bias(ctx, made),
-        "shifts": _shifts(name, made.shifts, ctx.node.source),
+        "shifts": _shifts(identifier(ctx.node.name), made.shifts, ctx.node.source),
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.mcu.ops._matrix import matrix_fixed, matrix_params, matrix_stage
+from edgeq.mcu.ops import _dsp
+from edgeq.mcu.ops._matrix import channel_params, matrix_fixed, matrix_params, matrix_stage, weight_blob
 from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 
@@ -30,11 +31,13 @@ def _depthwise(ctx: Context) -> Call:
     assert weight.data is not None
     # (C, *kernel, 1) -> (*kernel, C)
     across = np.moveaxis(weight.data[..., 0], 0, -1)
-    params = {**geometry(ctx, weight.shape[1:-1]), "channels": x.shape[-1], **matrix_params(ctx, made, across)}
+    params = {**geometry(ctx, weight.shape[1:-1]), "channels": x.shape[-1], **channel_params(ctx, made)}
+    params["weight"] = weight_blob(ctx, across)
     return Call(matrix_fixed(ctx, made), params, (x.name,))
 
 
 VARIANTS = (
+    Variant(_dsp.DSP, "conv_dsp", "two pixels by four channels, SMLAD", _dsp.supports_conv, _dsp.conv),
     Variant(PORTABLE, "conv_depthwise", "four channels side by side", _is_depthwise, _depthwise),
     Variant(PORTABLE, "conv", "four output channels share each input", always, _generic),
 )

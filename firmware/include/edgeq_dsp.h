@@ -1,0 +1,159 @@
+/* edgeq_dsp.h: the DSP instructions that kernels use, and their meaning in C for machines that lack them.
+ *
+ * The names are those of the Arm architecture. Where EQ_DSP_ASM is 0 every function below is plain C of the same
+ * result, so that a project made for a Cortex-M with DSP also runs its self-test on any other computer.
+ */
+#ifndef EDGEQ_DSP_H
+#define EDGEQ_DSP_H
+
+#include "edgeq_kernel.h"
+
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && defined(__GNUC__)
+#define EQ_DSP_ASM 1
+#else
+#define EQ_DSP_ASM 0
+#endif
+
+/* Four bytes from any address, the first one lowest. */
+#if defined(__GNUC__) && (!defined(__BYTE_ORDER__) || __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+typedef struct {
+    uint32_t word;
+} __attribute__((packed, may_alias)) eq_unaligned;
+
+EQ_INLINE uint32_t eq_word(const uint8_t *p) { return ((const eq_unaligned *)(const void *)p)->word; }
+EQ_INLINE void eq_put_word(uint8_t *p, uint32_t v) { ((eq_unaligned *)(void *)p)->word = v; }
+#else
+EQ_INLINE uint32_t eq_word(const uint8_t *p)
+{
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+EQ_INLINE void eq_put_word(uint8_t *p, uint32_t v)
+{
+    for (int32_t i = 0; i < 4; i++) {
+        p[i] = (uint8_t)(v >> (8 * i));
+    }
+}
+#endif
+
+/* Two 16-bit lanes as one word. */
+EQ_INLINE uint32_t eq_lanes(int32_t low, int32_t high)
+{
+    return ((uint32_t)low & 0xFFFFu) | (uint32_t)high << 16;
+}
+
+EQ_INLINE int32_t eq_low_lane(uint32_t v) { return (int16_t)(uint16_t)v; }
+EQ_INLINE int32_t eq_high_lane(uint32_t v) { return (int16_t)(uint16_t)(v >> 16); }
+
+#if EQ_DSP_ASM
+#define EQ_DSP_UNARY_(name, text)                           \
+    EQ_INLINE uint32_t name(uint32_t a)                     \
+    {                                                       \
+        uint32_t r;                                         \
+        __asm__(text : "=r"(r) : "r"(a));                   \
+        return r;                                           \
+    }
+#define EQ_DSP_BINARY_(name, text)                          \
+    EQ_INLINE uint32_t name(uint32_t a, uint32_t b)         \
+    {                                                       \
+        uint32_t r;                                         \
+        __asm__(text : "=r"(r) : "r"(a), "r"(b));           \
+        return r;                                           \
+    }
+#define EQ_DSP_SUM_(name, text)                             \
+    EQ_INLINE int32_t name(uint32_t a, uint32_t b, int32_t c) \
+    {                                                       \
+        int32_t r;                                          \
+        __asm__(text : "=r"(r) : "r"(a), "r"(b), "r"(c));   \
+        return r;                                           \
+    }
+
+EQ_DSP_UNARY_(eq_sxtb16, "sxtb16 %0, %1")
+EQ_DSP_UNARY_(eq_uxtb16, "uxtb16 %0, %1")
+EQ_DSP_UNARY_(eq_sxtb16_8, "sxtb16 %0, %1, ror #8")
+EQ_DSP_UNARY_(eq_uxtb16_8, "uxtb16 %0, %1, ror #8")
+EQ_DSP_BINARY_(eq_qadd8, "qadd8 %0, %1, %2")
+EQ_DSP_BINARY_(eq_qsub8, "qsub8 %0, %1, %2")
+EQ_DSP_BINARY_(eq_uqadd8, "uqadd8 %0, %1, %2")
+EQ_DSP_BINARY_(eq_uqsub8, "uqsub8 %0, %1, %2")
+EQ_DSP_BINARY_(eq_pkhbt, "pkhbt %0, %1, %2, lsl #16")
+EQ_DSP_BINARY_(eq_pkhtb, "pkhtb %0, %2, %1, asr #16")
+EQ_DSP_SUM_(eq_smlad, "smlad %0, %1, %2, %3")
+
+#undef EQ_DSP_UNARY_
+#undef EQ_DSP_BINARY_
+#undef EQ_DSP_SUM_
+#else
+EQ_INLINE int32_t eq_byte(uint32_t v, int32_t i) { return (int8_t)(uint8_t)(v >> (8 * i)); }
+
+/* Bytes 0 and 2 (`_8`: 1 and 3) as lanes, sign- or zero-extended. */
+EQ_INLINE uint32_t eq_sxtb16(uint32_t a) { return eq_lanes(eq_byte(a, 0), eq_byte(a, 2)); }
+EQ_INLINE uint32_t eq_uxtb16(uint32_t a) { return a & 0x00FF00FFu; }
+EQ_INLINE uint32_t eq_sxtb16_8(uint32_t a) { return eq_sxtb16(a >> 8); }
+EQ_INLINE uint32_t eq_uxtb16_8(uint32_t a) { return a >> 8 & 0x00FF00FFu; }
+
+/* The four bytes of a plus or minus those of b, each saturated: signed to -128..127, unsigned (u) to 0..255. */
+EQ_INLINE uint32_t eq_bytes_sum(uint32_t a, uint32_t b, int32_t sign, bool is_signed)
+{
+    uint32_t r = 0;
+    for (int32_t i = 0; i < 4; i++) {
+        const int32_t x = is_signed ? eq_byte(a, i) : (int32_t)(a >> (8 * i) & 0xFFu);
+        const int32_t y = is_signed ? eq_byte(b, i) : (int32_t)(b >> (8 * i) & 0xFFu);
+        const int32_t sum = eq_clamp32(x + sign * y, is_signed ? -128 : 0, is_signed ? 127 : 255);
+        r |= ((uint32_t)sum & 0xFFu) << (8 * i);
+    }
+    return r;
+}
+
+EQ_INLINE uint32_t eq_qadd8(uint32_t a, uint32_t b) { return eq_bytes_sum(a, b, 1, true); }
+EQ_INLINE uint32_t eq_qsub8(uint32_t a, uint32_t b) { return eq_bytes_sum(a, b, -1, true); }
+EQ_INLINE uint32_t eq_uqadd8(uint32_t a, uint32_t b) { return eq_bytes_sum(a, b, 1, false); }
+EQ_INLINE uint32_t eq_uqsub8(uint32_t a, uint32_t b) { return eq_bytes_sum(a, b, -1, false); }
+
+/* The low lanes of a and b; the high lanes of a and b. */
+EQ_INLINE uint32_t eq_pkhbt(uint32_t a, uint32_t b) { return (a & 0xFFFFu) | b << 16; }
+EQ_INLINE uint32_t eq_pkhtb(uint32_t a, uint32_t b) { return a >> 16 | (b & 0xFFFF0000u); }
+
+/* Both products of lanes plus c, modulo 2^32. */
+EQ_INLINE int32_t eq_smlad(uint32_t a, uint32_t b, int32_t c)
+{
+    const uint32_t low = (uint32_t)(eq_low_lane(a) * eq_low_lane(b));
+    const uint32_t high = (uint32_t)(eq_high_lane(a) * eq_high_lane(b));
+    return (int32_t)(low + high + (uint32_t)c);
+}
+#endif
+
+/* Bytes 0 and 2, or 1 and 3, as lanes. */
+EQ_INLINE uint32_t eq_even(uint32_t v, bool is_signed) { return is_signed ? eq_sxtb16(v) : eq_uxtb16(v); }
+EQ_INLINE uint32_t eq_odd(uint32_t v, bool is_signed) { return is_signed ? eq_sxtb16_8(v) : eq_uxtb16_8(v); }
+
+/* How an output code is saturated: to 8 bits signed, 8 unsigned, or 7 unsigned (a ReLU in a signed byte). */
+enum { EQ_SAT_S8, EQ_SAT_U8, EQ_SAT_U7 };
+
+EQ_INLINE int32_t eq_saturate(int32_t v, int32_t sat)
+{
+    return eq_clamp32(v, sat == EQ_SAT_S8 ? -128 : 0, sat == EQ_SAT_U8 ? 255 : 127);
+}
+
+/* Clamp n saturated codes to lo..hi, which hold zero. */
+EQ_INLINE void eq_dsp_clamp(uint8_t *y, int32_t n, int32_t lo, int32_t hi, int32_t sat)
+{
+    const uint32_t over = 0x01010101u * (uint32_t)(sat == EQ_SAT_S8 ? 127 - hi : 255 - hi);
+    const uint32_t under = 0x01010101u * (uint32_t)(sat == EQ_SAT_S8 ? lo + 128 : 0);
+    for (; n >= 4; n -= 4, y += 4) {
+        uint32_t v = eq_word(y);
+        if (sat == EQ_SAT_S8) {
+            v = eq_qsub8(eq_qadd8(v, over), over);
+            v = eq_qadd8(eq_qsub8(v, under), under);
+        } else {
+            v = eq_uqsub8(eq_uqadd8(v, over), over);
+        }
+        eq_put_word(y, v);
+    }
+    for (; n > 0; n--, y++) {
+        const int32_t v = sat == EQ_SAT_S8 ? (int8_t)*y : *y;
+        *y = (uint8_t)eq_clamp32(v, lo, hi);
+    }
+}
+
+#endif

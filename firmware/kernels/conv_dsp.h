@@ -1,0 +1,117 @@
+/* conv_dsp.h: convolution of 8-bit codes with DSP: two pixels gathered into scratch, four output channels at a time. */
+#ifndef EDGEQ_KERNEL_CONV_DSP_H
+#define EDGEQ_KERNEL_CONV_DSP_H
+
+#include "edgeq_dsp_block.h"
+#include "edgeq_dsp_gather.h"
+
+typedef struct {
+    int32_t in_h, in_w;          /* x */
+    int32_t out_h, out_w, out_c; /* y */
+    int32_t kernel_h, kernel_w;
+    int32_t stride_h, stride_w;
+    int32_t pad_h, pad_w;   /* at the beginning; what is needed at the end follows from the sizes */
+    int32_t pixel, run;     /* bytes of a pixel of x, and of a row of the window */
+    int32_t units;          /* of a window */
+    int32_t lo, hi;         /* bounds of a code, where saturation does not make them */
+    const uint32_t *stream; /* weights, start values and shifts, as edgeq_dsp_block.h says; out_c rounded up to four */
+} eq_conv_dsp_t;
+
+/* Where the window of an output pixel lies on x, and how many pixels its row still has. */
+typedef struct {
+    int32_t iy, ix, left;
+} eq_conv_dsp_at;
+
+EQ_INLINE void eq_conv_dsp_next(const eq_conv_dsp_t *p, eq_conv_dsp_at *a)
+{
+    a->ix += p->stride_w;
+    if (--a->left == 0) {
+        a->iy += p->stride_h;
+        a->ix = -p->pad_w;
+        a->left = p->out_w;
+    }
+}
+
+EQ_INLINE bool eq_conv_dsp_inside(const eq_conv_dsp_t *p, eq_conv_dsp_at a)
+{
+    return a.iy >= 0 && a.ix >= 0 && a.iy + p->kernel_h <= p->in_h && a.ix + p->kernel_w <= p->in_w;
+}
+
+/* The window of one pixel, which may leave x on any side, into every second word from `to` on. */
+EQ_INLINE void eq_conv_dsp_gather1(const eq_conv_dsp_t *p, eq_conv_dsp_at a, const uint8_t *x, eq_u32 *to, bool xs)
+{
+    const int32_t row = p->in_w * p->pixel;
+    const bool whole = a.ix >= 0 && a.ix + p->kernel_w <= p->in_w;
+    for (int32_t iy = a.iy; iy < a.iy + p->kernel_h; iy++) {
+        if (iy < 0 || iy >= p->in_h) {
+            to = eq_dsp_zeros1(to, p->run);
+        } else if (whole) {
+            to = eq_dsp_expand1(to, x + iy * row + a.ix * p->pixel, p->run, xs);
+        } else {
+            to = eq_dsp_border1(to, x + iy * row, a.ix * p->pixel, row, p->run, xs);
+        }
+    }
+}
+
+/* The windows of two pixels as units. */
+EQ_INLINE void eq_conv_dsp_gather(const eq_conv_dsp_t *p, eq_conv_dsp_at a, eq_conv_dsp_at b, const uint8_t *x,
+                                  eq_u32 *to, bool xs)
+{
+    if (eq_conv_dsp_inside(p, a) && eq_conv_dsp_inside(p, b)) {
+        const int32_t row = p->in_w * p->pixel, run = p->run;
+        const uint8_t *first = x + a.iy * row + a.ix * p->pixel, *second = x + b.iy * row + b.ix * p->pixel;
+        for (int32_t ky = p->kernel_h; ky > 0; ky--, first += row, second += row) {
+            to = eq_dsp_expand2(to, first, second, run, xs);
+        }
+    } else {
+        eq_conv_dsp_gather1(p, a, x, to, xs);
+        eq_conv_dsp_gather1(p, b, x, to + 1, xs);
+    }
+}
+
+/* All output channels of the two gathered pixels; the second lies `step` bytes after the first. */
+EQ_INLINE void eq_conv_dsp_pixels(const eq_conv_dsp_t *p, const eq_u32 *units, uint8_t *y, int32_t step, bool dual,
+                                  int32_t sat, bool clamp)
+{
+    const int32_t fours = p->out_c / 4, rest = p->out_c % 4, words = 5 + 2 * p->units;
+    eq_dsp_block_t job = {units, units + 2 * p->units, y, step, p->stream + fours * words, p->stream};
+    if (fours > 0) {
+        eq_dsp_block(&job, dual, sat);
+    }
+    if (rest > 0) {
+        uint8_t last[8];
+        job.w = job.w_end;
+        job.w_end = job.w + words;
+        job.y = last;
+        job.step = 4;
+        eq_dsp_block(&job, dual, sat);
+        for (int32_t i = 0; i < rest; i++) {
+            y[4 * fours + i] = last[i];
+            y[4 * fours + step + i] = last[4 + i];
+        }
+    }
+    if (clamp) {
+        eq_dsp_clamp(y, p->out_c, p->lo, p->hi, sat);
+        eq_dsp_clamp(y + step, step == 0 ? 0 : p->out_c, p->lo, p->hi, sat);
+    }
+}
+
+/* xs: whether codes of x are signed; dual, sat: see edgeq_dsp_block.h; clamp: whether lo and hi are needed.
+ * scratch: 8 bytes for each unit. An odd pixel at the end is computed twice. */
+EQ_KERNEL void eq_conv_dsp(const eq_conv_dsp_t *p, const void *const x[], void *y, void *scratch, bool xs, bool dual,
+                           int32_t sat, bool clamp)
+{
+    const int32_t pixels = p->out_h * p->out_w, out_c = p->out_c;
+    uint8_t *to = y;
+    eq_conv_dsp_at at = {-p->pad_h, -p->pad_w, p->out_w};
+    for (int32_t i = 0; i < pixels; i += 2, to += 2 * out_c) {
+        const eq_conv_dsp_at first = at;
+        eq_conv_dsp_next(p, &at);
+        const bool alone = i + 1 == pixels;
+        eq_conv_dsp_gather(p, first, alone ? first : at, x[0], scratch, xs);
+        eq_conv_dsp_next(p, &at);
+        eq_conv_dsp_pixels(p, scratch, to, alone ? 0 : out_c, dual, sat, clamp);
+    }
+}
+
+#endif
