@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,17 +17,26 @@ from edgeq.ir.operator import Bounds
 
 
 class Scratch:
-    """Buffers that outlive a call, so that large temporaries are allocated (and zeroed) once."""
+    """Buffers that outlive a call, so that large temporaries are allocated once."""
 
     def __init__(self) -> None:
-        self._held: dict[Any, npt.NDArray[Any]] = {}
+        self._zeroed: dict[Any, npt.NDArray[Any]] = {}
+        self._work: dict[str, npt.NDArray[np.uint8]] = {}
 
-    def get(self, key: Any, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """A buffer of that shape for `key`; zeros when it is new, whatever the last user left otherwise."""
-        buffer = self._held.get((key, shape))
-        if buffer is None or buffer.dtype != dtype:
-            buffer = self._held[(key, shape)] = np.zeros(shape, dtype)
+    def zeroed(self, key: Any, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """The buffer of that shape of one user: zeros when it is new, afterwards what its user left in it."""
+        buffer = self._zeroed.get((key, shape))
+        if buffer is None:
+            buffer = self._zeroed[(key, shape)] = np.zeros(shape, dtype)
         return buffer
+
+    def work(self, key: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Memory that all users of `key` share, with anything in it."""
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        buffer = self._work.get(key)
+        if buffer is None or buffer.size < size:
+            buffer = self._work[key] = np.empty(size, np.uint8)
+        return buffer[:size].view(dtype).reshape(shape)
 
 
 #: carried inputs (constants left out), batch first -> carried output

@@ -145,6 +145,20 @@ def test_batches_larger_than_a_slice() -> None:
     assert np.array_equal(fast.outputs({"x": codes})[x], reference(graph, {"x": codes})[x])
 
 
+@pytest.mark.parametrize(("stride", "padding"), [((1, 1), (1, 1, 1, 1)), ((2, 3), (0, 2, 1, 0))])
+def test_samples_larger_than_a_slice(stride: tuple[int, int], padding: tuple[int, ...]) -> None:
+    """One sample's windows do not fit: the output is made in strips of rows."""
+    rng = np.random.default_rng(3)
+    b = GraphBuilder("tall")
+    x = b.input("x", (150, 40, 8), FixedPoint(8, 4))
+    w = b.constant("w", rng.integers(-9, 9, (5, 3, 3, 8)), FixedPoint(8, 6))
+    bias = b.constant("b", rng.integers(-900, 900, 5), FixedPoint(16, 10))
+    window = {"stride": stride, "padding": padding, "dilation": (1, 1), "groups": 1}
+    graph = b.build([b.node("conv", "y", [x, w, bias], FixedPoint(8, 4), **window)])  # type: ignore[arg-type]
+    codes = rng.integers(-128, 128, (3, 150, 40, 8))
+    assert np.array_equal(Executor(graph).trace({"x": codes})["y"], reference(graph, {"x": codes})["y"])
+
+
 def small() -> Graph:
     b = GraphBuilder("small")
     x = b.input("x", (4, 4, 2), FixedPoint(8, 4), (1, 2, 0))

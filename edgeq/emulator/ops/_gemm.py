@@ -81,7 +81,7 @@ class Geometry:
             return np.ascontiguousarray(x, dtype)
         top, _, left, _ = self.padding
         # The border stays zero for ever: only the inside is written.
-        padded = scratch.get((key, "padded"), (x.shape[0], *self.padded, x.shape[3]), dtype)
+        padded = scratch.zeroed((key, "padded"), (x.shape[0], *self.padded, x.shape[3]), dtype)
         padded[:, top : top + self.sizes[0], left : left + self.sizes[1]] = x
         return padded
 
@@ -91,6 +91,11 @@ class Geometry:
         sn, sh, sw, sc = padded.strides
         strides = (sn, sh * self.stride[0], sw * self.stride[1], sh * self.dilation[0], sw * self.dilation[1], sc)
         return as_strided(padded, (n, *self.out, *self.kernel, c), strides, writeable=False)
+
+    def strips(self, bytes_each: int) -> list[slice]:
+        """Rows of the output in parts whose temporaries stay small, for one sample with `bytes_each` for each row."""
+        step = max(1, min(self.out[0], SLICE_BYTES // max(bytes_each, 1)))
+        return [slice(i, min(i + step, self.out[0])) for i in range(0, self.out[0], step)]
 
 
 def slices(count: int, bytes_each: int) -> list[slice]:

@@ -34,7 +34,7 @@ def _dense(job: Job, stage: Stage) -> Kernel:
     outputs = weight.shape[0]
     matrix = np.ascontiguousarray(weight.reshape(outputs, -1).T)
     bias = spread(scaled_bias(job, stage), job.out.shape)
-    inner, positions = matrix.shape[0], geometry.out[0] * geometry.out[1]
+    inner = matrix.shape[0]
 
     def pointwise(xs: Sequence[Carried], scratch: Scratch) -> Carried:
         x = xs[0].astype(stage.dtype, copy=False)
@@ -44,13 +44,18 @@ def _dense(job: Job, stage: Stage) -> Kernel:
 
     def windowed(xs: Sequence[Carried], scratch: Scratch) -> Carried:
         x = xs[0].reshape(xs[0].shape[0], *geometry.sizes, -1)
-        out = np.empty((x.shape[0], positions, outputs), stage.dtype)
-        for part in slices(x.shape[0], positions * inner * out.itemsize):
+        out = np.empty((x.shape[0], *geometry.out, outputs), stage.dtype)
+        row_bytes = geometry.out[1] * inner * out.itemsize
+        for part in slices(x.shape[0], geometry.out[0] * row_bytes):
             padded = geometry.pad(x[part], stage.dtype, scratch, key)
-            rows = scratch.get("rows", (padded.shape[0], *geometry.out, *geometry.kernel, x.shape[-1]), stage.dtype)
-            np.copyto(rows, geometry.windows(padded))
-            np.matmul(rows.reshape(-1, inner), matrix, out=out[part].reshape(-1, outputs))
-            add_bias(out[part], bias)
+            windows = geometry.windows(padded)
+            # More than one strip only ever of a single sample, so that the product below lands in place.
+            for strip in geometry.strips(row_bytes * padded.shape[0]):
+                seen, target = windows[:, strip], out[part, strip]
+                rows = scratch.work("rows", seen.shape, stage.dtype)
+                np.copyto(rows, seen)
+                np.matmul(rows.reshape(-1, inner), matrix, out=target.reshape(-1, outputs))
+                add_bias(target, bias)
         return out.reshape(x.shape[0], *job.out.shape)
 
     return pointwise if geometry.pointwise else windowed
@@ -71,7 +76,7 @@ def _grouped(job: Job, stage: Stage) -> Kernel:
         for part in slices(x.shape[0], positions * inner * groups * out.itemsize):
             padded = geometry.pad(x[part], stage.dtype, scratch, key)
             n = padded.shape[0]
-            rows = scratch.get("rows", (groups, n, *geometry.out, *geometry.kernel, channels), stage.dtype)
+            rows = scratch.work("rows", (groups, n, *geometry.out, *geometry.kernel, channels), stage.dtype)
             seen = _split(geometry.windows(padded), groups)
             np.copyto(rows, seen.transpose(5, 0, 1, 2, 3, 4, 6))
             product = np.matmul(rows.reshape(groups, n * positions, inner), matrices)
@@ -115,7 +120,7 @@ def _depthwise(job: Job, stage: Stage) -> Kernel:
             phases = {p: _phase(padded, p, s_w) for p in {j * d_w % s_w for j in range(k_w)}}
             total = out[part]
             total[...] = start
-            term = scratch.get("term", total.shape, stage.dtype)
+            term = scratch.work("term", total.shape, stage.dtype)
             for t in range(k_h * k_w):
                 i, j = divmod(t, k_w)
                 rows = slice(i * d_h, i * d_h + s_h * (out_h - 1) + 1, s_h)
