@@ -19,7 +19,7 @@ from edgeq.quant import operations as ops
 from edgeq.quant.functions import Softmax, Table, current_format, exp_format
 from edgeq.quant.kinds import MOVEMENT, canonical, place_of
 from edgeq.quant.layers import BIAS_BITS, Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Linear, Output
-from edgeq.quant.preparation import is_prepared
+from edgeq.quant.preparation import input_tensors, is_prepared
 from edgeq.quant.quantizers import binary_point
 
 
@@ -50,15 +50,14 @@ def export_with_origins(model: nn.Module, example: Any, name: str | None = None)
             f"{type(model).__name__} is not prepared: call edgeq.prepare(model, recipe), train or calibrate what it "
             "returns, and export that"
         )
-    examples = tuple(example) if isinstance(example, (tuple, list)) else (example,)
-    tensors = tuple(torch.as_tensor(np.asarray(e)) if not torch.is_tensor(e) else e for e in examples)
+    tensors = input_tensors(model, example)
     exporter = _Exporter(model, name or type(model).__name__)
     training = model.training
     model.eval()
     try:
         with torch.no_grad():
             # Two samples are enough to tell the batch from the other axes.
-            exporter.run(*(t[:2].float() for t in tensors))
+            exporter.run(*(t[:2] for t in tensors))
     finally:
         model.train(training)
     return exporter.finished(), exporter.layouts.origins
@@ -69,6 +68,8 @@ class _Exporter(fx.Interpreter):
 
     def __init__(self, model: fx.GraphModule, name: str) -> None:
         super().__init__(model)
+        # Our errors are one line already.
+        self.extra_traceback = False
         self.builder = GraphBuilder(name)
         self.layouts = Layouts(self.builder)
         self.modules = dict(model.named_modules())

@@ -33,11 +33,10 @@ def calibrate(prepared: nn.Module, batches: Iterable[Any], method: str = "mse") 
     if method not in STATISTICS:
         raise InputError(f"calibration method {method!r} is unknown; choose one of {', '.join(STATISTICS)}")
     prepared.eval()
-    device = next((p.device for p in prepared.parameters()), torch.device("cpu"))
     seen = 0
     with torch.no_grad(), observing(prepared, method):
         for batch in batches:
-            prepared(*(t.to(device) for t in _inputs(prepared, batch)))
+            prepared(*_inputs(prepared, batch))
             seen += 1
         if not seen:
             raise InputError("calibrate needs at least one batch of data")
@@ -45,9 +44,11 @@ def calibrate(prepared: nn.Module, batches: Iterable[Any], method: str = "mse") 
 
 
 def _inputs(prepared: nn.Module, batch: Any) -> tuple[torch.Tensor, ...]:
+    from edgeq.quant.preparation import input_tensors
+
     count = sum(n.op == "placeholder" for n in prepared.graph.nodes)  # type: ignore[union-attr]
     items = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
-    return tuple(torch.as_tensor(t) for t in items[:count])
+    return input_tensors(prepared, items[:count])
 
 
 @contextmanager

@@ -76,6 +76,13 @@ def is_prepared(module: nn.Module) -> bool:
     return isinstance(getattr(module, "recipe", None), Recipe)
 
 
+def input_tensors(prepared: nn.Module, x: Any) -> tuple[Tensor, ...]:
+    """One input or several, arrays or tensors, as tensors of the module's type on its device."""
+    items = tuple(x) if isinstance(x, (tuple, list)) else (x,)
+    like = next((p for p in prepared.parameters() if p.is_floating_point()), torch.zeros(()))
+    return tuple(torch.as_tensor(i).to(like.device, like.dtype) for i in items)
+
+
 def quantisers(prepared: nn.Module) -> dict[str, BinaryPoint]:
     """Binary points by module name (`conv1.weight_quant`, `conv1.output_quant`, …), in order of the network."""
     found = {}
@@ -465,7 +472,7 @@ class _Preparer:
             name = f"{value.target}_constant"
         else:
             tensor, name = torch.tensor(float(value)), f"{path}_constant"
-        if not math.isfinite(float(tensor.abs().max())):
+        if not math.isfinite(float(tensor.detach().abs().max())):
             raise InputError(f"{path}: a constant operand holds NaN or infinity")
         name = _free_name(self.module, name)
         layer_recipe = self.recipe.layer(name)

@@ -17,6 +17,7 @@ from torch import Tensor, fx, nn
 
 from edgeq.ir import Graph, analyse, operator
 from edgeq.quant.layers import FLOAT32_EXACT
+from edgeq.quant.preparation import input_tensors
 
 
 def reference_trace(prepared: nn.Module, x: Any) -> dict[str, npt.NDArray[np.float64]]:
@@ -28,9 +29,7 @@ def reference_trace(prepared: nn.Module, x: Any) -> dict[str, npt.NDArray[np.flo
     """
     from edgeq.frontends.torch import export_with_origins
 
-    examples = tuple(x) if isinstance(x, (tuple, list)) else (x,)
-    tensors = tuple(torch.as_tensor(np.asarray(e)) if not torch.is_tensor(e) else e for e in examples)
-    tensors = tuple(t.float() for t in tensors)
+    tensors = input_tensors(prepared, x)
     graph, origins = export_with_origins(prepared, tensors)
     assert isinstance(prepared, fx.GraphModule)
     recorder = _Recorder(prepared)

@@ -138,13 +138,23 @@ def test_one_sample_and_codes_work() -> None:
     assert codes["x"].dtype == np.int64
 
 
+def test_a_float64_module() -> None:
+    model, batch = make("residual")
+    x = batch[0].double()
+    prepared = calibrate(prepare(model.double()), [x])
+    graph = export(prepared, x, optimise=False)
+    assert prepared(x).dtype == torch.float64
+    assert not differing(graph, prepared, (x,))[0]
+
+
 def test_errors() -> None:
     model, batch = make("residual")
     with pytest.raises(InputError, match=r"not prepared: call edgeq\.prepare"):
         export(model, batch)
     prepared = prepare(model)
-    with pytest.raises(InputError, match="binary point is not known yet"):
+    with pytest.raises(InputError, match="binary point is not known yet") as caught:
         export(prepared, batch)
+    assert "\n" not in str(caught.value)
     calibrate(prepared, [batch])
     with pytest.raises(InputError, match="stem: does not run on the example"):
         export(prepared, torch.zeros(2, 5, 8, 8))
