@@ -64,6 +64,7 @@ def main(example: Example, description: str) -> int:
     parser.add_argument("--samples", type=int, default=example.samples, help="training samples to use")
     parser.add_argument("--epochs", type=int, default=example.epochs, help="epochs of float training")
     parser.add_argument("--fine-tuning", type=int, default=example.fine_tuning, help="epochs with quantisation")
+    parser.add_argument("--threads", type=int, default=1, help="of torch; more than one is slow on a busy machine")
     parser.add_argument("--save", action="store_true", help="after training, replace the checkpoint")
     parser.add_argument("--out", type=Path, help="write the exported network to this .edgeq file")
     args = parser.parse_args()
@@ -77,7 +78,7 @@ def main(example: Example, description: str) -> int:
 def run(example: Example, args: argparse.Namespace) -> int:
     """Train or read, export, compare, report."""
     torch.manual_seed(0)
-    torch.set_num_threads(max(1, torch.get_num_threads()))
+    torch.set_num_threads(args.threads)
     data = example.load(args.data, args.samples) if args.data else None
     if args.train and data is None:
         raise OSError("training needs data; say where they lie with --data PATH")
@@ -116,11 +117,14 @@ def train(example: Example, data: Data, args: argparse.Namespace) -> nn.Module:
     """Float training, preparation, calibration, training with quantisation."""
     start = time.perf_counter()
     model = example.network()
+    edgeq.prepare(model, example.recipe)  # finds what does not fit before an hour is spent
     fit(model, data, example, args.epochs, 4e-3, "float")
-    print(f"{'float network':28} {accuracy(model, data.test_x, data.test_y):.2%} of {len(data.test_y)} right")
+    print(
+        f"{'float network':28} {accuracy(model, data.test_x, data.test_y):.2%} of {len(data.test_y)} right", flush=True
+    )
     prepared = edgeq.prepare(model, example.recipe)
     edgeq.calibrate(prepared, data.train_x[:512].split(64))
-    print(f"{'calibrated, not trained':28} {accuracy(prepared, data.test_x, data.test_y):.2%}")
+    print(f"{'calibrated, not trained':28} {accuracy(prepared, data.test_x, data.test_y):.2%}", flush=True)
     fit(prepared, data, example, args.fine_tuning, 1e-3, "with quantisation")
     print(f"{'training took':28} {time.perf_counter() - start:.0f} s")
     return prepared

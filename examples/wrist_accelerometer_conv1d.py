@@ -95,7 +95,7 @@ def augment(x: Tensor) -> Tensor:
 EXAMPLE = Example(
     name="wrist_accelerometer_conv1d",
     network=Activities,
-    recipe=edgeq.Recipe(weights=8, activations=8, input="s8", layers={"features.5.*": {"weights": 4}}),
+    recipe=edgeq.Recipe(weights=8, activations=8, input="s8", layers={"features.4.*": {"weights": 4}}),
     shape=(3, WINDOW),
     load=load,
     augment=augment,
