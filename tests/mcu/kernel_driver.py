@@ -127,8 +127,9 @@ def _instance(step: Step) -> str:
 def _instances(steps: Sequence[Sequence[Step | None]]) -> list[str]:
     """Steps with equal fixed arguments share one function, as in a generated project."""
     found = {
-        _instance(s): f"static void {_instance(s)}(const eq_{s.kernel}_t *p, const void *const x[], void *y)\n"
-        f"{{\n    eq_{s.kernel}(p, x, y{''.join(f', {f}' for f in s.fixed)});\n}}"
+        _instance(s): f"static void {_instance(s)}(const eq_{s.kernel}_t *p, const void *const x[], void *y"
+        f"{', void *scratch' if s.scratch else ''})\n"
+        f"{{\n    eq_{s.kernel}(p, x, y{', scratch' if s.scratch else ''}{''.join(f', {f}' for f in s.fixed)});\n}}"
         for graph in steps
         for s in graph
         if s is not None
@@ -153,7 +154,11 @@ def _graph_text(index: int, graph: Graph, steps: Sequence[Step | None], in_place
         over = {node.inputs[i] for i in shared}
         x = ", ".join("over" if name in over else f"v[{number[name]}]" for name in step.inputs) or "NULL"
         y = number[step.output]
-        call = f"const void *const x[] = {{{x}}}; {_instance(step)}(&{prefix}p, x, {'over' if over else f'v[{y}]'});"
+        room = ", scratch" if step.scratch else ""
+        call = f"{_instance(step)}(&{prefix}p, x, {'over' if over else f'v[{y}]'}{room});"
+        if step.scratch:
+            call = f"void *scratch = malloc({step.scratch}); {call} free(scratch);"
+        call = f"const void *const x[] = {{{x}}}; {call}"
         if over:
             # The buffer has exactly the input's size, so that an output that is wider is caught.
             source = number[over.pop()]

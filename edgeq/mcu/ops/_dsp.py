@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -85,7 +84,9 @@ def is_dual(ctx: Context, weight: Codes) -> bool:
     """Whether two channels fit one SMLAD: see edgeq_dsp_block.h."""
     half = 1 << (DUAL_BITS - 1)
     lanes = 256 * weight[1::2] + weight[: len(weight) - len(weight) % 2 : 2]
-    return ctx.accumulator.lo >= -half and ctx.accumulator.hi < half and lanes.size > 0 and int(lanes.min()) >= -(1 << 15)
+    return (
+        ctx.accumulator.lo >= -half and ctx.accumulator.hi < half and lanes.size > 0 and int(lanes.min()) >= -(1 << 15)
+    )
 
 
 def stream(weight: Codes, start: Codes, shifts: Sequence[int], order: npt.NDArray[np.int64], dual: bool) -> Codes:
@@ -144,17 +145,21 @@ def conv(ctx: Context) -> Call:
     rows, columns, channels = int(sizes["kernel_h"]), int(sizes["kernel_w"]), x.shape[-1]  # type: ignore[arg-type]
     order = window_order(rows, columns * channels)
     codes = weight.data.reshape(len(weight.data), -1).astype(np.int64)
-    return _call(ctx, made, codes, order, {
-        **sizes,
-        "out_c": weight.shape[0],
-        "pixel": channels,
-        "run": columns * channels,
-    })
+    return _call(
+        ctx,
+        made,
+        codes,
+        order,
+        {
+            **sizes,
+            "out_c": weight.shape[0],
+            "pixel": channels,
+            "run": columns * channels,
+        },
+    )
 
 
-def _call(
-    ctx: Context, made: Stage, codes: Codes, order: npt.NDArray[np.int64], sizes: dict[str, Param]
-) -> Call:
+def _call(ctx: Context, made: Stage, codes: Codes, order: npt.NDArray[np.int64], sizes: dict[str, Param]) -> Call:
     dual = is_dual(ctx, codes)
     words = stream(codes, starts(ctx, made), made.shifts, order, dual)
     note = f"weights, start values and shifts of {ctx.node.source}, {ctx.ins[1].format}, in the order of the kernel"

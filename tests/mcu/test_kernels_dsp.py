@@ -1,0 +1,118 @@
+"""Kernels for Cortex-M with DSP against the meaning of their operators, bit for bit, in C and as the core runs them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeq.boards import load_board
+from edgeq.emulator import reference
+from edgeq.ir import Graph, analyse
+from edgeq.mcu.build import build
+from edgeq.mcu.execute import trace
+from edgeq.mcu.ops import lower
+from edgeq.mcu.step import Blob, Step
+from tests.mcu import dsp_cases, tiny
+from tests.mcu.kernel_driver import compilers, run_graphs
+
+OPS = sorted(dsp_cases.BATCHES)
+
+
+def steps_of(graph: Graph, features: tuple[str, ...] = ("dsp",)) -> list[Step]:
+    ranges = analyse(graph)
+    found = [lower(graph, node, ranges, features) for node in graph.nodes]
+    return [step for step in found if step is not None]
+
+
+def wrong(graph: Graph, inputs: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> list[str]:
+    """A line for each value that differs from its meaning."""
+    want = reference(graph, inputs)
+    lines = []
+    for step in steps_of(graph):
+        if not np.array_equal(want[step.output], found[step.output]):
+            node = next(n for n in graph.nodes if n.name == step.node)
+            shapes = [str((graph.values[v].shape, str(graph.values[v].format))) for v in (*node.inputs, *node.outputs)]
+            lines.append(f"{step.kernel} {step.fixed} {dict(node.attrs)}: {' '.join(shapes)}")
+    return lines
+
+
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("cc", compilers())
+def test_in_c_under_sanitizers(op: str, cc: str, tmp_path: Path) -> None:
+    """The drivers and the C meaning of the assembler; every buffer has its exact size."""
+    cases = dsp_cases.single(dsp_cases.BATCHES[op](1, 30))
+    found = run_graphs(cases, tmp_path, cc=cc, features=("dsp",))
+    assert [line for (graph, data), f in zip(cases, found, strict=True) for line in wrong(graph, data, f)] == []
+
+
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize(
+    ("board", "toolchain", "runner", "optimize"),
+    [
+        ("cortex-m4", "gcc", "unicorn", "-O2"),
+        ("cortex-m4", "zig", "unicorn", "-O2"),
+        ("cortex-m4", "gcc", "qemu", "-O3"),
+        pytest.param("cortex-m4", "gcc", "qemu", "-O0", marks=pytest.mark.heavy),
+        pytest.param("cortex-m4", "gcc", "qemu", "-Os", marks=pytest.mark.heavy),
+        pytest.param("cortex-m4", "zig", "qemu", "-O0", marks=pytest.mark.heavy),
+        pytest.param("cortex-m4", "zig", "qemu", "-Os", marks=pytest.mark.heavy),
+        pytest.param("cortex-m4", "zig", "qemu", "-O3", marks=pytest.mark.heavy),
+        pytest.param("cortex-m7", "gcc", "qemu", "-O2", marks=pytest.mark.heavy),
+        pytest.param("cortex-m7", "zig", "qemu", "-O2", marks=pytest.mark.heavy),
+        pytest.param("cortex-m33", "gcc", "qemu", "-O2", marks=pytest.mark.heavy),
+        pytest.param("cortex-m33", "zig", "qemu", "-O2", marks=pytest.mark.heavy),
+        pytest.param("cortex-m55", "gcc", "qemu", "-O2", marks=pytest.mark.heavy),
+        pytest.param("cortex-m55", "zig", "qemu", "-O2", marks=pytest.mark.heavy),
+    ],
+)
+def test_on_cores(op: str, board: str, toolchain: str, runner: str, optimize: str, tmp_path: Path) -> None:
+    tiny.toolchain(load_board(board), toolchain)
+    tiny.runner(load_board(board), runner)
+    seed = {"-O0": 2, "-O2": 3, "-O3": 4, "-Os": 5}[optimize] + 10 * len(toolchain)
+    batch = dsp_cases.BATCHES[op](seed, 60)
+    graph = batch.graph()
+    made = build(graph, board, tmp_path / "out", optimize=optimize, toolchain=toolchain)
+    assert made.warnings == ()
+    assert wrong(graph, batch.inputs, trace(made, batch.inputs, runner=runner)) == []
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_cases_run_on_dsp_kernels_and_reach_every_path(op: str) -> None:
+    steps = steps_of(dsp_cases.BATCHES[op](1, 60).graph())
+    dsp = [s for s in steps if s.variant == "dsp"]
+    assert len(dsp) > 0.9 * len(steps), [s.why for s in steps if s.variant != "dsp"]
+    seen = {(s.kernel, i, argument) for s in dsp for i, argument in enumerate(s.fixed)}
+    want = {
+        "conv": {("conv_dsp", i, v) for i in (0, 1, 3) for v in ("true", "false")}
+        | {("conv_dsp", 2, f"EQ_SAT_{v}") for v in ("S8", "U8", "U7")},
+    }[op]
+    assert want <= seen
+
+
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("features", [(), ("fpu",)])
+def test_cores_without_dsp_never_get_these_kernels(op: str, features: tuple[str, ...]) -> None:
+    for step in steps_of(dsp_cases.BATCHES[op](1, 20).graph(), features):
+        assert step.variant == "portable"
+        assert "the core has no DSP instructions" in step.why
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_faults_in_streams_are_found(op: str, tmp_path: Path) -> None:
+    """One changed bit of a weight, start value or shift, and no comparison passes."""
+    cases = dsp_cases.single(dsp_cases.BATCHES[op](1, 12))
+
+    def flip(step: Step) -> Step:
+        blob = step.params.get("stream")
+        if not isinstance(blob, Blob):
+            return step
+        data = blob.data.copy()
+        data[:4] ^= np.uint32(0x40000)
+        return replace(step, params={**step.params, "stream": replace(blob, data=data)})
+
+    found = run_graphs(cases, tmp_path, features=("dsp",), mutate=flip)
+    bad = sum(bool(wrong(graph, data, f)) for (graph, data), f in zip(cases, found, strict=True))
+    assert bad > len(cases) // 2
