@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -158,27 +159,24 @@ def bounds_of_every_kind() -> Made:
 # --- accumulators at the edge ------------------------------------------------------------------------------------
 
 
-def _edge(bias: int, weight: int, shift: int, rule: str, out: Format) -> Graph:
-    """One product of 16 by 16 bits and a bias, so that the worst case can be set to the last bit."""
-    g = GraphBuilder("net")
-    x = g.input("x", (1,), FixedPoint(16, 0, False))
-    w = g.constant("w", [[weight]], FixedPoint(16, 0))
-    b = g.constant("b", [bias], FixedPoint(32, 0))
-    return g.build([g.node("linear", "y", [x, w, b], out.per_tensor(-shift), rounding=rule)])
-
-
 @aimed
 def int32_edge() -> Made:
-    """Sums that reach 2**31 - 1 and -2**31 exactly, rounding constant included, and one step beyond."""
-    codes = {"x": np.array([0, 1, 2, 32767, 32768, 65533, 65534, 65535], dtype=np.int64)[:, None]}
-    for weight, edge in ((32767, (1 << 31) - 1), (-32768, -(1 << 31))):
-        for shift in (0, 1, 7, 24):
-            half = (1 << shift) >> 1
-            for over in (-1, 0, 1):
+    """Sums that reach 2**31 - 1 and -2**31 exactly, rounding constant included, and those one step before and beyond.
+
+    A product of 16 by 16 bits and a bias sets the worst case to the last bit, and the inputs reach it.
+    """
+    for out in (FixedPoint(32, 0), FixedPoint(8, 0), NAMED["e4m3"]):
+        g = GraphBuilder("net")
+        x = g.input("x", (8, 1), FixedPoint(16, 0, False))
+        outs = []
+        for weight, edge in ((32767, (1 << 31) - 1), (-32768, -(1 << 31))):
+            w = g.constant(f"w{weight}", [[weight]], FixedPoint(16, 0))
+            for shift, over, rule in product((0, 1, 7, 24), (-1, 0, 1), RULES):
+                half = (1 << shift) >> 1
                 bias = edge - weight * 65535 + (over - half if weight > 0 else half - over)
-                rule = tuple(RULES)[(shift + over) % 3]
-                for out in (FixedPoint(32, 0), FixedPoint(8, 0), NAMED["e4m3"])[:: 1 if over == 0 else 3]:
-                    yield _edge(bias, weight, shift, rule, out), codes
+                b = g.constant("b", [bias], FixedPoint(32, 0))
+                outs.append(g.node("linear", "edge", [x, w, b], out.per_tensor(-shift), rounding=rule))
+        yield g.build(outs), {x: np.array([0, 1, 2, 32767, 32768, 65533, 65534, 65535]).reshape(1, 8, 1)}
 
 
 @aimed

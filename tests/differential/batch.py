@@ -73,7 +73,8 @@ def write_batch(cases: Sequence[Case], folder: Path, board: Board = HOST, mutate
     # All networks share one copy of the kernels, which they find on the include path.
     (folder / "edgeq").mkdir(parents=True, exist_ok=True)
     for header in needed_headers({kernel for program in programs for kernel in program.kernels}):
-        (folder / "edgeq" / header.name).write_bytes(header.read_bytes())
+        text, path = header.read_text("utf-8"), f"edgeq/{header.name}"
+        (folder / path).write_text(text if mutate is None else mutate(path, text), "utf-8")
     return Batch(folder, cases, programs, _units(programs, folder))
 
 

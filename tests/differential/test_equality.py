@@ -1,0 +1,97 @@
+"""All machines give the same codes for every tensor: slow emulator, fast emulator, plan, host C, emulated boards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import pytest
+
+from tests.differential.aimed import aimed_cases
+from tests.differential.cases import Case, random_case
+from tests.differential.executors import (
+    Executor,
+    board_executors,
+    plain_host,
+    python_executors,
+    sanitized_host,
+)
+from tests.differential.proof import Task, prove, tasks
+
+JOBS = min(2, os.cpu_count() or 1)
+LEVELS = ("-O2", "-Os", "-O3", "-O1")
+
+
+def check(work: Sequence[Task], graphs: dict[str, int]) -> None:
+    """Run the batches; each executor must have answered for that many graphs, without a difference."""
+    rows = prove(work, JOBS)
+    found = [line for row in rows for line in row.failures]
+    assert not found, "\n".join(found)
+    assert {row.executor: row.graphs for row in rows} == graphs
+    for row in rows:
+        assert row.mismatches == 0
+        assert row.tensors >= row.graphs
+        assert row.values > 100 * row.graphs
+
+
+def everywhere(cases: Sequence[Case], executors: Sequence[Executor], batch: int = 25) -> None:
+    check(list(tasks(cases, executors, batch)), {executor.name: len(cases) for executor in executors})
+
+
+def test_python_executions() -> None:
+    """Fast emulator, saved file and simulated plan on 300 random graphs and all aimed ones."""
+    everywhere([*(random_case(seed) for seed in range(300)), *aimed_cases()], python_executors())
+
+
+@pytest.mark.skipif(not sanitized_host(), reason="needs gcc or clang")
+def test_random_graphs_in_host_c_under_the_sanitizers() -> None:
+    everywhere([random_case(seed) for seed in range(40)], sanitized_host(), 20)
+
+
+@pytest.mark.skipif(not plain_host(), reason="needs gcc or clang")
+def test_aimed_graphs_in_host_c() -> None:
+    """By the compiler that is faster where there are two (clang)."""
+    everywhere(aimed_cases(), plain_host()[-1:])
+
+
+@pytest.mark.skipif(not board_executors(("cortex-m4",)), reason="needs a compiler and an emulator of cortex-m4")
+def test_a_few_graphs_on_an_emulated_m4() -> None:
+    """Every runner, with the compiler that is fastest here (zig where there are two)."""
+    found = {executor.runner: executor for executor in board_executors(("cortex-m4",))}  # type: ignore[attr-defined]
+    everywhere([random_case(seed) for seed in range(100, 108)], list(found.values()))
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(not sanitized_host(), reason="needs gcc or clang")
+def test_thousands_of_graphs_in_host_c() -> None:
+    """2,000 graphs under the sanitizers, 500 of them by each plain compiler too, all in Python too."""
+    cases = [random_case(seed) for seed in range(1000, 3000)]
+    work = [*tasks(cases, [*python_executors(), *sanitized_host()]), *tasks(cases[:500], plain_host())]
+    expected = {executor.name: 2000 for executor in (*python_executors(), *sanitized_host())}
+    check(work, {**expected, **{executor.name: 500 for executor in plain_host()}})
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(not sanitized_host(), reason="needs gcc or clang")
+def test_aimed_graphs_in_host_c_by_every_compiler_and_under_the_sanitizers() -> None:
+    everywhere(aimed_cases(), [*plain_host(), *sanitized_host()])
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(not board_executors(), reason="needs a cross-compiler and an emulator")
+def test_hundreds_of_graphs_on_emulated_boards() -> None:
+    """Other graphs on every board and compiler; each batch at another optimisation level."""
+    work: list[Task] = []
+    expected = {}
+    for index, executor in enumerate(board_executors(optimize=LEVELS)):
+        first = 10_000 + 100 * index
+        work += tasks([random_case(seed) for seed in range(first, first + 20)], [executor], 10)
+        expected[executor.name] = 20
+    check(work, expected)
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(not board_executors(), reason="needs a cross-compiler and an emulator")
+def test_aimed_graphs_on_emulated_boards() -> None:
+    executors = {e.board: e for e in board_executors(optimize=LEVELS)}  # type: ignore[attr-defined]
+    everywhere(aimed_cases(), list(executors.values()), 16)
