@@ -244,6 +244,17 @@ def _max_pool(call: Call, layouts: Layouts) -> Placed:
     return Placed(_move(call, layouts, "max_pool", x, **attrs), shape, x.permutation)
 
 
+def _adaptive_max_pool(call: Call, layouts: Layouts) -> Placed:
+    x = layouts.to(call.x, channels_last(len(call.x.shape)))
+    shape = _shape(call)
+    if any(n % m for n, m in zip(x.shape[1:], shape[1:], strict=True)):
+        raise call.fail(f"adaptive max pool from {x.shape[1:]} to {shape[1:]}; choose an output size that divides")
+    kernel = tuple(n // m for n, m in zip(x.shape[1:], shape[1:], strict=True))
+    attrs: dict[str, Attr] = {"kernel": kernel, "stride": kernel}
+    attrs |= {"padding": (0,) * (2 * len(kernel)), "dilation": (1,) * len(kernel)}
+    return Placed(_move(call, layouts, "max_pool", x, **attrs), shape, x.permutation)
+
+
 def _pad(call: Call, layouts: Layouts) -> Placed:
     """F.pad and the padding modules; amounts are given from the last axis backwards."""
     mode = call.get(2, "mode", "constant")
@@ -307,6 +318,8 @@ _CONVERT: dict[str, Callable[[Call, Layouts], Any]] = {
     "select": _select,
     "max_pool1d": _max_pool,
     "max_pool2d": _max_pool,
+    "adaptive_max_pool1d": _adaptive_max_pool,
+    "adaptive_max_pool2d": _adaptive_max_pool,
     "pad": _pad,
     "interpolate": _interpolate,
 }

@@ -129,7 +129,9 @@ class _Exporter(fx.Interpreter):
                 raise UnsupportedError(f"output {node.name}: is not a tensor that the network computes")
             if place.name in self.builder.inputs:
                 raise UnsupportedError(f"output {node.name}: is an input of the network; it computes nothing")
-            self.outputs.append(place)
+            same = next((o for o in self.outputs if o.name == place.name and o.permutation != place.permutation), None)
+            # One value has one layout at the border.
+            self.outputs.append(place if same is None else self.layouts.to(place, same.permutation))
 
     # -- operations -------------------------------------------------------------------------------------------
 

@@ -22,6 +22,8 @@ from edgeq.quant.spec import MAX_EXPONENT, MIN_EXPONENT, QuantSpec, power_of_two
 SEARCH_DEPTH = 6
 #: elements that a search looks at
 SEARCH_ELEMENTS = 1 << 15
+#: and of each channel at least
+SEARCH_ROW = 1 << 10
 #: a channel far smaller than the rest of its tensor gets no finer point than this many bits more
 CHANNEL_SPREAD = 10
 PERCENTILE = 0.9999
@@ -151,17 +153,17 @@ class Observer:
 
     def see(self, x: Tensor) -> None:
         """Take one batch in."""
-        values = x.double().reshape(-1)
+        values = x.double().reshape(1, -1)
         self.most = max(self.most, float(values.abs().max()))
         if self.method == "percentile":
-            self.found.append(_percentile(values))
+            self.found.append(float(_percentile(values)))
         if self.method != "mse" or self.most == 0.0:
             return
         if self.first is None:
             # Two more than this batch needs, since a later one may be larger.
             self.first = covering_exponent(self.most) + 2
-        candidates = [self.first - i for i in range(SEARCH_DEPTH + 3)]
-        part = squared_errors(_sampled(values), self.spec, candidates)
+        candidates = self.first - torch.arange(SEARCH_DEPTH + 3, dtype=torch.int32, device=x.device)
+        part = squared_errors(_sampled(values).expand(len(candidates), -1), self.spec, candidates)
         self.errors = part if self.errors is None else self.errors + part
 
     def log2_range(self) -> float:
@@ -181,40 +183,28 @@ def covering_exponent(most: float) -> int:
     return exponent - 1 if mantissa == 0.5 else exponent
 
 
-def squared_errors(values: Tensor, spec: QuantSpec, log2_ranges: list[int]) -> Tensor:
-    """Sum of squared quantisation errors for each candidate range."""
-    errors = []
-    for p in log2_ranges:
-        exponent = torch.tensor(p - spec.head, dtype=torch.int32)
-        errors.append((spec.quantise(values, exponent) - values).square().sum())
-    return torch.stack(errors)
+def squared_errors(rows: Tensor, spec: QuantSpec, log2_range: Tensor) -> Tensor:
+    """Sum of squared quantisation errors of each row for its range."""
+    exponent = (log2_range.to(torch.int32) - spec.head).unsqueeze(1)
+    return (spec.quantise(rows, exponent) - rows).square().sum(dim=1)
 
 
 def find_range(x: Tensor, spec: QuantSpec, shape: tuple[int, ...]) -> Tensor:
-    """log2 of the range that suits `x`, of `shape` (empty: one for the tensor)."""
-    rows = _rows(x.double(), shape)
-    most = torch.nan_to_num(rows.abs().amax(dim=1))
+    """log2 of the range that suits `x`, of `shape` (empty: one for the tensor); float64 whole numbers."""
+    rows = torch.nan_to_num(_rows(x.double(), shape), posinf=0.0, neginf=0.0)
+    most = rows.abs().amax(dim=1)
     # A channel of (almost) zeros must not ask for a grid so fine that its bias leaves 32 bits.
-    floor = float(most.max()) * 2.0**-CHANNEL_SPREAD
-    found = []
-    for row, top in zip(rows, most.tolist(), strict=True):
-        least = max(top, floor)
-        if least == 0.0 or not math.isfinite(least):
-            found.append(0.0)
-            continue
-        found.append(float(_row_range(row, least, spec)))
-    return torch.tensor(found, dtype=torch.float64).reshape(shape)
-
-
-def _row_range(row: Tensor, most: float, spec: QuantSpec) -> int:
+    most = torch.maximum(most, most.max() * 2.0**-CHANNEL_SPREAD)
     if spec.statistics == "percentile":
-        return covering_exponent(max(_percentile(row), most * 2.0**-SEARCH_DEPTH))
-    top = covering_exponent(most)
-    if spec.statistics == "max":
-        return top
-    # One more, since the greatest code is one step short of the power of two.
-    errors = squared_errors(_sampled(row), spec, [top + 1 - i for i in range(SEARCH_DEPTH + 1)])
-    return top + 1 - int(torch.argmin(errors))
+        most = torch.maximum(_percentile(rows), most * 2.0**-SEARCH_DEPTH)
+    mantissa, exponent = torch.frexp(torch.where(most > 0, most, 1.0))
+    top = exponent.to(torch.int32) - (mantissa == 0.5).to(torch.int32)
+    if spec.statistics == "mse":
+        rows = _sampled(rows)
+        # One more, since the greatest code is one step short of the power of two.
+        errors = torch.stack([squared_errors(rows, spec, top + 1 - i) for i in range(SEARCH_DEPTH + 1)])
+        top = torch.where(most > 0, top + 1 - errors.argmin(dim=0), top)
+    return top.double().reshape(shape)
 
 
 def _rows(x: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -225,15 +215,17 @@ def _rows(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return x.movedim(axis, 0).reshape(shape[axis], -1)
 
 
-def _sampled(values: Tensor) -> Tensor:
-    stride = max(1, values.numel() // SEARCH_ELEMENTS)
-    return values.reshape(-1)[::stride]
+def _sampled(rows: Tensor) -> Tensor:
+    """Some elements of each row, an odd number apart, since sizes of kernels and images are mostly even."""
+    wanted = max(SEARCH_ROW, SEARCH_ELEMENTS // rows.shape[0])
+    return rows[:, :: max(1, rows.shape[1] // wanted | 1)]
 
 
-def _percentile(values: Tensor) -> float:
-    magnitudes = _sampled(values).abs()
-    rank = max(1, math.ceil(PERCENTILE * magnitudes.numel()))
-    return float(magnitudes.kthvalue(rank).values)
+def _percentile(rows: Tensor) -> Tensor:
+    """The magnitude that `PERCENTILE` of each row's elements do not exceed."""
+    magnitudes = _sampled(rows).abs()
+    rank = max(1, math.ceil(PERCENTILE * magnitudes.shape[1]))
+    return magnitudes.kthvalue(rank, dim=1).values
 
 
 __all__ = ["BinaryPoint", "Observer", "covering_exponent", "find_range"]

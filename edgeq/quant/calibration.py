@@ -13,6 +13,7 @@ from edgeq.errors import InputError
 from edgeq.quant.binary_point import Observer
 from edgeq.quant.layers import Output
 from edgeq.quant.operations import Constant
+from edgeq.quant.preparation import input_tensors, is_prepared
 from edgeq.quant.quantizers import binary_point, tensor_quant
 from edgeq.quant.recipe import STATISTICS
 
@@ -26,8 +27,6 @@ def calibrate(prepared: nn.Module, batches: Iterable[Any], method: str = "mse") 
     Returns the module, in eval mode. The points can still be learned by training afterwards.
     Errors: InputError for no batches, an unknown method or a module that `prepare` did not make.
     """
-    from edgeq.quant.preparation import is_prepared
-
     if not is_prepared(prepared):
         raise InputError("calibrate takes the module that edgeq.prepare returned")
     if method not in STATISTICS:
@@ -44,8 +43,6 @@ def calibrate(prepared: nn.Module, batches: Iterable[Any], method: str = "mse") 
 
 
 def _inputs(prepared: nn.Module, batch: Any) -> tuple[torch.Tensor, ...]:
-    from edgeq.quant.preparation import input_tensors
-
     count = sum(n.op == "placeholder" for n in prepared.graph.nodes)  # type: ignore[union-attr]
     items = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
     return input_tensors(prepared, items[:count])

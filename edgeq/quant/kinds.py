@@ -28,6 +28,7 @@ _ALIASES = {
     "zeropad1d": "pad", "zeropad2d": "pad", "constantpad1d": "pad",
     "constantpad2d": "pad", "reflectionpad1d": "pad", "reflectionpad2d": "pad", "replicationpad1d": "pad",
     "replicationpad2d": "pad", "circularpad1d": "pad", "circularpad2d": "pad", "upsamplingnearest2d": "interpolate",
+    "adaptivemaxpool1d": "adaptive_max_pool1d", "adaptivemaxpool2d": "adaptive_max_pool2d",
     "maxpool1d": "max_pool1d", "maxpool2d": "max_pool2d", "avgpool1d": "avg_pool1d", "avgpool2d": "avg_pool2d",
     "adaptiveavgpool1d": "adaptive_avg_pool1d", "adaptiveavgpool2d": "adaptive_avg_pool2d",
     "leakyrelu": "leaky_relu", "logsigmoid": "logsigmoid", "softmax2d": "softmax", "alphadropout": "dropout",
@@ -37,7 +38,8 @@ _ALIASES = {
 #: give their input's codes on, possibly in other places
 MOVEMENT = {
     "view", "reshape", "flatten", "unflatten", "permute", "transpose", "squeeze", "unsqueeze", "chunk", "split",
-    "getitem", "max_pool1d", "max_pool2d", "pad", "interpolate", "narrow", "select",
+    "getitem", "max_pool1d", "max_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "pad", "interpolate",
+    "narrow", "select",
 }  # fmt: skip
 #: do nothing to the numbers
 IDENTITY = {"identity", "contiguous", "clone", "detach", "float"}

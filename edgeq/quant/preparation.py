@@ -39,6 +39,10 @@ from edgeq.quant.tracing import trace
 
 #: bits of a Python number or parameter that is an operand, so that it costs no accuracy
 CONSTANT_BITS = 16
+#: a ReLU behind one of these is the same in front of it
+_CLIP_PASSES = {
+    "max_pool1d", "max_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "flatten", "view", "reshape",
+}  # fmt: skip
 #: softmax takes fixed point of at most this width, whose exponential table stays small
 SOFTMAX_BITS = 12
 
@@ -124,7 +128,9 @@ def _simplify(module: fx.GraphModule) -> None:
         if not node.op.startswith("call"):
             continue
         name = canonical(node, modules)
-        if name in IDENTITY:
+        if clip_of(node, modules) is not None:
+            _clip_earlier(module.graph, node, modules)
+        elif name in IDENTITY:
             node.replace_all_uses_with(node.args[0])
             module.graph.erase_node(node)
         elif "dropout" in name and node.op == "call_function":
@@ -136,6 +142,23 @@ def _simplify(module: fx.GraphModule) -> None:
             module.graph.erase_node(node)
     module.graph.eliminate_dead_code()
     module.recompile()
+
+
+def _clip_earlier(graph: fx.Graph, clip: fx.Node, modules: dict[str, nn.Module]) -> None:
+    """Move a clip in front of max pools and reshapes, where the operation before them can fuse it.
+
+    A clip is monotone, so it makes no difference to the numbers.
+    """
+    moved: Any = clip.args[0]
+    while isinstance(moved, fx.Node) and moved.op.startswith("call") and canonical(moved, modules) in _CLIP_PASSES:
+        before: Any = moved.args[0]
+        if len(moved.users) != 1 or not isinstance(before, fx.Node) or len(before.users) != 1:
+            return
+        clip.replace_all_uses_with(moved)
+        moved.prepend(clip)
+        moved.replace_input_with(before, clip)
+        clip.replace_input_with(moved, before)
+        moved = before
 
 
 def _free_name(module: nn.Module, wanted: str) -> str:
@@ -207,18 +230,22 @@ class _Preparer:
                     )
                 called.add(str(node.target))
 
-    def _reaches_output(self, node: fx.Node) -> bool:
-        """Whether the node's values leave the network without further arithmetic."""
+    def _reaches_output(self, node: fx.Node, functions: bool = False) -> bool:
+        """Whether the node's values leave the network without arithmetic, or with element-wise functions only."""
         for user in node.users:
             if user.op == "output":
                 return True
-            if user.op.startswith("call") and self._moves(user) and self._reaches_output(user):
+            passes = user.op.startswith("call") and (self._moves(user) or (functions and self._is_function(user)))
+            if passes and self._reaches_output(user, functions):
                 return True
         return False
 
     def _moves(self, node: fx.Node) -> bool:
         name = canonical(node, self.modules)
-        return name in MOVEMENT or name in SIZES or "dropout" in name
+        return name in MOVEMENT or name == "argmax" or "dropout" in name
+
+    def _is_function(self, node: fx.Node) -> bool:
+        return canonical(node, self.modules) == "softmax" or function_of(node, self.modules) is not None
 
     # -- one node ---------------------------------------------------------------------------------------------
 
@@ -251,7 +278,7 @@ class _Preparer:
             raise UnsupportedError(f"{place_of(node, name)}: stack is not supported; use unsqueeze and cat")
         elif name == "mean":
             self._mean(node)
-        elif "avg_pool" in name:
+        elif "avg_pool" in name and "max" not in name:
             self._pool(node, name)
         elif name == "softmax":
             dim = self._softmax_dim(node)
@@ -498,6 +525,9 @@ class _Preparer:
         if self._reaches_output(last):
             number, said = split_sign(self.recipe.output or widened(number))
             signed = signed if said is None else said
+        elif self._reaches_output(last, functions=True):
+            # What a last softmax or sigmoid reads deserves what an output gets.
+            number = widened(number)
         return replace(self._spec(path, number, signed, layer.rule(number), layer), fixed=fixed)
 
     def _spec(self, place: str, number: Number, signed: bool, rule: str, layer: LayerRecipe) -> QuantSpec:

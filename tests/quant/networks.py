@@ -86,7 +86,8 @@ class Signal(nn.Module):
         self.mix = nn.Linear(6, 7)
 
     def forward(self, x):
-        x = self.pool(self.act(self.norm(self.conv(x))))
+        x = self.act(self.norm(self.conv(x)))
+        x = self.pool(x) + F.adaptive_max_pool1d(x, 1)
         x = self.mean(self.up(x)).transpose(1, 2)
         return F.elu(self.mix(x)).permute(0, 2, 1)
 

@@ -52,3 +52,23 @@ def test_calibrated_network_equals_the_graph(name: str, recipe: str) -> None:
     bad, count = differing(graph, prepared, batch)
     assert not bad
     assert count > 100
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("seed", range(1, 13))
+@pytest.mark.parametrize("name", NETWORKS)
+def test_other_weights_and_drawn_recipes(name: str, seed: int) -> None:
+    model, batch = make(name, seed)
+    rng = np.random.default_rng(seed)
+    numbers = [*range(2, 9), "e2m1", "e2m3", "e3m2", "e4m3"]
+    wide = [*range(2, 13), "e2m1", "e2m3", "e3m2", "e4m3"]
+    layers = {p: {"weights": numbers[i], "activations": wide[j]} for p, i, j in
+              zip(("*[a-g]*", "*[h-p]*"), rng.integers(0, 11, 2), rng.integers(0, 15, 2), strict=True)}  # fmt: skip
+    recipe = Recipe(
+        per_channel=bool(rng.integers(2)),
+        rounding=[None, "half_up", "half_even", "floor"][rng.integers(4)],
+        layers=layers,
+    )
+    prepared = calibrate(prepare(model, recipe, batch), [batch], ["mse", "max", "percentile"][rng.integers(3)])
+    bad, _ = differing(export(prepared, batch, optimise=False), prepared, batch)
+    assert not bad

@@ -77,6 +77,29 @@ def test_first_last_and_borders() -> None:
     assert points["stem.weight_quant"].log2_range.shape == (8, 1, 1, 1)
 
 
+def test_a_clip_moves_in_front_of_pools_and_reshapes() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 3), nn.MaxPool2d(2, padding=1), nn.Flatten(), nn.ReLU6(), nn.Linear(18, 2)
+    ).eval()
+    x = torch.randn(4, 1, 6, 6) * 9
+    prepared = calibrate(prepare(model, Recipe(activations=16)), [x], "max")
+    torch.testing.assert_close(prepared(x), model(x), rtol=0.01, atol=0.05)
+    graph = export(prepared, x, optimise=False)
+    assert not any(n.op == "requantise" for n in graph.nodes)
+    assert not graph.values["0"].format.signed
+    assert not differing(graph, prepared, (x,))[0]
+    twice = module(lambda m, x: (lambda p: torch.relu(p) + p)(F.max_pool2d(m.conv(x), 2)))
+    assert binary_point(prepare(twice).get_submodule("conv").output_quant).spec.signed, "read before the ReLU, too"
+
+
+def test_logits_have_eight_bits() -> None:
+    four = Recipe(weights=4, activations=4, output=6)
+    for last in (lambda y: y.softmax(1), lambda y: torch.sigmoid(y).flatten(1), lambda y: y.argmax(1, keepdim=True)):
+        points = quantisers(prepare(module(lambda m, x, last=last: last(m.conv(torch.tanh(x)))), four))
+        assert points["conv.output_quant"].spec.bits == (6 if "argmax" in last.__code__.co_names else 8)
+        assert points["tanh.output_quant"].spec.bits == 4
+
+
 def test_signs_follow_the_network() -> None:
     model, batch = make("mobile")
     signed = {name: point.spec.signed for name, point in quantisers(prepare(model, Recipe(), batch)).items()}
