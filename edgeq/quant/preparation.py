@@ -17,7 +17,6 @@ from edgeq.quant.fold import fold_batch_norm
 from edgeq.quant.functions import Softmax, Table
 from edgeq.quant.kinds import (
     BINARY,
-    IDENTITY,
     MOVEMENT,
     NON_NEGATIVE,
     SIZES,
@@ -34,15 +33,12 @@ from edgeq.quant.kinds import (
 from edgeq.quant.layers import Output, quantised_layer
 from edgeq.quant.quantizers import binary_point
 from edgeq.quant.recipe import LayerRecipe, Number, Recipe, split_sign, widened
+from edgeq.quant.simplify import free_name, simplify
 from edgeq.quant.spec import QuantSpec
 from edgeq.quant.tracing import trace
 
 #: bits of a Python number or parameter that is an operand, so that it costs no accuracy
 CONSTANT_BITS = 16
-#: a ReLU behind one of these is the same in front of it
-_CLIP_PASSES = {
-    "max_pool1d", "max_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "flatten", "view", "reshape",
-}  # fmt: skip
 #: softmax takes fixed point of at most this width, whose exponential table stays small
 SOFTMAX_BITS = 12
 
@@ -67,7 +63,7 @@ def prepare(model: nn.Module, recipe: Recipe | Mapping[str, Any] | None = None, 
     examples = () if example is None else example if isinstance(example, (tuple, list)) else (example,)
     module = trace(model)
     _check_finite(model)
-    _simplify(module)
+    simplify(module)
     fold_batch_norm(module, examples[0].ndim if examples else None)
     prepared = _Preparer(module, chosen, tuple(examples)).run()
     if examples:
@@ -119,60 +115,6 @@ def _try_out(prepared: fx.GraphModule, examples: tuple[Any, ...]) -> None:
         raise InputError(f"the network does not take the example given to prepare: {fact}") from error
     finally:
         prepared.train(training)
-
-
-def _simplify(module: fx.GraphModule) -> None:
-    """Take out what does nothing, and give functional dropout a module, which follows train() and eval()."""
-    modules = dict(module.named_modules())
-    for node in list(module.graph.nodes):
-        if not node.op.startswith("call"):
-            continue
-        name = canonical(node, modules)
-        if clip_of(node, modules) is not None:
-            _clip_earlier(module.graph, node, modules)
-        elif name in IDENTITY:
-            node.replace_all_uses_with(node.args[0])
-            module.graph.erase_node(node)
-        elif "dropout" in name and node.op == "call_function":
-            path = _free_name(module, place_of(node, "dropout"))
-            module.add_submodule(path, nn.Dropout(float(argument(node, 1, "p", 0.5))).train(module.training))
-            with module.graph.inserting_before(node):
-                made = module.graph.call_module(path, (node.args[0],))
-            node.replace_all_uses_with(made)
-            module.graph.erase_node(node)
-    module.graph.eliminate_dead_code()
-    module.recompile()
-
-
-def _clip_earlier(graph: fx.Graph, clip: fx.Node, modules: dict[str, nn.Module]) -> None:
-    """Move a clip in front of max pools and reshapes, where the operation before them can fuse it.
-
-    A clip is monotone, so it makes no difference to the numbers.
-    """
-    moved: Any = clip.args[0]
-    while isinstance(moved, fx.Node) and moved.op.startswith("call") and canonical(moved, modules) in _CLIP_PASSES:
-        before: Any = moved.args[0]
-        if len(moved.users) != 1 or not isinstance(before, fx.Node) or len(before.users) != 1:
-            return
-        clip.replace_all_uses_with(moved)
-        moved.prepend(clip)
-        moved.replace_input_with(before, clip)
-        clip.replace_input_with(moved, before)
-        moved = before
-
-
-def _free_name(module: nn.Module, wanted: str) -> str:
-    """A module path that nothing has: `wanted`, `wanted_2`, …"""
-    for i in range(1, 1 << 20):
-        path = wanted if i == 1 else f"{wanted}_{i}"
-        parent_path, _, leaf = path.rpartition(".")
-        try:
-            parent = module.get_submodule(parent_path)
-        except AttributeError:
-            return path
-        if not hasattr(parent, leaf):
-            return path
-    raise AssertionError
 
 
 class _Preparer:
@@ -306,7 +248,7 @@ class _Preparer:
         if signed is None:
             signed = index >= len(self.examples) or bool(torch.as_tensor(self.examples[index]).min() < 0)
         # Inputs are rounded where they enter, by one rule for every network.
-        path = _free_name(self.module, str(node.target))
+        path = free_name(self.module, str(node.target))
         spec = self._spec(path, number, signed, "half_up", self.recipe.layer(path))
         self.module.add_submodule(path, ops.Requantise(spec))
         with self.graph.inserting_after(node):
@@ -405,7 +347,7 @@ class _Preparer:
         spec = binary_point(self._source(value, node.name)).spec
         if spec.minifloat is None and spec.bits <= SOFTMAX_BITS:
             return
-        path = _free_name(self.module, f"{place_of(node, 'softmax')}_input")
+        path = free_name(self.module, f"{place_of(node, 'softmax')}_input")
         layer = self.recipe.layer(path)
         made_spec = self._spec(path, SOFTMAX_BITS, spec.signed, layer.rule(SOFTMAX_BITS), layer)
         operation = ops.Requantise(made_spec)
@@ -440,7 +382,7 @@ class _Preparer:
         """
         path = str(node.target) if node.op == "call_module" else place_of(node, name)
         if node.op != "call_module" or path in self.names:
-            path = _free_name(self.module, path)
+            path = free_name(self.module, path)
         tensors = [self._operand(o, node, path) for o in operands]
         sources = [self._source(t, path) for t in tensors]
         fused, last = (clip, node) if clip is not None else self._fused_clip(node)
@@ -501,7 +443,7 @@ class _Preparer:
             tensor, name = torch.tensor(float(value)), f"{path}_constant"
         if not math.isfinite(float(tensor.detach().abs().max())):
             raise InputError(f"{path}: a constant operand holds NaN or infinity")
-        name = _free_name(self.module, name)
+        name = free_name(self.module, name)
         layer_recipe = self.recipe.layer(name)
         learned = isinstance(tensor, nn.Parameter) and layer_recipe.binary_point == "learned"
         number = layer_recipe.weights if isinstance(layer_recipe.weights, str) else CONSTANT_BITS
