@@ -14,6 +14,13 @@
 #define EQ_DSP_ASM 0
 #endif
 
+/* A function that several kernels share, or that keeps its registers to itself. */
+#if defined(__GNUC__)
+#define EQ_SHARED static __attribute__((noinline, unused))
+#else
+#define EQ_SHARED static
+#endif
+
 /* Four bytes from any address, the first one lowest. */
 #if defined(__GNUC__) && (!defined(__BYTE_ORDER__) || __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
 typedef struct {

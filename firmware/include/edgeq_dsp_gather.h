@@ -107,13 +107,10 @@ EQ_INLINE eq_u32 *eq_dsp_zeros1(eq_u32 *to, int32_t n)
     return to;
 }
 
-/* Bytes from..from + 3 of a row of `size` bytes, zero where there are none; only the first n of them. */
+/* Bytes from..from + n - 1, n <= 4, of a row of `size` bytes as a word, zero where there are none. */
 EQ_INLINE uint32_t eq_dsp_border_word(const uint8_t *row, int32_t from, int32_t size, int32_t n)
 {
     uint32_t v = 0;
-    if (n == 4 && from >= 0 && from + 4 <= size) {
-        return eq_word(row + from);
-    }
     for (int32_t i = 0; i < n; i++) {
         if (from + i >= 0 && from + i < size) {
             v |= (uint32_t)row[from + i] << (8 * i);
@@ -122,15 +119,86 @@ EQ_INLINE uint32_t eq_dsp_border_word(const uint8_t *row, int32_t from, int32_t 
     return v;
 }
 
-/* A run of n bytes of one pixel that starts at byte `from` of a row of `size` bytes and leaves it at one end or both. */
-EQ_INLINE eq_u32 *eq_dsp_border1(eq_u32 *to, const uint8_t *row, int32_t from, int32_t size, int32_t n, bool is_signed)
+/* Four bytes, of which some lie beyond an end of the row. */
+EQ_INLINE eq_u32 *eq_dsp_mixed1(eq_u32 *to, const uint8_t *row, int32_t from, int32_t size, bool is_signed)
 {
-    for (; n >= 4; n -= 4, from += 4, to += 4) {
-        const uint32_t v = eq_dsp_border_word(row, from, size, 4);
-        to[0] = eq_even(v, is_signed);
-        to[2] = eq_odd(v, is_signed);
+    const uint32_t v = eq_dsp_border_word(row, from, size, 4);
+    to[0] = eq_even(v, is_signed);
+    to[2] = eq_odd(v, is_signed);
+    return to + 4;
+}
+
+/* A run of n bytes of one pixel that starts at byte `from` of a row of `size` bytes, of which it may leave either end:
+ * words in front of the row, the one across its start, those inside, the one across its end, those behind, a rest. */
+EQ_INLINE eq_u32 *eq_dsp_row1(eq_u32 *to, const uint8_t *row, int32_t from, int32_t size, int32_t n, bool is_signed)
+{
+    const int32_t end = from + n / 4 * 4;
+    if (from < 0) {
+        const int32_t before = eq_min(-from, end - from) / 4 * 4;
+        to = eq_dsp_zeros1(to, before);
+        from += before;
+        if (from < 0 && from < end) {
+            to = eq_dsp_mixed1(to, row, from, size, is_signed);
+            from += 4;
+        }
     }
-    return eq_dsp_expand_rest(to, eq_dsp_border_word(row, from, size, n), n, is_signed);
+    if (from < size && from < end) {
+        const int32_t inside = eq_min(size, end) - from;
+        to = eq_dsp_expand1(to, row + from, inside / 4 * 4, is_signed);
+        from += inside / 4 * 4;
+        if (from < size && from < end) {
+            to = eq_dsp_mixed1(to, row, from, size, is_signed);
+            from += 4;
+        }
+    }
+    to = eq_dsp_zeros1(to, end - from);
+    return eq_dsp_expand_rest(to, eq_dsp_border_word(row, end, size, n % 4), n % 4, is_signed);
+}
+
+/* A plane of rows: `size` bytes each, `height` of them; a window of `rows` runs of `run` bytes on it. */
+typedef struct {
+    const uint8_t *x;
+    int32_t size, height;
+    int32_t run, rows;
+} eq_dsp_plane;
+
+/* The window of one pixel from row `top` and byte `from` on, into every second word from `to` on. */
+EQ_INLINE void eq_dsp_window1(const eq_dsp_plane *p, int32_t top, int32_t from, eq_u32 *to, bool is_signed)
+{
+    for (int32_t i = top; i < top + p->rows; i++) {
+        to = i >= 0 && i < p->height ? eq_dsp_row1(to, p->x + i * p->size, from, p->size, p->run, is_signed)
+                                     : eq_dsp_zeros1(to, p->run);
+    }
+}
+
+/* The windows of two pixels that lie inside, from bytes `a` and `b` of the plane on. */
+EQ_INLINE void eq_dsp_window2(const eq_dsp_plane *p, int32_t a, int32_t b, eq_u32 *to, bool is_signed)
+{
+    const uint8_t *first = p->x + a, *second = p->x + b;
+    const int32_t size = p->size, run = p->run;
+    for (int32_t i = p->rows; i > 0; i--, first += size, second += size) {
+        to = eq_dsp_expand2(to, first, second, run, is_signed);
+    }
+}
+
+EQ_SHARED void eq_dsp_window1_s(const eq_dsp_plane *p, int32_t top, int32_t from, eq_u32 *to)
+{
+    eq_dsp_window1(p, top, from, to, true);
+}
+
+EQ_SHARED void eq_dsp_window1_u(const eq_dsp_plane *p, int32_t top, int32_t from, eq_u32 *to)
+{
+    eq_dsp_window1(p, top, from, to, false);
+}
+
+EQ_SHARED void eq_dsp_window2_s(const eq_dsp_plane *p, int32_t a, int32_t b, eq_u32 *to)
+{
+    eq_dsp_window2(p, a, b, to, true);
+}
+
+EQ_SHARED void eq_dsp_window2_u(const eq_dsp_plane *p, int32_t a, int32_t b, eq_u32 *to)
+{
+    eq_dsp_window2(p, a, b, to, false);
 }
 
 #endif

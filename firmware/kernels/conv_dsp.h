@@ -32,40 +32,30 @@ EQ_INLINE void eq_conv_dsp_next(const eq_conv_dsp_t *p, eq_conv_dsp_at *a)
     }
 }
 
+/* Whether the window lies on x entirely. */
 EQ_INLINE bool eq_conv_dsp_inside(const eq_conv_dsp_t *p, eq_conv_dsp_at a)
 {
-    return a.iy >= 0 && a.ix >= 0 && a.iy + p->kernel_h <= p->in_h && a.ix + p->kernel_w <= p->in_w;
-}
-
-/* The window of one pixel, which may leave x on any side, into every second word from `to` on. */
-EQ_INLINE void eq_conv_dsp_gather1(const eq_conv_dsp_t *p, eq_conv_dsp_at a, const uint8_t *x, eq_u32 *to, bool xs)
-{
-    const int32_t row = p->in_w * p->pixel;
-    const bool whole = a.ix >= 0 && a.ix + p->kernel_w <= p->in_w;
-    for (int32_t iy = a.iy; iy < a.iy + p->kernel_h; iy++) {
-        if (iy < 0 || iy >= p->in_h) {
-            to = eq_dsp_zeros1(to, p->run);
-        } else if (whole) {
-            to = eq_dsp_expand1(to, x + iy * row + a.ix * p->pixel, p->run, xs);
-        } else {
-            to = eq_dsp_border1(to, x + iy * row, a.ix * p->pixel, row, p->run, xs);
-        }
-    }
+    return a.iy >= 0 && a.ix >= 0 && a.iy <= p->in_h - p->kernel_h && a.ix <= p->in_w - p->kernel_w;
 }
 
 /* The windows of two pixels as units. */
-EQ_INLINE void eq_conv_dsp_gather(const eq_conv_dsp_t *p, eq_conv_dsp_at a, eq_conv_dsp_at b, const uint8_t *x,
-                                  eq_u32 *to, bool xs)
+EQ_INLINE void eq_conv_dsp_gather(const eq_conv_dsp_t *p, const eq_dsp_plane *plane, eq_conv_dsp_at a,
+                                  eq_conv_dsp_at b, eq_u32 *to, bool xs)
 {
+    const int32_t pixel = p->pixel;
     if (eq_conv_dsp_inside(p, a) && eq_conv_dsp_inside(p, b)) {
-        const int32_t row = p->in_w * p->pixel, run = p->run;
-        const uint8_t *first = x + a.iy * row + a.ix * p->pixel, *second = x + b.iy * row + b.ix * p->pixel;
-        for (int32_t ky = p->kernel_h; ky > 0; ky--, first += row, second += row) {
-            to = eq_dsp_expand2(to, first, second, run, xs);
+        const int32_t first = a.iy * plane->size + a.ix * pixel, second = b.iy * plane->size + b.ix * pixel;
+        if (xs) {
+            eq_dsp_window2_s(plane, first, second, to);
+        } else {
+            eq_dsp_window2_u(plane, first, second, to);
         }
+    } else if (xs) {
+        eq_dsp_window1_s(plane, a.iy, a.ix * pixel, to);
+        eq_dsp_window1_s(plane, b.iy, b.ix * pixel, to + 1);
     } else {
-        eq_conv_dsp_gather1(p, a, x, to, xs);
-        eq_conv_dsp_gather1(p, b, x, to + 1, xs);
+        eq_dsp_window1_u(plane, a.iy, a.ix * pixel, to);
+        eq_dsp_window1_u(plane, b.iy, b.ix * pixel, to + 1);
     }
 }
 
@@ -102,13 +92,14 @@ EQ_KERNEL void eq_conv_dsp(const eq_conv_dsp_t *p, const void *const x[], void *
                            int32_t sat, bool clamp)
 {
     const int32_t pixels = p->out_h * p->out_w, out_c = p->out_c;
+    const eq_dsp_plane plane = {x[0], p->in_w * p->pixel, p->in_h, p->run, p->kernel_h};
     uint8_t *to = y;
     eq_conv_dsp_at at = {-p->pad_h, -p->pad_w, p->out_w};
     for (int32_t i = 0; i < pixels; i += 2, to += 2 * out_c) {
         const eq_conv_dsp_at first = at;
         eq_conv_dsp_next(p, &at);
         const bool alone = i + 1 == pixels;
-        eq_conv_dsp_gather(p, first, alone ? first : at, x[0], scratch, xs);
+        eq_conv_dsp_gather(p, &plane, first, alone ? first : at, scratch, xs);
         eq_conv_dsp_next(p, &at);
         eq_conv_dsp_pixels(p, scratch, to, alone ? 0 : out_c, dual, sat, clamp);
     }

@@ -104,7 +104,18 @@ def conv(seed: int, count: int) -> Batch:
     return batch
 
 
-BATCHES: dict[str, Callable[[int, int], Batch]] = {"conv": conv}
+def linear(seed: int, count: int) -> Batch:
+    """One row and several, every rest of inputs and outputs."""
+    batch = Batch("linears", seed)
+    rng = batch.rng
+    while len(batch.outputs) < count:
+        inputs, outputs = int(rng.choice((*CHANNELS, 33, 70))), int(rng.choice(CHANNELS))
+        shape = ((inputs,), (1, inputs), (int(rng.integers(2, 5)), inputs))[int(rng.integers(3))]
+        batch.matrix("linear", shape, [outputs, inputs], byte(rng, 4, narrow=True))
+    return batch
+
+
+BATCHES: dict[str, Callable[[int, int], Batch]] = {"conv": conv, "linear": linear}
 
 
 def single(batch: Batch) -> list[tuple[Graph, dict[str, np.ndarray]]]:

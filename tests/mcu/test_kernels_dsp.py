@@ -85,11 +85,11 @@ def test_cases_run_on_dsp_kernels_and_reach_every_path(op: str) -> None:
     dsp = [s for s in steps if s.variant == "dsp"]
     assert len(dsp) > 0.9 * len(steps), [s.why for s in steps if s.variant != "dsp"]
     seen = {(s.kernel, i, argument) for s in dsp for i, argument in enumerate(s.fixed)}
-    want = {
-        "conv": {("conv_dsp", i, v) for i in (0, 1, 3) for v in ("true", "false")}
-        | {("conv_dsp", 2, f"EQ_SAT_{v}") for v in ("S8", "U8", "U7")},
-    }[op]
-    assert want <= seen
+    for kernel in {s.kernel for s in dsp}:
+        assert {(kernel, i, v) for i in (0, 1, 3) for v in ("true", "false")} <= seen
+        assert {(kernel, 2, f"EQ_SAT_{v}") for v in ("S8", "U8", "U7")} <= seen
+    want = {"conv": {"conv_dsp"}, "linear": {"linear_dsp", "conv_dsp"}}
+    assert {s.kernel for s in dsp} == want[op]
 
 
 @pytest.mark.parametrize("op", OPS)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -138,32 +139,54 @@ def supports_conv(ctx: Context) -> str | None:
 
 def conv(ctx: Context) -> Call:
     """Parameters of `eq_conv_dsp_t`."""
-    made, x, weight = matrix_stage(ctx), ctx.ins[0], ctx.ins[1]
+    x, weight = ctx.ins[0], ctx.ins[1]
     assert weight.data is not None
     sizes = geometry(ctx, weight.shape[1:-1])
     del sizes["dilation_h"], sizes["dilation_w"]
     rows, columns, channels = int(sizes["kernel_h"]), int(sizes["kernel_w"]), x.shape[-1]  # type: ignore[arg-type]
     order = window_order(rows, columns * channels)
     codes = weight.data.reshape(len(weight.data), -1).astype(np.int64)
-    return _call(
-        ctx,
-        made,
-        codes,
-        order,
-        {
-            **sizes,
-            "out_c": weight.shape[0],
-            "pixel": channels,
-            "run": columns * channels,
-        },
-    )
+    sizes |= {"out_c": weight.shape[0], "pixel": channels, "run": columns * channels}
+    return _scratched(_call(ctx, codes, order, sizes), order)
 
 
-def _call(ctx: Context, made: Stage, codes: Codes, order: npt.NDArray[np.int64], sizes: dict[str, Param]) -> Call:
-    dual = is_dual(ctx, codes)
+def supports_linear(ctx: Context) -> str | None:
+    """One vector: its bytes are read where they lie."""
+    rows = ctx.ins[0].size // ctx.ins[1].shape[1]
+    return bytes_by_bytes(ctx) or (f"{rows} rows; it takes one" if rows != 1 else None)
+
+
+def linear(ctx: Context) -> Call:
+    """Parameters of `eq_linear_dsp_t`."""
+    weight = ctx.ins[1]
+    assert weight.data is not None
+    sizes: dict[str, Param] = {"inputs": weight.shape[1], "outputs": weight.shape[0]}
+    return _call(ctx, weight.data.astype(np.int64), window_order(1, weight.shape[1]), sizes)
+
+
+def rows(ctx: Context) -> Call:
+    """Parameters of `eq_conv_dsp_t` that make rows times weights of pixels times a filter of one tap."""
+    x, weight = ctx.ins[0], ctx.ins[1]
+    assert weight.data is not None
+    outputs, inputs = weight.shape
+    count = x.size // inputs
+    ones = ("kernel_h", "kernel_w", "stride_h", "stride_w", "in_h", "out_h")
+    sizes: dict[str, Param] = {**dict.fromkeys(ones, 1), "pad_h": 0, "pad_w": 0, "in_w": count, "out_w": count}
+    sizes |= {"out_c": outputs, "pixel": inputs, "run": inputs}
+    order = window_order(1, inputs)
+    return _scratched(_call(ctx, weight.data.astype(np.int64), order, sizes), order)
+
+
+def _scratched(call: Call, order: npt.NDArray[np.int64]) -> Call:
+    """The same with room for two gathered windows."""
+    return replace(call, scratch=8 * len(order))
+
+
+def _call(ctx: Context, codes: Codes, order: npt.NDArray[np.int64], sizes: Mapping[str, Param]) -> Call:
+    made, dual = matrix_stage(ctx), is_dual(ctx, codes)
     words = stream(codes, starts(ctx, made), made.shifts, order, dual)
     note = f"weights, start values and shifts of {ctx.node.source}, {ctx.ins[1].format}, in the order of the kernel"
     blob = Blob(f"{identifier(ctx.node.name)}_stream", "uint32_t", words.astype(np.uint32), note)
     params: dict[str, Param] = {**sizes, "units": len(order), "lo": made.lo, "hi": made.hi, "stream": blob}
     fixed = (str(ctx.ins[0].format.signed).lower(), str(dual).lower(), *saturation(made))
-    return Call(fixed, params, (ctx.ins[0].name,), 8 * len(order))
+    return Call(fixed, params, (ctx.ins[0].name,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgeq.mcu.ops import _dsp
 from edgeq.mcu.ops._matrix import matrix_fixed, matrix_params, matrix_stage
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 
@@ -13,4 +14,8 @@ def _generic(ctx: Context) -> Call:
     return Call(matrix_fixed(ctx, made), {**sizes, **matrix_params(ctx, made)}, (x.name,))
 
 
-VARIANTS = (Variant(PORTABLE, "linear", "four outputs at a time", always, _generic),)
+VARIANTS = (
+    Variant(_dsp.DSP, "linear_dsp", "four outputs at a time, SMLAD", _dsp.supports_linear, _dsp.linear),
+    Variant(_dsp.DSP, "conv_dsp", "two rows by four outputs, SMLAD", _dsp.bytes_by_bytes, _dsp.rows),
+    Variant(PORTABLE, "linear", "four outputs at a time", always, _generic),
+)
