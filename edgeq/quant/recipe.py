@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import InputError
-from edgeq.formats import NAMED, RULES
+from edgeq.formats import NAMED
 
 #: how binary points come about: learned by gradient, or followed from statistics
 POINTS = ("learned", "stats")
 #: how a binary point is found from data
 STATISTICS = ("mse", "max", "percentile")
+#: rules that training knows (a graph may have others, for imported models)
+ROUNDINGS = ("half_up", "half_even", "floor")
 
 #: a number of bits, or the name of a minifloat
 Number = int | str
@@ -177,7 +179,7 @@ def _checked(key: str, value: Any, place: str) -> Any:
         if not isinstance(value, bool):
             raise InputError(f"{where}: must be true or false, not {value!r}")
         return value
-    allowed = {"binary_point": POINTS, "statistics": STATISTICS, "rounding": tuple(RULES)}[key]
+    allowed = {"binary_point": POINTS, "statistics": STATISTICS, "rounding": ROUNDINGS}[key]
     if value is None and key == "rounding":
         return value
     if value not in allowed:

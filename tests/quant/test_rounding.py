@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from edgeq.errors import InputError
-from edgeq.formats import RULES, round_scalar
+from edgeq.formats import round_scalar
+from edgeq.quant.recipe import ROUNDINGS
 from edgeq.quant.rounding import ROUND_MODULES, round_by, round_ste
 
 
@@ -24,7 +25,7 @@ def hard_floats(dtype: np.dtype) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", ROUNDINGS)
 def test_rules_are_exact(rule: str, dtype: str) -> None:
     values = np.concatenate([hard_floats(np.dtype(dtype)), np.random.default_rng(0).normal(0, 9, 5000).astype(dtype)])
     got = round_by(torch.from_numpy(values), rule).numpy()
@@ -43,11 +44,11 @@ def test_half_up_is_not_floor_of_x_plus_half() -> None:
 
 def test_infinities_stay() -> None:
     both = torch.tensor([float("inf"), -float("inf")])
-    for rule in RULES:
+    for rule in ROUNDINGS:
         assert torch.equal(round_by(both, rule), both)
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", ROUNDINGS)
 def test_gradient_passes_straight_through(rule: str) -> None:
     x = torch.tensor([-1.5, 0.2, 7.5], requires_grad=True)
     weights = torch.tensor([1.0, -2.0, 3.0])

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from edgeq.formats import NAMED, RULES
+from edgeq.formats import NAMED
 from edgeq.quant.quantizers import activation_proxy, binary_point
+from edgeq.quant.recipe import ROUNDINGS
 from edgeq.quant.spec import QuantSpec, power_of_two
 
 NUMBERS = [2, 3, 4, 7, 8, 12, 16, *NAMED]
@@ -40,7 +41,7 @@ def finite(fmt, code: int) -> int | None:
         return None
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", ROUNDINGS)
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_quantise_equals_the_format(number, rule: str, dtype: str) -> None:
@@ -54,7 +55,7 @@ def test_quantise_equals_the_format(number, rule: str, dtype: str) -> None:
             np.testing.assert_array_equal(got.astype(np.float64), expected)
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", ROUNDINGS)
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_brevitas_quantiser_equals_the_format(number, rule: str, dtype: str) -> None:
