@@ -85,7 +85,23 @@ EQ_DSP_BINARY_(eq_uqadd8, "uqadd8 %0, %1, %2")
 EQ_DSP_BINARY_(eq_uqsub8, "uqsub8 %0, %1, %2")
 EQ_DSP_BINARY_(eq_pkhbt, "pkhbt %0, %1, %2, lsl #16")
 EQ_DSP_BINARY_(eq_pkhtb, "pkhtb %0, %2, %1, asr #16")
+EQ_DSP_BINARY_(eq_sxtab16, "sxtab16 %0, %1, %2")
+EQ_DSP_BINARY_(eq_uxtab16, "uxtab16 %0, %1, %2")
+EQ_DSP_BINARY_(eq_sxtab16_8, "sxtab16 %0, %1, %2, ror #8")
+EQ_DSP_BINARY_(eq_uxtab16_8, "uxtab16 %0, %1, %2, ror #8")
 EQ_DSP_SUM_(eq_smlad, "smlad %0, %1, %2, %3")
+
+/* The greater of each pair of bytes. */
+EQ_INLINE uint32_t eq_max8(uint32_t a, uint32_t b, bool is_signed)
+{
+    uint32_t r;
+    if (is_signed) {
+        __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(r) : "r"(a), "r"(b) : "cc");
+    } else {
+        __asm__("usub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(r) : "r"(a), "r"(b) : "cc");
+    }
+    return r;
+}
 
 #undef EQ_DSP_UNARY_
 #undef EQ_DSP_BINARY_
@@ -121,6 +137,27 @@ EQ_INLINE uint32_t eq_uqsub8(uint32_t a, uint32_t b) { return eq_bytes_sum(a, b,
 EQ_INLINE uint32_t eq_pkhbt(uint32_t a, uint32_t b) { return (a & 0xFFFFu) | b << 16; }
 EQ_INLINE uint32_t eq_pkhtb(uint32_t a, uint32_t b) { return a >> 16 | (b & 0xFFFF0000u); }
 
+/* Lanes of a plus bytes 0 and 2 (`_8`: 1 and 3) of b. */
+EQ_INLINE uint32_t eq_lanes_sum(uint32_t a, uint32_t b)
+{
+    return ((a + b) & 0xFFFFu) | ((a & 0xFFFF0000u) + (b & 0xFFFF0000u));
+}
+EQ_INLINE uint32_t eq_sxtab16(uint32_t a, uint32_t b) { return eq_lanes_sum(a, eq_sxtb16(b)); }
+EQ_INLINE uint32_t eq_uxtab16(uint32_t a, uint32_t b) { return eq_lanes_sum(a, eq_uxtb16(b)); }
+EQ_INLINE uint32_t eq_sxtab16_8(uint32_t a, uint32_t b) { return eq_lanes_sum(a, eq_sxtb16_8(b)); }
+EQ_INLINE uint32_t eq_uxtab16_8(uint32_t a, uint32_t b) { return eq_lanes_sum(a, eq_uxtb16_8(b)); }
+
+/* The greater of each pair of bytes. */
+EQ_INLINE uint32_t eq_max8(uint32_t a, uint32_t b, bool is_signed)
+{
+    uint32_t r = 0;
+    for (int32_t i = 0; i < 4; i++) {
+        const uint32_t x = a >> (8 * i) & 0xFFu, y = b >> (8 * i) & 0xFFu, top = is_signed ? 0x80u : 0u;
+        r |= ((x ^ top) > (y ^ top) ? x : y) << (8 * i);
+    }
+    return r;
+}
+
 /* Both products of lanes plus c, modulo 2^32. */
 EQ_INLINE int32_t eq_smlad(uint32_t a, uint32_t b, int32_t c)
 {
@@ -133,6 +170,41 @@ EQ_INLINE int32_t eq_smlad(uint32_t a, uint32_t b, int32_t c)
 /* Bytes 0 and 2, or 1 and 3, as lanes. */
 EQ_INLINE uint32_t eq_even(uint32_t v, bool is_signed) { return is_signed ? eq_sxtb16(v) : eq_uxtb16(v); }
 EQ_INLINE uint32_t eq_odd(uint32_t v, bool is_signed) { return is_signed ? eq_sxtb16_8(v) : eq_uxtb16_8(v); }
+
+/* Four neighbouring channels summed over up to 256 elements: lanes of bytes 0 and 2, and of bytes 1 and 3. */
+typedef struct {
+    uint32_t even, odd;
+} eq_dsp_sums;
+
+EQ_INLINE void eq_dsp_sum_word(eq_dsp_sums *s, uint32_t v, bool is_signed)
+{
+    s->even = is_signed ? eq_sxtab16(s->even, v) : eq_uxtab16(s->even, v);
+    s->odd = is_signed ? eq_sxtab16_8(s->odd, v) : eq_uxtab16_8(s->odd, v);
+}
+
+/* Adds n elements that lie `step` bytes apart. */
+EQ_INLINE void eq_dsp_sum_run(eq_dsp_sums *s, const uint8_t *x, int32_t step, int32_t n, bool is_signed)
+{
+    for (; n >= 4; n -= 4, x += step) {
+        eq_dsp_sum_word(s, eq_word(x), is_signed);
+        x += step;
+        eq_dsp_sum_word(s, eq_word(x), is_signed);
+        x += step;
+        eq_dsp_sum_word(s, eq_word(x), is_signed);
+        x += step;
+        eq_dsp_sum_word(s, eq_word(x), is_signed);
+    }
+    for (; n > 0; n--, x += step) {
+        eq_dsp_sum_word(s, eq_word(x), is_signed);
+    }
+}
+
+/* The sum of channel i of the four. */
+EQ_INLINE int32_t eq_dsp_sum_of(const eq_dsp_sums *s, int32_t i, bool is_signed)
+{
+    const uint32_t lanes = i % 2 == 0 ? s->even : s->odd, lane = i < 2 ? lanes & 0xFFFFu : lanes >> 16;
+    return is_signed ? (int16_t)(uint16_t)lane : (int32_t)lane;
+}
 
 /* How an output code is saturated: to 8 bits signed, 8 unsigned, or 7 unsigned (a ReLU in a signed byte). */
 enum { EQ_SAT_S8, EQ_SAT_U8, EQ_SAT_U7 };

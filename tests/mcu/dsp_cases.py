@@ -6,6 +6,7 @@ One network holds a whole batch of cases, each node with inputs of its own, so t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from edgeq.errors import EdgeqError
 from edgeq.formats import FixedPoint
 from edgeq.ir import Graph, GraphBuilder
-from tests.mcu.kernel_cases import codes
+from tests.mcu.kernel_cases import ROUNDINGS, codes
 
 Rng = np.random.Generator
 #: sizes that leave every rest by four, and some that leave none
@@ -115,7 +116,100 @@ def linear(seed: int, count: int) -> Batch:
     return batch
 
 
-BATCHES: dict[str, Callable[[int, int], Batch]] = {"conv": conv, "linear": linear}
+def sizes(rng: Rng) -> tuple[int, ...]:
+    """A shape of one to three axes, up to a few dozen elements."""
+    return tuple(int(n) for n in rng.integers(1, 6, size=int(rng.integers(1, 4))))
+
+
+def sums(op: str, seed: int, count: int) -> Batch:
+    """add, sub: grids up to 2^14 apart, constants on either side, a value with itself, finer outputs."""
+    batch = Batch(op, seed)
+    rng = batch.rng
+    while len(batch.outputs) < count:
+        points = (4, 4 + int(rng.choice([0, 0, 1, -2, 7, 14, -14])))
+        formats = [byte(rng, p, narrow=True) for p in points]
+        shape, number = sizes(rng), len(batch.outputs)
+        kind = int(rng.integers(6))
+        operands = [batch.input(shape, formats[0])]
+        if kind == 0:
+            operands *= 2
+        elif kind == 1:
+            operands.insert(
+                int(rng.integers(2)), batch.builder.constant(f"c{number}", codes(formats[1], shape, rng), formats[1])
+            )
+        else:
+            operands.append(batch.input(shape, formats[1]))
+        out = byte(rng, max(points[: 1 if kind == 0 else 2]) - int(rng.integers(-2, 9)), narrow=True)
+        attrs = {"rounding": str(rng.choice(["half_up", "floor"])), **bounds(rng, out)}
+        batch.outputs.append(batch.builder.node(op, f"y{number}", operands, out, **attrs))
+    return batch
+
+
+def requantise(seed: int, count: int) -> Batch:
+    """Shifts to both sides, every pair of signs."""
+    batch = Batch("requantisations", seed)
+    rng = batch.rng
+    while len(batch.outputs) < count:
+        x = byte(rng, 4, narrow=True)
+        out = byte(rng, 4 - int(rng.choice([0, 1, 2, 5, 9, 20, -1, -3, -14])), narrow=True)
+        attrs = {"rounding": str(rng.choice(["half_up", "floor"])), **bounds(rng, out)}
+        number = len(batch.outputs)
+        batch.outputs.append(batch.builder.node("requantise", f"y{number}", [batch.input(sizes(rng), x)], out, **attrs))
+    return batch
+
+
+def pools(op: str, seed: int, count: int) -> Batch:
+    """Windows of up to 16 by 16, every rest of channels; means with divisors of all kinds and all roundings."""
+    batch = Batch(op, seed)
+    rng = batch.rng
+    while len(batch.outputs) < count:
+        kernel = [int(k) for k in (rng.integers(1, 4, size=int(rng.integers(1, 3))) if rng.integers(8) else (16, 16))]
+        size = [k + int(rng.integers(0, 4)) for k in kernel]
+        pad = [int(p) for k in kernel for p in rng.integers(0, (k + 1) // 2, size=2)]
+        stride = tuple(int(s) for s in rng.integers(1, 3, size=len(kernel)))
+        x = byte(rng, 4, narrow=True)
+        operand = batch.input([*size, int(rng.choice(CHANNELS))], x)
+        geometry: dict[str, Any] = {"kernel": tuple(kernel), "stride": stride, "padding": tuple(pad)}
+        if op == "average_pool":
+            out = byte(rng, 4 - int(rng.integers(-2, 3)), narrow=True)
+            geometry |= {"include_pad": int(rng.integers(2)), "rounding": str(rng.choice(ROUNDINGS))}
+            geometry |= bounds(rng, out)
+        else:
+            out = x
+            geometry["dilation"] = (1,) * len(kernel)
+        try:
+            batch.outputs.append(batch.builder.node(op, f"y{len(batch.outputs)}", [operand], out, **geometry))
+        except EdgeqError:
+            batch.outputs.append(operand)
+    return batch
+
+
+def mean(seed: int, count: int) -> Batch:
+    """Leading axes, up to 256 terms, every rest of outputs, divisors of all kinds."""
+    batch = Batch("means", seed)
+    rng = batch.rng
+    while len(batch.outputs) < count:
+        rows, columns = (int(n) for n in (rng.integers(1, 6, size=2) if rng.integers(6) else (16, 16)))
+        x = byte(rng, 4, narrow=True)
+        out = byte(rng, 4 - int(rng.integers(-2, 3)), narrow=True)
+        axes = ((0, 1), (0,))[int(rng.integers(2))]
+        operand = batch.input((rows, columns, int(rng.choice(CHANNELS))), x)
+        attrs = {"axes": axes, "keep_axes": int(rng.integers(2)), "rounding": str(rng.choice(ROUNDINGS))}
+        number = len(batch.outputs)
+        batch.outputs.append(batch.builder.node("mean", f"y{number}", [operand], out, **attrs, **bounds(rng, out)))
+    return batch
+
+
+BATCHES: dict[str, Callable[[int, int], Batch]] = {
+    "conv": conv,
+    "linear": linear,
+    "add": partial(sums, "add"),
+    "sub": partial(sums, "sub"),
+    "requantise": requantise,
+    "average_pool": partial(pools, "average_pool"),
+    "max_pool": partial(pools, "max_pool"),
+    "mean": mean,
+}
 
 
 def single(batch: Batch) -> list[tuple[Graph, dict[str, np.ndarray]]]:
@@ -124,17 +218,17 @@ def single(batch: Batch) -> list[tuple[Graph, dict[str, np.ndarray]]]:
     found = []
     for node in whole.nodes:
         builder = GraphBuilder(node.name)
-        operands, data = [], {}
-        for name in node.inputs:
+        data = {}
+        for name in dict.fromkeys(node.inputs):
             value = whole.values[name]
             if value.data is None:
-                operands.append(builder.input(name, value.shape, value.format))
+                builder.input(name, value.shape, value.format)
                 data[name] = batch.inputs[name]
             else:
-                operands.append(builder.constant(name, value.data, value.format))
+                builder.constant(name, value.data, value.format)
         out = whole.outs(node)[0]
         try:
-            graph = builder.build([builder.node(node.op, node.name, operands, out.format, **node.attrs)])
+            graph = builder.build([builder.node(node.op, node.name, list(node.inputs), out.format, **node.attrs)])
         except EdgeqError as error:  # pragma: no cover - it was legal in the batch
             raise AssertionError(node) from error
         found.append((graph, data))

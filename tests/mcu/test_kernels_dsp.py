@@ -19,6 +19,21 @@ from tests.mcu import dsp_cases, tiny
 from tests.mcu.kernel_driver import compilers, run_graphs
 
 OPS = sorted(dsp_cases.BATCHES)
+BOOL = ("true", "false")
+SATURATIONS = ("EQ_SAT_S8", "EQ_SAT_U8", "EQ_SAT_U7")
+ROUNDING = ("EQ_FLOOR", "EQ_HALF_UP", "EQ_HALF_EVEN")
+#: kernels of an operator, where they are not one of its name
+KERNELS = {"linear": {"linear_dsp", "conv_dsp"}, "sub": {"add_dsp"}}
+#: kernel -> place of a fixed argument -> values that must occur
+ARGUMENTS = {
+    "conv_dsp": {0: BOOL, 1: BOOL, 2: SATURATIONS, 3: BOOL},
+    "linear_dsp": {0: BOOL, 1: BOOL, 2: SATURATIONS, 3: BOOL},
+    "add_dsp": {0: BOOL, 1: BOOL, 2: ("0", "1", "3"), 3: SATURATIONS, 4: BOOL},
+    "requantise_dsp": {0: BOOL, 1: ("0", "1", "5"), 2: SATURATIONS, 3: BOOL},
+    "mean_dsp": {0: BOOL, 1: BOOL, 3: ROUNDING},
+    "average_pool_dsp": {0: BOOL, 1: BOOL, 3: ROUNDING},
+    "max_pool_dsp": {0: BOOL},
+}
 
 
 def steps_of(graph: Graph, features: tuple[str, ...] = ("dsp",)) -> list[Step]:
@@ -40,7 +55,7 @@ def wrong(graph: Graph, inputs: dict[str, np.ndarray], found: dict[str, np.ndarr
 
 
 @pytest.mark.parametrize("op", OPS)
-@pytest.mark.parametrize("cc", compilers())
+@pytest.mark.parametrize("cc", [pytest.param(c, marks=[pytest.mark.heavy] if c != "gcc" else []) for c in compilers()])
 def test_in_c_under_sanitizers(op: str, cc: str, tmp_path: Path) -> None:
     """The drivers and the C meaning of the assembler; every buffer has its exact size."""
     cases = dsp_cases.single(dsp_cases.BATCHES[op](1, 30))
@@ -54,7 +69,7 @@ def test_in_c_under_sanitizers(op: str, cc: str, tmp_path: Path) -> None:
     [
         ("cortex-m4", "gcc", "unicorn", "-O2"),
         ("cortex-m4", "zig", "unicorn", "-O2"),
-        ("cortex-m4", "gcc", "qemu", "-O3"),
+        pytest.param("cortex-m4", "gcc", "qemu", "-O3", marks=pytest.mark.heavy),
         pytest.param("cortex-m4", "gcc", "qemu", "-O0", marks=pytest.mark.heavy),
         pytest.param("cortex-m4", "gcc", "qemu", "-Os", marks=pytest.mark.heavy),
         pytest.param("cortex-m4", "zig", "qemu", "-O0", marks=pytest.mark.heavy),
@@ -85,11 +100,10 @@ def test_cases_run_on_dsp_kernels_and_reach_every_path(op: str) -> None:
     dsp = [s for s in steps if s.variant == "dsp"]
     assert len(dsp) > 0.9 * len(steps), [s.why for s in steps if s.variant != "dsp"]
     seen = {(s.kernel, i, argument) for s in dsp for i, argument in enumerate(s.fixed)}
+    assert {s.kernel for s in dsp} == KERNELS.get(op, {f"{op}_dsp"})
     for kernel in {s.kernel for s in dsp}:
-        assert {(kernel, i, v) for i in (0, 1, 3) for v in ("true", "false")} <= seen
-        assert {(kernel, 2, f"EQ_SAT_{v}") for v in ("S8", "U8", "U7")} <= seen
-    want = {"conv": {"conv_dsp"}, "linear": {"linear_dsp", "conv_dsp"}}
-    assert {s.kernel for s in dsp} == want[op]
+        for i, values in ARGUMENTS[kernel].items():
+            assert {(kernel, i, v) for v in values} <= seen
 
 
 @pytest.mark.parametrize("op", OPS)
@@ -100,19 +114,21 @@ def test_cores_without_dsp_never_get_these_kernels(op: str, features: tuple[str,
         assert "the core has no DSP instructions" in step.why
 
 
-@pytest.mark.parametrize("op", OPS)
-def test_faults_in_streams_are_found(op: str, tmp_path: Path) -> None:
-    """One changed bit of a weight, start value or shift, and no comparison passes."""
-    cases = dsp_cases.single(dsp_cases.BATCHES[op](1, 12))
-
-    def flip(step: Step) -> Step:
-        blob = step.params.get("stream")
-        if not isinstance(blob, Blob):
-            return step
-        data = blob.data.copy()
+def spoiled(step: Step) -> Step:
+    """The step with one bit changed in a stream, another rounding constant, or the other sign of its input."""
+    stream, start = step.params.get("stream"), step.params.get("start")
+    if isinstance(stream, Blob):
+        data = stream.data.copy()
         data[:4] ^= np.uint32(0x40000)
-        return replace(step, params={**step.params, "stream": replace(blob, data=data)})
+        return replace(step, params={**step.params, "stream": replace(stream, data=data)})
+    if isinstance(start, int):
+        return replace(step, params={**step.params, "start": start + 1000})
+    return replace(step, fixed=("false" if step.fixed[0] == "true" else "true", *step.fixed[1:]))
 
-    found = run_graphs(cases, tmp_path, features=("dsp",), mutate=flip)
+
+@pytest.mark.parametrize("op", OPS)
+def test_faults_are_found(op: str, tmp_path: Path) -> None:
+    cases = dsp_cases.single(dsp_cases.BATCHES[op](1, 12))
+    found = run_graphs(cases, tmp_path, features=("dsp",), mutate=spoiled)
     bad = sum(bool(wrong(graph, data, f)) for (graph, data), f in zip(cases, found, strict=True))
     assert bad > len(cases) // 2

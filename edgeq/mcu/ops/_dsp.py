@@ -33,15 +33,18 @@ def is_byte(fmt: Format) -> bool:
     return isinstance(fmt, FixedPoint) and fmt.width <= 8
 
 
-def plain_stage(ctx: Context, made: Stage) -> str | None:
-    """A reason why an output stage is not one shift to the right of 32 bits and one saturation to a byte."""
+def plain_stage(ctx: Context, made: Stage, *, left: bool = False) -> str | None:
+    """A reason why an output stage is not one shift of 32 bits and one saturation to a byte.
+
+    left: whether the kernel also shifts to the left.
+    """
     if not is_byte(ctx.out.format):
         return f"output {ctx.out.format}; it writes fixed point of up to 8 bits"
     if made.wide:
         return f"the sum needs {ctx.accumulator.bits} bits; it has 32"
-    if "EQ_LEFT" in made.rule:
+    if "EQ_LEFT" in made.rule and not left:
         return "the output is finer than the sum; it shifts to the right only"
-    if made.rule != "EQ_FLOOR":
+    if made.rule.removesuffix(" | EQ_LEFT") != "EQ_FLOOR":
         return f"rounds {ctx.node.text('rounding', 'half_up')}; it has half_up and floor"
     if not made.lo <= 0 <= made.hi:
         return f"bounds {made.lo}..{made.hi} without zero"

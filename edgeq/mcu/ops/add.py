@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from edgeq.ir.graph import Graph, Node
+from edgeq.mcu.ops import _dsp_bytes
+from edgeq.mcu.ops._dsp import DSP
 from edgeq.mcu.ops._elementwise import elementwise
 from edgeq.mcu.ops._inplace import elementwise_inplace
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
@@ -17,4 +19,7 @@ def _generic(ctx: Context) -> Call:
     return elementwise(ctx, product=False)
 
 
-VARIANTS = (Variant(PORTABLE, "add", "one element at a time", always, _generic),)
+VARIANTS = (
+    Variant(DSP, "add_dsp", "four elements at a time, SMLAD", _dsp_bytes.supports_sum, _dsp_bytes.add),
+    Variant(PORTABLE, "add", "one element at a time", always, _generic),
+)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 
 from edgeq.ir.operator import frac_of
+from edgeq.mcu.ops import _dsp_bytes
+from edgeq.mcu.ops._dsp import DSP
 from edgeq.mcu.ops._stage import mean_stage
 from edgeq.mcu.ops._window import window
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
@@ -29,4 +31,13 @@ def _generic(ctx: Context) -> Call:
     return Call((storage(x.format).eq_type, made.divide, *made.fixed), params, (x.name,))
 
 
-VARIANTS = (Variant(PORTABLE, "average_pool", "one channel at a time", always, _generic),)
+VARIANTS = (
+    Variant(
+        DSP,
+        "average_pool_dsp",
+        "four channels at a time, SXTAB16",
+        _dsp_bytes.supports_average_pool,
+        _dsp_bytes.average_pool,
+    ),
+    Variant(PORTABLE, "average_pool", "one channel at a time", always, _generic),
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from edgeq.mcu.ops import _dsp_bytes
+from edgeq.mcu.ops._dsp import DSP
 from edgeq.mcu.ops._window import window
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 from edgeq.mcu.storage import storage
@@ -12,4 +14,7 @@ def _generic(ctx: Context) -> Call:
     return Call((storage(x.format).eq_type,), window(ctx), (x.name,))
 
 
-VARIANTS = (Variant(PORTABLE, "max_pool", "one channel at a time", always, _generic),)
+VARIANTS = (
+    Variant(DSP, "max_pool_dsp", "four channels at a time, SEL", _dsp_bytes.supports_max_pool, _dsp_bytes.max_pool),
+    Variant(PORTABLE, "max_pool", "one channel at a time", always, _generic),
+)

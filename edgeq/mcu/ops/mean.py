@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 
 from edgeq.ir.operator import frac_of
+from edgeq.mcu.ops import _dsp_bytes
+from edgeq.mcu.ops._dsp import DSP
 from edgeq.mcu.ops._stage import mean_stage
 from edgeq.mcu.ops._strides import contiguous, join, padded
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
@@ -35,4 +37,7 @@ def _generic(ctx: Context) -> Call:
     return Call((storage(x.format).eq_type, made.divide, *made.fixed), params, (x.name,))
 
 
-VARIANTS = (Variant(PORTABLE, "mean", "one output at a time", always, _generic),)
+VARIANTS = (
+    Variant(DSP, "mean_dsp", "four outputs at a time, SXTAB16", _dsp_bytes.supports_mean, _dsp_bytes.mean),
+    Variant(PORTABLE, "mean", "one output at a time", always, _generic),
+)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from edgeq.ir.graph import Graph, Node
 from edgeq.ir.operator import frac_of
+from edgeq.mcu.ops import _dsp_bytes
+from edgeq.mcu.ops._dsp import DSP
 from edgeq.mcu.ops._inplace import elementwise_inplace
 from edgeq.mcu.ops._stage import stage
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
@@ -22,4 +24,7 @@ def _generic(ctx: Context) -> Call:
     return Call((storage(x.format).eq_type, *made.fixed), params, (x.name,))
 
 
-VARIANTS = (Variant(PORTABLE, "requantise", "one element at a time", always, _generic),)
+VARIANTS = (
+    Variant(DSP, "requantise_dsp", "four elements at a time, SMLAD", _dsp_bytes.supports_sum, _dsp_bytes.requantise),
+    Variant(PORTABLE, "requantise", "one element at a time", always, _generic),
+)
