@@ -209,6 +209,13 @@ EQ_INLINE int32_t eq_dsp_sum_of(const eq_dsp_sums *s, int32_t i, bool is_signed)
 /* How an output code is saturated: to 8 bits signed, 8 unsigned, or 7 unsigned (a ReLU in a signed byte). */
 enum { EQ_SAT_S8, EQ_SAT_U8, EQ_SAT_U7 };
 
+#if EQ_DSP_ASM
+#define EQ_DSP_SAT_(OP, BITS, r) OP " " r ", " BITS ", " r "\n\t"
+#endif
+
+/* Shift by up to 255: beyond 31 only the sign is left. */
+EQ_INLINE int32_t eq_dsp_asr(int32_t v, uint32_t s) { return eq_asr32(v, (int32_t)(s > 31u ? 31u : s)); }
+
 EQ_INLINE int32_t eq_saturate(int32_t v, int32_t sat)
 {
     return eq_clamp32(v, sat == EQ_SAT_S8 ? -128 : 0, sat == EQ_SAT_U8 ? 255 : 127);

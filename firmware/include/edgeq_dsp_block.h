@@ -75,7 +75,6 @@ typedef struct {
 #define EQ_DSP_PLAIN_DRAIN_ ""
 
 /* The loop over units is unrolled eight times and entered so that a multiple of eight is left. */
-#define EQ_DSP_SAT_(OP, BITS, r) OP " " r ", " BITS ", " r "\n\t"
 #define EQ_DSP_BLOCK_(name, UNIT, SKIP, DRAIN, OP, BITS)                                                               \
     static __attribute__((noinline, unused)) void name(const eq_dsp_block_t *from)                                     \
     {                                                                                                                  \
@@ -172,9 +171,6 @@ EQ_INLINE void eq_dsp_block(const eq_dsp_block_t *job, bool dual, int32_t sat)
     }
 }
 #else
-/* Shift by up to 255: beyond 31 only the sign is left. */
-EQ_INLINE int32_t eq_dsp_asr(int32_t v, uint32_t s) { return eq_asr32(v, (int32_t)(s > 31u ? 31u : s)); }
-
 /* One pixel (0 or 1) of one block: what the assembler does, one output after the other. */
 EQ_INLINE void eq_dsp_block_pixel(const eq_dsp_block_t *job, const eq_u32 *w, int32_t pixel, uint8_t *y, bool dual,
                                   int32_t sat)

@@ -105,6 +105,25 @@ def conv(seed: int, count: int) -> Batch:
     return batch
 
 
+def depthwise(seed: int, count: int) -> Batch:
+    """Kernels of 1 to 5, dilations, four channels and more."""
+    batch = Batch("depthwise", seed)
+    rng = batch.rng
+    while len(batch.outputs) < count:
+        channels, flat = int(rng.choice([4, 5, 6, 7, 8, 16, 17])), rng.integers(4) == 0
+        kernel = [int(k) for k in rng.choice([1, 2, 3, 3, 5], size=1 if flat else 2)]
+        dilation = [int(d) for d in rng.choice([1, 1, 2], size=len(kernel))]
+        reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+        size = [int(rng.integers(1, 8)) for _ in kernel]
+        pad = [int(p) for k in reach for p in rng.integers(0, k, size=2)]
+        if any(n + pad[2 * i] + pad[2 * i + 1] < k for i, (n, k) in enumerate(zip(size, reach, strict=True))):
+            continue
+        stride = tuple(int(s) for s in rng.integers(1, 3, size=len(kernel)))
+        geometry = {"stride": stride, "padding": tuple(pad), "dilation": tuple(dilation), "groups": channels}
+        batch.matrix("conv", [*size, channels], [channels, *kernel, 1], byte(rng, 4, narrow=True), **geometry)
+    return batch
+
+
 def linear(seed: int, count: int) -> Batch:
     """One row and several, every rest of inputs and outputs."""
     batch = Batch("linears", seed)
@@ -202,6 +221,7 @@ def mean(seed: int, count: int) -> Batch:
 
 BATCHES: dict[str, Callable[[int, int], Batch]] = {
     "conv": conv,
+    "depthwise": depthwise,
     "linear": linear,
     "add": partial(sums, "add"),
     "sub": partial(sums, "sub"),

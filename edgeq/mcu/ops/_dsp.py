@@ -153,6 +153,44 @@ def conv(ctx: Context) -> Call:
     return _scratched(_call(ctx, codes, order, sizes), order)
 
 
+def supports_depthwise(ctx: Context) -> str | None:
+    """One filter for each of four channels or more; any kernel, stride, padding and dilation."""
+    x, weight, groups = ctx.ins[0], ctx.ins[1], ctx.node.integer("groups")
+    if (reason := has_dsp(ctx)) is not None:
+        return reason
+    if groups != x.shape[-1] or weight.shape[0] != groups:
+        return f"{groups} groups, {x.shape[-1]} channels, {weight.shape[0]} filters; it takes as many of each"
+    return bytes_by_bytes(ctx) or (f"{groups} channels; it takes 4 or more" if groups < 4 else None)
+
+
+def depthwise(ctx: Context) -> Call:
+    """Parameters of `eq_conv_depthwise_dsp_t`."""
+    made, x, weight = matrix_stage(ctx), ctx.ins[0], ctx.ins[1]
+    assert weight.data is not None
+    channels = x.shape[-1]
+    codes = weight.data.reshape(channels, -1).astype(np.int64)
+    taps = codes.shape[1] + codes.shape[1] % 2
+    words = taps_stream(codes, starts(ctx, made), made.shifts)
+    sizes = {**geometry(ctx, weight.shape[1:-1]), "channels": channels, "taps": taps, "lo": made.lo, "hi": made.hi}
+    params: dict[str, Param] = {**sizes, "stream": _blob(ctx, words)}
+    fixed = (str(x.format.signed).lower(), *saturation(made))
+    return Call(fixed, params, (x.name,), 4 * taps + channels)
+
+
+def taps_stream(weight: Codes, start: Codes, shifts: Sequence[int]) -> Codes:
+    """The words of all blocks, as edgeq_dsp_taps.h says. weight: (channels, taps)."""
+    channels = len(weight)
+    first = np.minimum(np.arange(0, channels, 4), channels - 4)
+    index = first[:, None] + np.arange(4)
+    shift = np.broadcast_to(np.asarray(shifts, dtype=np.int64), (channels,))
+    pairs = np.pad(weight, ((0, 0), (0, weight.shape[1] % 2)))[index].reshape(len(first), 4, -1, 2)
+    words = (pairs[..., 0] & 0xFFFF) | (pairs[..., 1] & 0xFFFF) << 16
+    packed = (shift[index] << np.array([0, 8, 16, 24])).sum(axis=1)
+    blocks = [start[index] & 0xFFFFFFFF, words.swapaxes(1, 2).reshape(len(first), -1), packed[:, None]]
+    found: Codes = np.concatenate(blocks, axis=1).reshape(-1)
+    return found
+
+
 def supports_linear(ctx: Context) -> str | None:
     """One vector: its bytes are read where they lie."""
     rows = ctx.ins[0].size // ctx.ins[1].shape[1]
@@ -185,11 +223,14 @@ def _scratched(call: Call, order: npt.NDArray[np.int64]) -> Call:
     return replace(call, scratch=8 * len(order))
 
 
+def _blob(ctx: Context, words: Codes) -> Blob:
+    note = f"weights, start values and shifts of {ctx.node.source}, {ctx.ins[1].format}, in the order of the kernel"
+    return Blob(f"{identifier(ctx.node.name)}_stream", "uint32_t", words.astype(np.uint32), note)
+
+
 def _call(ctx: Context, codes: Codes, order: npt.NDArray[np.int64], sizes: Mapping[str, Param]) -> Call:
     made, dual = matrix_stage(ctx), is_dual(ctx, codes)
     words = stream(codes, starts(ctx, made), made.shifts, order, dual)
-    note = f"weights, start values and shifts of {ctx.node.source}, {ctx.ins[1].format}, in the order of the kernel"
-    blob = Blob(f"{identifier(ctx.node.name)}_stream", "uint32_t", words.astype(np.uint32), note)
-    params: dict[str, Param] = {**sizes, "units": len(order), "lo": made.lo, "hi": made.hi, "stream": blob}
+    params: dict[str, Param] = {**sizes, "units": len(order), "lo": made.lo, "hi": made.hi, "stream": _blob(ctx, words)}
     fixed = (str(ctx.ins[0].format.signed).lower(), str(dual).lower(), *saturation(made))
     return Call(fixed, params, (ctx.ins[0].name,))
