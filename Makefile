@@ -36,7 +36,6 @@ heavy: $(DEV)
 docs: $(DEV)
 	$(BIN)/python -m edgeq.boards
 	$(BIN)/python -m edgeq.ir.docs
-	$(BIN)/python -m edgeq.ir.docs
 
 clean:
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -86,11 +86,6 @@ class Board:
         """True for the Cortex-M cores."""
         return self.core is not None and self.core.startswith("cortex-")
 
-    @property
-    def is_riscv(self) -> bool:
-        """True for the RISC-V cores."""
-        return self.core is not None and self.core.startswith("rv32")
-
     def memory(self, name: str) -> Memory:
         """Return the memory called `name`; `InputError` when the board has none of that name."""
         for memory in self.memories:

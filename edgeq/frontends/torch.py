@@ -177,8 +177,12 @@ class _Exporter(fx.Interpreter):
         keep = bool(n.kwargs.get("keepdim", n.args[2] if len(n.args) > 2 else False))
         x = self.operand(n, 0)
         rank = len(x.shape)
-        if not isinstance(dim, int) or dim % (rank + 1) == 0 or (rank == 1 and not keep):
-            raise UnsupportedError(f"{n.name}: argmax needs a dim other than the batch, and keepdim=True on vectors")
+        if not isinstance(dim, int) or dim % (rank + 1) == 0:
+            raise UnsupportedError(f"{n.name}: argmax over the batch too; give it another dim, as in argmax(1)")
+        if rank == 1 and not keep:
+            raise UnsupportedError(
+                f"{n.name}: argmax of vectors leaves a tensor without axes; write argmax({dim}, keepdim=True)"
+            )
         axis = dim % (rank + 1) - 1
         count = x.shape[axis]
         fmt = FixedPoint(max(8, (count - 1).bit_length()), 0, sign=False)

@@ -109,18 +109,20 @@ def build(
     Raises GraphError, RangeError and UnsupportedError for what cannot be compiled, BudgetError for what does not
     fit, ToolError when the compiler fails (its log is kept beside `out`), FileError when `out` is not ours.
     """
-    target = load_board(board) if isinstance(board, str) else board
+    target = board if isinstance(board, Board) else load_board(board)
+    for what, budget in (("budget_ram", budget_ram), ("budget_flash", budget_flash)):
+        if budget is not None and (not isinstance(budget, int) or budget < 0):
+            raise InputError(f"{what} {budget!r}: give a whole number of bytes, 0 or more")
     if target.kind not in ("mcu", "host"):
-        raise InputError(f"board {target.name}: is a {target.kind} target, nothing is compiled for it")
+        raise InputError(f"board {target.name}: nothing is compiled for it; choose a microcontroller or host")
     if not _OPTIMIZE.fullmatch(optimize):
         raise InputError(f"optimize {optimize!r}: unknown; give -O0, -O1, -O2, -O3, -Os or -Oz")
     folder = _checked_folder(Path(out))
     program = make_program(graph, target)
     _early_budget(program, budget_ram, budget_flash)
     vectors = golden_sample(graph)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     log = folder.with_name(folder.name + ".log")
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+    with _scratch_beside(folder) as scratch:
         made = Path(scratch, folder.name)
         made.mkdir()
         write_project(program, vectors, made, optimize)
@@ -159,6 +161,15 @@ def _checked_folder(out: Path) -> Path:
     if folder.exists() and not is_build_dir(folder):
         raise FileError(f"{out}: exists and is not a folder that an edgeq build wrote; choose another or remove it")
     return folder
+
+
+def _scratch_beside(folder: Path) -> tempfile.TemporaryDirectory[str]:
+    """A scratch folder that can be renamed to `folder`."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent)
+    except OSError as error:
+        raise FileError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
 
 
 def _early_budget(program: Program, budget_ram: int | None, budget_flash: int | None) -> None:

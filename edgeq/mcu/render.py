@@ -149,7 +149,7 @@ def _call(program: Program, call: Call) -> Context:
         "index": call.index,
         "layer": comment(layer_text(call)),
         "title": comment(title),
-        "note": comment(f"{title}; {work}{call.node.op}{sharing}{room}, {step.variant} kernel: {step.why}"),
+        "note": comment(f"{title}; {work}{call.node.op}{sharing}{room}, {step.variant} kernel"),
         "kernel": step.kernel,
         "instance": call.instance.c_name,
         "c_name": call.c_name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from edgeq.errors import InputError
 from edgeq.quant.binary_point import Observer
 from edgeq.quant.layers import Output
 from edgeq.quant.operations import Constant
-from edgeq.quant.preparation import input_tensors, is_prepared
+from edgeq.quant.preparation import check_batch, input_tensors, is_prepared
 from edgeq.quant.quantizers import binary_point, tensor_quant
 from edgeq.quant.recipe import STATISTICS
 
@@ -21,11 +21,13 @@ from edgeq.quant.recipe import STATISTICS
 def calibrate(prepared: nn.Module, batches: Iterable[Any], method: str = "mse") -> nn.Module:
     """Set the binary point of every activation from data, with activations not quantised while it is looked at.
 
-    batches: inputs, or tuples (inputs, labels, …) as a data loader gives them. A few hundred samples do.
+    batches: inputs, or tuples (inputs, labels, …) as a data loader gives them; or one array or tensor, which is one
+             batch. A few hundred samples do.
     method:  "mse" takes the point of least squared error, "max" the one that saturates nothing,
              "percentile" the one that covers 99.99 % of the values.
     Returns the module, in eval mode. The points can still be learned by training afterwards.
-    Errors: InputError for no batches, an unknown method or a module that `prepare` did not make.
+    Errors: InputError for no batches, one that is empty, not finite or of the wrong shape, an unknown method or a
+    module that `prepare` did not make. The points then stay as they were.
     """
     if not is_prepared(prepared):
         raise InputError("calibrate takes the module that edgeq.prepare returned")
@@ -34,12 +36,23 @@ def calibrate(prepared: nn.Module, batches: Iterable[Any], method: str = "mse") 
     prepared.eval()
     seen = 0
     with torch.no_grad(), observing(prepared, method):
-        for batch in batches:
-            prepared(*_inputs(prepared, batch))
+        for batch in [batches] if hasattr(batches, "shape") else batches:
+            _look_at(prepared, _inputs(prepared, batch), f"batch {seen}")
             seen += 1
         if not seen:
             raise InputError("calibrate needs at least one batch of data")
     return prepared
+
+
+def _look_at(prepared: nn.Module, inputs: Sequence[torch.Tensor], place: str) -> None:
+    """Run one batch under the observers."""
+    for x in inputs:
+        check_batch(x, place)
+    try:
+        prepared(*inputs)
+    except (RuntimeError, IndexError, ValueError, TypeError) as error:
+        fact = str(error).strip().splitlines()[0]
+        raise InputError(f"{place}: the network does not take it: {fact}") from error
 
 
 def _inputs(prepared: nn.Module, batch: Any) -> tuple[torch.Tensor, ...]:

@@ -55,19 +55,20 @@ def prepare(model: nn.Module, recipe: Recipe | Mapping[str, Any] | None = None, 
     Returns a torch.fx.GraphModule: train it with any optimiser, save and load its state_dict, then hand it to
     `edgeq.export`. Without training, run `edgeq.calibrate`.
 
-    Errors: UnsupportedError names the layer and the way out; InputError a recipe key or weights that are not finite.
+    Errors: UnsupportedError names the layer and the way out; InputError a recipe key, or weights or an example that are
+    not finite.
     """
     if isinstance(model, fx.GraphModule) and is_prepared(model):
         raise InputError("this module is prepared already; give prepare the float module")
     chosen = recipe if isinstance(recipe, Recipe) else Recipe.from_dict(recipe or {})
-    examples = () if example is None else example if isinstance(example, (tuple, list)) else (example,)
+    examples = () if example is None else _checked_example(example)
     module = trace(model)
     _check_finite(model)
     simplify(module)
     fold_batch_norm(module, examples[0].ndim if examples else None)
-    prepared = _Preparer(module, chosen, tuple(examples)).run()
+    prepared = _Preparer(module, chosen, examples).run()
     if examples:
-        _try_out(prepared, tuple(examples))
+        _try_out(prepared, input_tensors(prepared, examples))
     return prepared
 
 
@@ -80,7 +81,7 @@ def input_tensors(prepared: nn.Module, x: Any) -> tuple[Tensor, ...]:
     """One input or several, arrays or tensors, as tensors of the module's type on its device."""
     items = tuple(x) if isinstance(x, (tuple, list)) else (x,)
     like = next((p for p in prepared.parameters() if p.is_floating_point()), torch.zeros(()))
-    return tuple(torch.as_tensor(i).to(like.device, like.dtype) for i in items)
+    return tuple(as_tensor(item, f"input {index}").to(like.device, like.dtype) for index, item in enumerate(items))
 
 
 def quantisers(prepared: nn.Module) -> dict[str, BinaryPoint]:
@@ -93,6 +94,31 @@ def quantisers(prepared: nn.Module) -> dict[str, BinaryPoint]:
                 if hasattr(module, key):
                     found[prefix + key] = binary_point(getattr(module, key))
     return found
+
+
+def _checked_example(example: Any) -> tuple[Tensor, ...]:
+    """The example as a tuple of tensors; InputError for what no network can be tried out with."""
+    items = example if isinstance(example, (tuple, list)) else (example,)
+    tensors = tuple(as_tensor(item, f"example {index}") for index, item in enumerate(items))
+    for index, tensor in enumerate(tensors):
+        check_batch(tensor, f"example {index}")
+    return tensors
+
+
+def as_tensor(x: Any, place: str) -> Tensor:
+    """An array or tensor as tensor; InputError for anything else."""
+    try:
+        return torch.as_tensor(x)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{place}: {error}; give a tensor, or a tuple with one for each input") from error
+
+
+def check_batch(x: Tensor, place: str) -> None:
+    """InputError for a batch without numbers or with NaN or infinity: no binary point follows from it."""
+    if x.numel() == 0:
+        raise InputError(f"{place}: is empty, of shape {tuple(x.shape)}; give at least one sample")
+    if x.is_floating_point() and not torch.isfinite(x).all():
+        raise InputError(f"{place}: holds NaN or infinity; remove them from the data")
 
 
 def _check_finite(model: nn.Module) -> None:

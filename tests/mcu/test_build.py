@@ -267,13 +267,22 @@ def test_only_our_own_folders_are_replaced(tmp_path: Path) -> None:
 
 
 def test_wrong_use_is_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="emulator target, nothing is compiled"):
+    with pytest.raises(InputError, match="board emulator: nothing is compiled"):
         build(nothing(), "emulator", tmp_path / "out")
     with pytest.raises(InputError, match="-O9"):
         build(nothing(), "host", tmp_path / "out", optimize="-O9")
     with pytest.raises(ToolError, match="tcc: not on this computer"):
         build(nothing(), "host", tmp_path / "out", toolchain="tcc")
+    with pytest.raises(InputError, match="board '7': unknown"):
+        build(nothing(), 7, tmp_path / "out")  # type: ignore[arg-type]
+    for wrong in (-1, "64k", 1.5):
+        with pytest.raises(InputError, match=r"budget_ram .*: give a whole number of bytes"):
+            build(nothing(), "host", tmp_path / "out", budget_ram=wrong)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FileError, match=r"cannot be written .*; choose another folder"):
+        build(nothing(), "host", tmp_path / "file" / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 def test_names_and_comments_are_harmless() -> None:

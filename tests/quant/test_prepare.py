@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -284,6 +285,37 @@ def test_what_is_not_supported_names_the_layer_and_the_way_out(model: nn.Module,
     with pytest.raises(UnsupportedError, match=message) as caught:
         prepare(model)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        (torch.zeros(0, 3, 8, 8), r"{place}: is empty, of shape \(0, 3, 8, 8\)"),
+        (torch.full((2, 3, 8, 8), math.nan), "{place}: holds NaN or infinity"),
+        (torch.full((2, 3, 8, 8), math.inf), "{place}: holds NaN or infinity"),
+        ("cat.png", "give a tensor"),
+        (np.array([{}]), "give a tensor"),
+        (torch.zeros(2, 5, 8, 8), "the network does not take"),
+    ],
+)
+def test_data_that_tells_nothing_is_refused(batch: object, message: str) -> None:
+    model, good = make("residual")
+    with pytest.raises(InputError, match=message.format(place="example 0")):
+        prepare(model, example=batch)
+    prepared = prepare(model)
+    calibrate(prepared, [good])
+    before = {name: point.exponent().tolist() for name, point in quantisers(prepared).items()}
+    with pytest.raises(InputError, match=message.format(place="batch 1")) as caught:
+        calibrate(prepared, [good[0] * 64, batch])
+    assert "\n" not in str(caught.value)
+    assert before == {name: point.exponent().tolist() for name, point in quantisers(prepared).items()}
+
+
+def test_arrays_are_data_too_and_one_is_one_batch() -> None:
+    model, (x,) = make("residual")
+    one = calibrate(prepare(model, example=x), [x])
+    other = calibrate(prepare(model, example=x.numpy()), x.numpy())
+    assert torch.equal(one(x), other(x))
 
 
 def test_wrong_use() -> None:
