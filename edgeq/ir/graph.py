@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.errors import GraphError
+from edgeq.errors import GraphError, InputError
 from edgeq.formats import Format
 
 if TYPE_CHECKING:
@@ -230,3 +230,11 @@ class GraphBuilder:
         graph = Graph(self.name, tuple(self.nodes), dict(self.values), tuple(self.inputs), tuple(outputs), merged)
         check(graph)
         return graph
+
+
+def expect_graph(net: object, place: str) -> None:
+    """InputError unless `net` is a Graph; people hand over the path or the torch module instead."""
+    if not isinstance(net, Graph):
+        raise InputError(
+            f"{place}: takes a network as edgeq.export or edgeq.load(path) returns it, not {type(net).__name__}"
+        )

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from edgeq.boards import Board, load_board
 from edgeq.errors import BudgetError, EdgeqError, FileError, InputError, ToolError
 from edgeq.ir import Graph
+from edgeq.ir.graph import expect_graph
 from edgeq.mcu.budget import check_flash, check_ram, peak_text, weights_text
 from edgeq.mcu.host import LIBRARY_SUFFIX, find_host_compiler
 from edgeq.mcu.manifest import MANIFEST, is_build_dir, make_manifest
@@ -109,6 +110,7 @@ def build(
     Raises GraphError, RangeError and UnsupportedError for what cannot be compiled, BudgetError for what does not
     fit, ToolError when the compiler fails (its log is kept beside `out`), FileError when `out` is not ours.
     """
+    expect_graph(graph, "build")
     target = board if isinstance(board, Board) else load_board(board)
     for what, budget in (("budget_ram", budget_ram), ("budget_flash", budget_flash)):
         if budget is not None and (not isinstance(budget, int) or budget < 0):

@@ -113,7 +113,9 @@ class BinaryPoint(nn.Module):
         return scale
 
     def exponent(self) -> Tensor:
-        """log2 of the scale, int32, of the shape of the point."""
+        """log2 of the scale, int32, of the shape of the point; InputError where training has lost it."""
+        if not torch.isfinite(self.log2_range).all():
+            raise InputError(f"{self.spec.place}: its binary point is not a finite number; the training has diverged")
         whole = torch.round(self.log2_range.detach()).clamp(MIN_EXPONENT, MAX_EXPONENT)
         return whole.to(torch.int32) - self.spec.head
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from edgeq.errors import InputError
 from edgeq.ir import Graph
+from edgeq.ir.graph import expect_graph
 from edgeq.verify.compare import Comparison
 from edgeq.verify.data import random_inputs
 from edgeq.verify.executors import find
@@ -48,6 +49,7 @@ def verify(
 
     Raises EdgeqError for wrong input and for executions that fail; a difference is a result, not an error.
     """
+    expect_graph(net, "verify")
     inputs = _inputs(net, x, codes, random, seed)
     total = next(iter(inputs.values())).shape[0]
     with tempfile.TemporaryDirectory(prefix="edgeq-verify-") as folder:

@@ -273,6 +273,8 @@ def test_wrong_use_is_told_in_one_line(tmp_path: Path) -> None:
         build(nothing(), "host", tmp_path / "out", optimize="-O9")
     with pytest.raises(ToolError, match="tcc: not on this computer"):
         build(nothing(), "host", tmp_path / "out", toolchain="tcc")
+    with pytest.raises(InputError, match=r"build: takes a network .* not str"):
+        build("net.edgeq", "host", tmp_path / "out")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="board '7': unknown"):
         build(nothing(), 7, tmp_path / "out")  # type: ignore[arg-type]
     for wrong in (-1, "64k", 1.5):

@@ -311,6 +311,15 @@ def test_data_that_tells_nothing_is_refused(batch: object, message: str) -> None
     assert before == {name: point.exponent().tolist() for name, point in quantisers(prepared).items()}
 
 
+def test_a_lost_binary_point_names_its_layer() -> None:
+    model, (x,) = make("residual")
+    prepared = calibrate(prepare(model), [x])
+    with torch.no_grad():
+        quantisers(prepared)["conv1.output_quant"].log2_range.fill_(math.nan)
+    with pytest.raises(InputError, match="conv1: its binary point is not a finite number; the training has diverged"):
+        export(prepared, x)
+
+
 def test_arrays_are_data_too_and_one_is_one_batch() -> None:
     model, (x,) = make("residual")
     one = calibrate(prepare(model, example=x), [x])

@@ -137,6 +137,8 @@ def test_negative_zero_of_a_minifloat_is_another_code() -> None:
 
 @pytest.mark.parametrize("bad", [{}, {"x": np.zeros((1, 3, 8, 8)), "random": 3}])
 def test_data_is_given_one_way(bad: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=r"verify: takes a network .* not str"):
+        verify("net.edgeq", "host", random=1)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="either input data or a number"):
         verify(residual_net(), "emulator", **bad)  # type: ignore[arg-type]
 
