@@ -22,7 +22,7 @@ def check_tools(board_name: str) -> None:
 
     board = load_board(board_name)
     if board.kind != "mcu":
-        raise InputError(f"demo: board {board.name} is a {board.kind} target; give a microcontroller (edgeq boards)")
+        raise InputError(f"demo: board {board.name} is not an emulated device; give a microcontroller (edgeq boards)")
     packages = {"torch": "torch", "brevitas": "brevitas", "sklearn": "scikit-learn"}
     missing = [name for module, name in packages.items() if importlib.util.find_spec(module) is None]
     if missing:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.demo.outcome import Outcome, Variant
+from edgeq.errors import FileError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 BOARD = "cortex-m4"
 SEED = 1
+RESULT = "demo.json"
 
 #: called with what is being done now, how many of how many steps lie behind, and how far this one is ("" at its start)
 Step = Callable[[str, int, int, str], None]
@@ -42,11 +44,14 @@ def recipes() -> dict[str, Recipe]:
 
 
 def run_demo(out: Path, board: str = BOARD, step: Step = lambda what, done, total, detail: None) -> Outcome:
-    """Do everything once and leave models, firmware and pages in `out`. The same seed gives the same figures."""
+    """Do everything once and leave models, firmware and pages in `out`. The same seed gives the same figures.
+
+    FileError, before anything is trained, where `out` cannot be written or holds what no demo left there.
+    """
+    start = time.perf_counter()
+    _claim(out)
     from edgeq.demo import digits
 
-    start = time.perf_counter()
-    out.mkdir(parents=True, exist_ok=True)
     total = 1 + 5 * len(recipes())
     what = "training a float network on handwritten digits"
     step(what, 0, total, "")
@@ -58,8 +63,20 @@ def run_demo(out: Path, board: str = BOARD, step: Step = lambda what, done, tota
     variants = [course.variant(name, recipe) for name, recipe in recipes().items()]
     runner, toolchain = course.where
     outcome = Outcome(board, runner, toolchain, time.perf_counter() - start, tuple(variants))
-    (out / "demo.json").write_text(json.dumps(outcome.to_json(), indent=1, default=str) + "\n", "utf-8")
+    (out / RESULT).write_text(json.dumps(outcome.to_json(), indent=1, default=str) + "\n", "utf-8")
     return outcome
+
+
+def _claim(out: Path) -> None:
+    """Make the folder, or make sure that it is an earlier demo's (which need not have come to its end)."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        there = {path.name for path in out.iterdir()}
+    except OSError as error:
+        raise FileError(f"{out}: cannot be written ({error.strerror}); choose another folder with -o") from error
+    strange = sorted(there - {RESULT} - {name.lower() for name in recipes()})
+    if strange and RESULT not in there:
+        raise FileError(f"{out}: holds {strange[0]!r}, which no demo left there; choose another folder with -o")
 
 
 @dataclass

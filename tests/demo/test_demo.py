@@ -13,7 +13,7 @@ from edgeq.cli import main
 from edgeq.commands.demo_tools import check_tools
 from edgeq.demo import demo
 from edgeq.demo.outcome import Outcome, Variant
-from edgeq.errors import InputError, ToolError
+from edgeq.errors import FileError, InputError, ToolError
 
 VARIANT = Variant(
     "W8A8", 0.99, 0.98, 0.98, 0.98, 10, 3, 300, 0, 1000, 2000, 300, 5000, 6000, "a counter", True,
@@ -54,6 +54,29 @@ def test_missing_packages_are_named_before_anything_runs(monkeypatch: pytest.Mon
         check_tools("cortex-m4")
     with pytest.raises(InputError, match="give a microcontroller"):
         check_tools("host")
+
+
+class ClaimedError(Exception):
+    """Raised where the demo would begin to work."""
+
+
+def test_only_a_folder_of_its_own_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def begin() -> None:
+        raise ClaimedError
+
+    monkeypatch.setattr("edgeq.demo.digits.load", begin)
+    mine, own, ended = tmp_path / "mine", tmp_path / "own", tmp_path / "ended"
+    for folder, name in ((mine, "thesis.txt"), (own, "w8a8"), (ended, "notes.txt"), (ended, "demo.json")):
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text("")
+    with pytest.raises(FileError, match=r"mine: holds 'thesis.txt', which no demo left there; choose another folder"):
+        demo.run_demo(mine)
+    with pytest.raises(FileError, match=r"cannot be written \(.*\); choose another folder"):
+        demo.run_demo(mine / "thesis.txt" / "below")
+    assert [path.name for path in mine.iterdir()] == ["thesis.txt"]
+    for folder in (own, ended, tmp_path / "new" / "one"):
+        with pytest.raises(ClaimedError):
+            demo.run_demo(folder)
 
 
 @pytest.mark.heavy
