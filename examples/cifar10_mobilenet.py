@@ -73,7 +73,7 @@ EXAMPLE = Example(
     augment=cifar10.augment,
     epochs=8,
     fine_tuning=1,
-    samples=10_000,
+    samples=12_000,
 )
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ EXAMPLE = Example(
     augment=cifar10.augment,
     epochs=8,
     fine_tuning=2,
-    samples=10_000,
+    samples=12_000,
 )
 
 if __name__ == "__main__":
