@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.formats import FixedPoint, Format, Minifloat
+from edgeq.formats import Affine, FixedPoint, Format, Minifloat
 from edgeq.ir import Interval
 
 #: array of exact integers in float32 or float64, batch first
@@ -44,6 +44,10 @@ def to_carrier(codes: npt.NDArray[Any], fmt: Format, dtype: FloatType) -> Carrie
     """Codes to carried grid integers."""
     if isinstance(fmt, FixedPoint):
         return codes.astype(dtype)
+    if isinstance(fmt, Affine):
+        shifted: npt.NDArray[Any] = codes.astype(dtype)
+        shifted -= dtype(fmt.zero_point)
+        return shifted
     assert isinstance(fmt, Minifloat)
     found: npt.NDArray[Any] = _decode_table(fmt.exponent, fmt.mantissa, fmt.specials)[codes].astype(dtype, copy=False)
     return found
@@ -54,6 +58,9 @@ def from_carrier(x: Carried, fmt: Format, dtype: npt.DTypeLike | None = None) ->
     want = code_type(fmt) if dtype is None else dtype
     if isinstance(fmt, FixedPoint):
         return x.astype(want)
+    if isinstance(fmt, Affine):
+        coded: npt.NDArray[Any] = (x + x.dtype.type(fmt.zero_point)).astype(want)
+        return coded
     assert isinstance(fmt, Minifloat)
     magnitude = np.abs(x).astype(np.float32, order="C")
     mantissa = fmt.mantissa

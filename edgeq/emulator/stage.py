@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 from edgeq.emulator.carrier import FLOAT32_LIMIT, FLOAT64_LIMIT, Carried, FloatType
-from edgeq.formats import DEFAULT_RULE, Format, Minifloat
+from edgeq.formats import DEFAULT_RULE, RULES, Format, Minifloat, scale
 from edgeq.formats.rounding import round_scalar
 from edgeq.ir.graph import Node
 from edgeq.ir.operator import Bounds, output_bounds
@@ -31,6 +31,7 @@ class Stage:
     lo, hi:  saturation bounds, None where nothing can pass them.
     fmt:     format of the output.
     divisor: greatest divisor that is no power of two (a mean), or 1.
+    dyadic:  multipliers and shifts (per channel, or one) of sums that come unscaled, or None.
     """
 
     dtype: FloatType
@@ -41,6 +42,7 @@ class Stage:
     hi: float | None
     fmt: Format
     divisor: int = 1
+    dyadic: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
     @property
     def scale(self) -> Carried:
@@ -61,7 +63,10 @@ class Stage:
 
     def finish(self, x: Carried) -> Carried:
         """Round and saturate numbers in units of the output's grid, `offset` already added; in place."""
-        if isinstance(self.fmt, Minifloat):
+        if self.dyadic is not None:
+            # The product needs up to 62 bits, which no float has.
+            x = scale(x.astype(np.int64), *self.dyadic, self.rule).astype(np.float64)
+        elif isinstance(self.fmt, Minifloat):
             x = _round_minifloat(x, self.fmt.mantissa, self.rule)
         elif self.rounds:
             (np.rint if self.rule == "half_even" else np.floor)(x, out=x)
@@ -73,9 +78,9 @@ class Stage:
     def saturate(self, x: Carried) -> None:
         """Clamp to the bounds that the range analysis did not prove, in place."""
         if self.lo is not None:
-            np.maximum(x, self.dtype(self.lo), out=x)
+            np.maximum(x, x.dtype.type(self.lo), out=x)
         if self.hi is not None:
-            np.minimum(x, self.dtype(self.hi), out=x)
+            np.minimum(x, x.dtype.type(self.hi), out=x)
 
     def divide(self, num: Carried, den: Carried | float) -> Carried:
         """Round num / den (den > 0, both exact integers with room for one bit more) and saturate."""
@@ -101,6 +106,11 @@ class Stage:
 def plan_stage(node: Node, bounds: Bounds, fmt: Format) -> Stage | None:
     """The output stage of a node whose accumulation is bounded by `bounds`; None where no float type holds it."""
     assert isinstance(fmt.frac, int)
+    rule = node.text("rounding", DEFAULT_RULE)
+    if "multiplier" in node.attrs:
+        return _plan_dyadic(node, bounds, fmt, rule)
+    if rule not in RULES:
+        return None
     least, most = bounds.den
     shifts, divisor = [f - fmt.frac for f in bounds.frac], 1
     if least == most and most & (most - 1) == 0:
@@ -124,8 +134,17 @@ def plan_stage(node: Node, bounds: Bounds, fmt: Format) -> Stage | None:
     dtype = _float_type(need, max(map(abs, shifts)))
     if dtype is None:
         return None
-    rule = node.text("rounding", DEFAULT_RULE)
     return Stage(dtype, tuple(shifts), rule, max(shifts) > 0, lo, hi, fmt, divisor)
+
+
+def _plan_dyadic(node: Node, bounds: Bounds, fmt: Format, rule: str) -> Stage | None:
+    """The output stage of a node with multipliers: its sums are neither scaled nor given a rounding constant."""
+    dtype = _float_type(max(-min(bounds.lo), max(bounds.hi), 0), 0)
+    if dtype is None or "left" in node.attrs:
+        return None
+    lo, hi = output_bounds(node, fmt)
+    dyadic = (node.ints("multiplier"), node.ints("shift"))
+    return Stage(dtype, (0,) * len(bounds.frac), rule, False, float(lo), float(hi), fmt, 1, dyadic)
 
 
 def _float_type(need: int, exponent: int) -> FloatType | None:

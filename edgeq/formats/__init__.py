@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from edgeq.errors import FormatError
+from edgeq.formats.affine import CODE_RULE, Affine
+from edgeq.formats.dyadic import DYADIC_RULES, scale, scale_scalar
 from edgeq.formats.fixed_point import FixedPoint
 from edgeq.formats.format import Format, encode, encode_scalar
 from edgeq.formats.minifloat import Minifloat
 from edgeq.formats.rounding import DEFAULT_RULE, RULES, round_ratio, round_scalar
 
 #: every format by the `kind` that its JSON form carries
-KINDS: dict[str, type[FixedPoint] | type[Minifloat]] = {"fixed": FixedPoint, "minifloat": Minifloat}
+KINDS: dict[str, type[FixedPoint] | type[Minifloat] | type[Affine]] = {
+    "fixed": FixedPoint,
+    "minifloat": Minifloat,
+    "affine": Affine,
+}
 
 #: minifloats by name, specials as the OCP standards have them
 NAMED: dict[str, Minifloat] = {
@@ -32,10 +38,13 @@ def from_json(obj: dict[str, Any]) -> Format:
 
 
 __all__ = [
+    "CODE_RULE",
     "DEFAULT_RULE",
+    "DYADIC_RULES",
     "KINDS",
     "NAMED",
     "RULES",
+    "Affine",
     "FixedPoint",
     "Format",
     "Minifloat",
@@ -44,4 +53,6 @@ __all__ = [
     "from_json",
     "round_ratio",
     "round_scalar",
+    "scale",
+    "scale_scalar",
 ]

@@ -24,11 +24,13 @@ RULES = {
     "floor": "down, towards minus infinity (ap_fixed TRN)",
 }
 DEFAULT_RULE = "half_up"
+#: part of the rules of imported networks (`affine`, `dyadic`); no rule of a node's output by itself
+HALF_AWAY = "half_away"
 
 
 def check_rule(rule: str) -> str:
-    """Return `rule`; raise FormatError if it is not one of `RULES`."""
-    if rule not in RULES:
+    """Return `rule`; raise FormatError if nothing here rounds by it."""
+    if rule not in _VECTOR:
         raise FormatError(f"rounding rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
     return rule
 
@@ -41,6 +43,8 @@ def round_scalar(x: Fraction, rule: str) -> int:
         return math.floor(x + Fraction(1, 2))
     if rule == "half_even":
         return round(x)
+    if rule == HALF_AWAY:
+        return math.floor(x + Fraction(1, 2)) if x > 0 else math.ceil(x - Fraction(1, 2))
     raise FormatError(f"rounding rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
 
 
@@ -53,6 +57,12 @@ def _half_even(q: Int64Array, r: Int64Array, d: Int64Array) -> Int64Array:
     return rounded
 
 
+def _half_away(q: Int64Array, r: Int64Array, d: Int64Array) -> Int64Array:
+    # q is the floor: a negative number that is a tie is already away from zero there.
+    rounded: Int64Array = q + ((r > d - r) | ((r == d - r) & (q >= 0))).astype(np.int64)
+    return rounded
+
+
 def _floor(q: Int64Array, r: Int64Array, d: Int64Array) -> Int64Array:
     return q
 
@@ -61,6 +71,7 @@ _VECTOR: dict[str, Callable[[Int64Array, Int64Array, Int64Array], Int64Array]] =
     "half_up": _half_up,
     "half_even": _half_even,
     "floor": _floor,
+    HALF_AWAY: _half_away,
 }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
-from edgeq.errors import GraphError
-from edgeq.formats import RULES, Format
+from edgeq.errors import FormatError, GraphError
+from edgeq.formats import CODE_RULE, DYADIC_RULES, RULES, Affine, FixedPoint, Format
+from edgeq.formats.dyadic import check_dyadic
 from edgeq.ir.graph import Graph, Node, Value
-from edgeq.ir.operator import OUTPUT_STAGE, Operator, output_bounds
+from edgeq.ir.operator import OUTPUT_STAGE, Arithmetic, Operator, output_bounds
 from edgeq.ir.ops import operator
 from edgeq.ir.ranges import Ranges, analyse
 
@@ -66,15 +68,19 @@ def _check_value(key: str, value: Value) -> None:
     if value.size > MAX_ELEMENTS:
         raise GraphError(f"value {key!r}: {value.size} elements are more than the {MAX_ELEMENTS} supported")
     axis, frac = value.format.channel_axis, value.format.frac
+    what = "binary point"
+    if isinstance(value.format, Affine) and isinstance(value.format.scale, tuple):
+        # A scale for each channel is refused and allowed where a binary point for each channel is.
+        frac, what = (0,) * len(value.format.scale), "scale"
     if isinstance(frac, tuple) and (axis is None or not 0 <= axis < len(value.shape) or value.shape[axis] != len(frac)):
-        raise GraphError(f"value {key!r}: {len(frac)} channel binary points do not fit axis {axis} of {value.shape}")
+        raise GraphError(f"value {key!r}: {len(frac)} channel {what}s do not fit axis {axis} of {value.shape}")
     if value.data is not None:
         if value.data.shape != value.shape:
             raise GraphError(f"constant {key!r}: codes of shape {value.data.shape}, declared {value.shape}")
         value.format.check_codes(value.data, f"constant {key!r}")
         value.format.to_grid(value.data)
     elif isinstance(frac, tuple):
-        raise GraphError(f"value {key!r}: only constants may have a binary point per channel")
+        raise GraphError(f"value {key!r}: only constants may have a {what} per channel")
 
 
 def _check_node(graph: Graph, node: Node, known: set[str]) -> None:
@@ -99,6 +105,8 @@ def _check_node(graph: Graph, node: Node, known: set[str]) -> None:
     if shapes != tuple(v.shape for v in outs):
         raise op.fail(node, f"makes {shapes}, declared {[v.shape for v in outs]}")
     op.rule(node, ins, outs)
+    if isinstance(op, Arithmetic):
+        _check_stage(op, node, ins, outs[0])
     if "lo" in node.attrs or "hi" in node.attrs:
         _check_bounds(node, outs[0].format)
 
@@ -114,8 +122,53 @@ def _check_attributes(node: Node) -> None:
     for key in allowed - optional:
         if key not in node.attrs:
             raise op.fail(node, f"attribute {key!r} is missing")
-    if "rounding" in node.attrs and node.text("rounding") not in RULES:
-        raise op.fail(node, f"rounding {node.text('rounding')!r} is not one of {', '.join(RULES)}")
+    if "rounding" in node.attrs:
+        _check_rule(op, node)
+
+
+def _check_rule(op: Operator, node: Node) -> None:
+    rule = node.text("rounding")
+    known = DYADIC_RULES if "multiplier" in node.attrs else RULES
+    code = rule == CODE_RULE and node.op == "average_pool"
+    if rule not in known and not code:
+        raise op.fail(node, f"rounding {rule!r} is not one of {', '.join(known)}")
+
+
+#: operators that compute with real numbers of one scale as they do with grid integers
+_ONE_SCALE = frozenset({"add", "average_pool", "concat", "mean", "requantise", "sub"})
+
+
+def _check_stage(op: Operator, node: Node, ins: Sequence[Value], out: Value) -> None:
+    """Multipliers are sound; scales that are no power of two meet others only by way of a multiplier."""
+    if "multiplier" in node.attrs or "shift" in node.attrs:
+        _check_multiplier(op, node, ins, out)
+        return
+    affine = [v.format for v in (*ins, out) if isinstance(v.format, Affine)]
+    if not affine or getattr(op, "own_stage", False):
+        if node.attrs.get("rounding") == CODE_RULE:
+            raise op.fail(node, f"rounding {CODE_RULE} is of affine formats only")
+        return
+    scales = {f.scale for f in affine}
+    if node.op not in _ONE_SCALE or len(affine) <= len(ins) or len(scales) > 1:
+        raise op.fail(node, "joins scales that differ; it needs the attributes multiplier and shift")
+
+
+def _check_multiplier(op: Operator, node: Node, ins: Sequence[Value], out: Value) -> None:
+    if not {"multiplier", "shift"} <= node.attrs.keys():
+        raise op.fail(node, "needs multiplier and shift together")
+    multiplier, shift = node.ints("multiplier"), node.ints("shift")
+    channels = out.shape[-1] if out.shape else 1
+    if len(multiplier) not in (1, channels) or len(shift) != len(multiplier):
+        raise op.fail(node, f"{len(multiplier)} multipliers and {len(shift)} shifts for {channels} channels")
+    for m, s in zip(multiplier, shift, strict=True):
+        try:
+            check_dyadic(m, s)
+        except FormatError as error:
+            raise op.fail(node, str(error)) from None
+    if node.op in ("average_pool", "mean", "softmax"):
+        raise op.fail(node, "divides, and so takes no multiplier; put one into a requantise after it")
+    if not isinstance(out.format, FixedPoint | Affine):
+        raise op.fail(node, f"a multiplier makes integers, not {out.format}")
 
 
 def _check_attribute(op: Operator, node: Node, key: str) -> None:

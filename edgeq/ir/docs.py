@@ -58,6 +58,7 @@ def c_kernels(op: str) -> str:
     found = _registry("edgeq.mcu.ops", "KERNELS").get(op)
     if found is None:
         return "–"
+    found = (*found, *_registry("edgeq.mcu.ops", "SCALED").get(op, ()))
     return ", ".join(f"`{v.kernel}` ({v.name})" for v in found) or "costs nothing"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import GraphError
-from edgeq.formats import DEFAULT_RULE, Format, encode
+from edgeq.formats import DEFAULT_RULE, Format, encode, scale
 from edgeq.ir.graph import Node, Shape, Value
 
 Codes = npt.NDArray[Any]
@@ -58,6 +58,9 @@ OUTPUT_STAGE = {
     "rounding": "rounding rule of the one rounding (default half_up)",
     "lo": "least grid integer of the output after saturation (default: that of its format); a fused ReLU sets 0",
     "hi": "greatest grid integer of the output after saturation (default: that of its format)",
+    "multiplier": "in place of the alignment: the exact result times multiplier / 2^shift is the number to round; one, "
+    "or one for each channel of the last axis, 0 to 2^31 - 1",
+    "shift": "see multiplier; as many, 0 to 62",
 }
 
 
@@ -120,10 +123,13 @@ class Arithmetic(Operator):
 
 
 def output_stage(node: Node, exact: Exact, fmt: Format) -> Codes:
-    """One rounding, saturation, optional tighter bounds, and the codes of what is left."""
+    """One rounding (`tflite`: two), saturation, optional tighter bounds, and the codes of what is left."""
     rounding = node.text("rounding", DEFAULT_RULE)
-    grid = encode(exact.num, np.asarray(exact.frac), fmt, rounding, exact.den)
     lo, hi = output_bounds(node, fmt)
+    if "multiplier" in node.attrs:
+        scaled = scale(exact.num, node.ints("multiplier"), node.ints("shift"), rounding)
+        return fmt.from_grid(np.clip(scaled, lo, hi))
+    grid = encode(exact.num, np.asarray(exact.frac), fmt, rounding, exact.den)
     return fmt.from_grid(np.clip(grid, lo, hi))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from edgeq.errors import RangeError
-from edgeq.formats import DEFAULT_RULE, Format, encode_scalar
+from edgeq.formats import DEFAULT_RULE, Format, encode_scalar, scale_scalar
 from edgeq.formats.format import ENCODE_LIMIT
 from edgeq.ir.graph import Graph, Node, Value
 from edgeq.ir.operator import Bounds, Interval, Movement, output_bounds
@@ -85,6 +85,8 @@ def _fracs(fmt: Format, count: int) -> tuple[int, ...]:
 
 def accumulator(node: Node, bounds: Bounds, fmt: Format) -> Accumulator:
     """The accumulator that a node with that output format needs; RangeError where 64 bits do not hold it."""
+    if "multiplier" in node.attrs:
+        return _multiplied(node, bounds)
     lo, hi = 0, 0
     for low, high, frac, out in zip(bounds.lo, bounds.hi, bounds.frac, _fracs(fmt, len(bounds.frac)), strict=True):
         up, down = max(out - frac, 0), max(frac - out, 0)
@@ -99,9 +101,33 @@ def accumulator(node: Node, bounds: Bounds, fmt: Format) -> Accumulator:
     return Accumulator(lo, hi)
 
 
+def _channels(node: Node, bounds: Bounds) -> list[tuple[int, int, int, int]]:
+    """Bounds, multiplier and shift of each channel of a node with multipliers."""
+    multiplier, shift = node.ints("multiplier"), node.ints("shift")
+    count = max(len(multiplier), len(bounds.lo))
+    columns = (bounds.lo, bounds.hi, multiplier, shift)
+    return list(zip(*(c if len(c) == count else c * count for c in columns), strict=True))
+
+
+def _multiplied(node: Node, bounds: Bounds) -> Accumulator:
+    """The sum itself, and a check that its product with the multiplier and half a step stay below 2**62."""
+    worst = max(max(-lo, hi) * m + (1 << s >> 1) for lo, hi, m, s in _channels(node, bounds))
+    if worst >= ENCODE_LIMIT:
+        raise RangeError(
+            f"{node.label}: its sum times the multiplier needs {signed_bits(0, worst)} bits, more than the 63 that the "
+            "arithmetic holds exactly; use a smaller multiplier or fewer terms"
+        )
+    return Accumulator(min(*bounds.lo, 0), max(*bounds.hi, 0))
+
+
 def _output(node: Node, bounds: Bounds, fmt: Format) -> Interval:
     rule = node.text("rounding", DEFAULT_RULE)
     least, most = output_bounds(node, fmt)
+    if "multiplier" in node.attrs:
+        columns = _channels(node, bounds)
+        low = min(scale_scalar(lo, m, s, rule) for lo, _, m, s in columns)
+        high = max(scale_scalar(hi, m, s, rule) for _, hi, m, s in columns)
+        return Interval(min(max(low, least), most), max(min(high, most), least))
     # Rounding is monotone: only the least and the greatest number of all channels, on their finest grid, matter.
     finest = max(bounds.frac)
     low = min(end << (finest - frac) for end, frac in zip(bounds.lo, bounds.frac, strict=True))

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgeq.errors import UnsupportedError
-from edgeq.ir import Accumulator, Graph, Node, Ranges, Value
-from edgeq.ir.operator import Interval
+from edgeq.formats import Affine
+from edgeq.ir import Accumulator, Graph, Node, Ranges, Value, operator
+from edgeq.ir.operator import Arithmetic, Interval
 from edgeq.mcu.step import Param, Step
 
 #: the variant that every operator has: C that runs on any machine
@@ -35,6 +36,14 @@ class Context:
     def out(self) -> Value:
         """The output value."""
         return self.graph.outs(self.node)[0]
+
+    @property
+    def scaled(self) -> bool:
+        """Whether it computes with multipliers, zero points or scales that are no power of two."""
+        if "multiplier" in self.node.attrs:
+            return True
+        affine = any(isinstance(v.format, Affine) for v in (*self.ins, self.out))
+        return affine and isinstance(operator(self.node.op), Arithmetic)
 
     @property
     def accumulator(self) -> Accumulator:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import UnsupportedError
-from edgeq.formats import FixedPoint, Format, Minifloat
+from edgeq.formats import Affine, FixedPoint, Format, Minifloat
 from edgeq.ir.graph import Value
 
 #: bytes of an element -> C type, signed and unsigned
@@ -42,7 +42,7 @@ def storage(fmt: Format) -> Storage:
     """Container of one code of `fmt`: the least of 8, 16 or 32 bits."""
     if isinstance(fmt, Minifloat):
         return Storage(1, False, f"EQ_F({fmt.exponent}, {fmt.mantissa})")
-    if isinstance(fmt, FixedPoint):
+    if isinstance(fmt, FixedPoint | Affine):
         width = 1 if fmt.width <= 8 else 2 if fmt.width <= 16 else 4
         return Storage(width, fmt.signed, f"{'EQ_S' if fmt.signed else 'EQ_U'}({8 * width})")
     raise UnsupportedError(f"format {fmt} has no storage in C; requantise to FixedPoint or Minifloat")
@@ -98,7 +98,7 @@ def unpack(data: npt.NDArray[Any], count: int, fmt: Format) -> npt.NDArray[np.in
         return data.astype(np.int64)
     bits = np.unpackbits(data, bitorder="little")[: count * fmt.bits].reshape(count, fmt.bits).astype(np.int64)
     codes = (bits << np.arange(fmt.bits)).sum(axis=1)
-    if isinstance(fmt, FixedPoint) and fmt.signed:
+    if isinstance(fmt, FixedPoint | Affine) and fmt.signed:
         top = 1 << (fmt.bits - 1)
         codes = (codes ^ top) - top
     found: npt.NDArray[np.int64] = codes.astype(np.int64)

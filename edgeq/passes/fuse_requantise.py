@@ -48,6 +48,8 @@ def fuse_requantise(graph: Graph) -> Graph:
 
 def fused(graph: Graph, producer: Node, second: Node, ranges: RangeCache) -> Graph | None:
     """The graph with the requantise `second` moved into `producer`; None where that would change a result."""
+    if "multiplier" in producer.attrs or "multiplier" in second.attrs:
+        return None
     if producer.op == "table":
         return _into_table(graph, producer, second)
     op = operator(producer.op)

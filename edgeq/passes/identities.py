@@ -45,6 +45,8 @@ def remove_identities(graph: Graph) -> Graph:
 def _identity(graph: Graph, node: Node, ranges: RangeCache) -> bool:
     x, out = graph.ins(node)[0], graph.outs(node)[0]
     if node.op == "requantise":
+        if "multiplier" in node.attrs:
+            return False
         return x.format == out.format and _clamps_nothing(node, x.format, ranges.of(graph)[x.name], graph)
     if x.shape != out.shape or not isinstance(operator(node.op), Movement):
         return False
@@ -86,6 +88,8 @@ def may_hold_negative_zero(graph: Graph, name: str) -> bool:
 def _plain_requantise(graph: Graph, node: Node) -> bool:
     """Whether a node computes its one operand, rounded."""
     ins, out = graph.ins(node), graph.outs(node)[0]
+    if "multiplier" in node.attrs:
+        return False
     if node.op == "concat":
         return len(ins) == 1
     if node.op == "average_pool":

@@ -176,6 +176,7 @@ _RULES: dict[str, Callable[[Node, Sequence[Value], Index], Parts]] = {
     "pad": _pad,
     "requantise": _same_place,
     "softmax": _along_axis,
+    "softmax_reciprocal": _along_axis,
     "sub": _elementwise,
     "table": _same_place,
 }

@@ -388,6 +388,21 @@ def make_softmax(g: Growth) -> str | None:
     return g.node("softmax", (x.name, table), out, axis=between(rng, 0, len(x.shape) - 1))
 
 
+def make_softmax_reciprocal(g: Growth) -> str | None:
+    """Softmax of imported networks, with a table of true exponentials or of any non-negative numbers."""
+    rng, x = g.rng, g.choose(lambda v: v.format.bits <= 16)
+    if x is None:
+        return None
+    size, top = pick(rng, (1, 2, 16, 64, 256)), (1 << 31) - 1
+    codes = rng.integers(0, top, size=size, endpoint=True, dtype=np.int64)
+    if chance(rng, 0.7):
+        codes = np.rint(top * np.exp2(-np.arange(size) / pick(rng, (1, 4, 16)))).astype(np.int64)
+    codes[0] = top
+    table = g.constant("exp_table", codes, FixedPoint(32, 31))
+    out = FixedPoint(pick(rng, (1, 4, 8, 8, 12, 16)), between(rng, 3, 12), False)
+    return g.node("softmax_reciprocal", (x.name, table), out, axis=between(rng, 0, len(x.shape) - 1))
+
+
 def make_table(g: Growth) -> str | None:
     """Any function of one variable."""
     x = g.choose(lambda v: v.format.bits <= TABLE_BITS)
@@ -488,6 +503,7 @@ MAKERS: dict[str, Callable[[Growth], str | None]] = {
     "resize_nearest": make_resize_nearest,
     "slice": make_slice,
     "softmax": make_softmax,
+    "softmax_reciprocal": make_softmax_reciprocal,
     "sub": make_sub,
     "table": make_table,
     "transpose": make_transpose,

@@ -415,6 +415,21 @@ def softmax_extremes() -> Made:
             yield g.build(outs), None
 
 
+@aimed
+def softmax_reciprocal() -> Made:
+    """Lines of equal, of extreme and of one element, tables of one entry, codes of 1 to 16 bits."""
+    one = (1 << 31) - 1
+    for fmt in (S8, FixedPoint(16, 3), NAMED["e5m2"]):
+        g = GraphBuilder("net")
+        x = g.input("x", (3, 9, 2), fmt)
+        outs = []
+        for size, bits, axis in ((1, 8, 0), (60, 16, 1), (256, 8, 2), (3, 1, 1)):
+            t = g.constant("t", np.rint(one * np.exp(-np.arange(size) / 9)), FixedPoint(32, 31))
+            out = FixedPoint(bits, bits, False)
+            outs.append(g.node("softmax_reciprocal", f"bits{bits}_axis{axis}", [x, t], out, axis=axis))
+        yield g.build(outs), None
+
+
 # --- places in the arena -----------------------------------------------------------------------------------------
 
 

@@ -271,10 +271,43 @@ def argmax(node: Node, ins: Sequence[Value], codes: Sequence[Codes]) -> Codes:
     return first if first.ndim > 1 else first[:, None]
 
 
+def softmax_reciprocal(node: Node, ins: Sequence[Value], codes: Sequence[Codes]) -> Codes:
+    """Line by line in Python integers, with the 32-bit steps of gemmlowp's fixed-point functions."""
+    axis, fmt = node.attrs["axis"] + 1, ins[0].format
+    lines = np.moveaxis(np.vectorize(fmt.to_grid_scalar, otypes=[object])(codes[0]), axis, -1)
+    table, bits = codes[1].tolist(), node.attrs["bits"]
+    made = np.empty(lines.shape, dtype=np.int64)
+    for index in np.ndindex(lines.shape[:-1]):
+        line = lines[index].tolist()
+        e = [table[min(max(line) - v, len(table) - 1)] for v in line]
+        made[index] = _reciprocal_line(e, bits)
+    return np.moveaxis(made, -1, axis)
+
+
+def _high_mul(a: int, b: int) -> int:
+    """Doubling high product with a nudge away from zero and a division that truncates."""
+    nudged = a * b + ((1 << 30) if a * b >= 0 else 1 - (1 << 30))
+    return nudged // (1 << 31) if nudged >= 0 else -(-nudged // (1 << 31))
+
+
+def _reciprocal_line(e: list[int], bits: int) -> list[int]:
+    total = sum(v // 4096 + (v % 4096 >= 2048) for v in e)
+    zeros = 32 - total.bit_length()
+    fraction = (total << zeros) - (1 << 31)
+    half = (fraction + (1 << 31) - 1 + 1) // 2
+    x = 1515870810 + _high_mul(half, -1010580540)
+    for _ in range(3):
+        x += _high_mul(x, (1 << 29) - _high_mul(half, x)) * 4
+    r = min(2 * x, (1 << 31) - 1)
+    step = 1 << (12 - zeros + 31 - bits)
+    return [min((2 * _high_mul(v, r) + step) // (2 * step), (1 << bits) - 1) for v in e]
+
+
 MOVEMENTS: dict[str, Callable[[Node, Sequence[Value], Sequence[Codes]], Codes]] = {
     "argmax": argmax,
     "max_pool": max_pool,
     "pad": pad,
+    "softmax_reciprocal": softmax_reciprocal,
     "table": table,
     "reshape": _moved(lambda node, value, x: x.flatten(1).unflatten(1, node.attrs["shape"])),
     "resize_nearest": _moved(_resize),
@@ -285,6 +318,8 @@ MOVEMENTS: dict[str, Callable[[Node, Sequence[Value], Sequence[Codes]], Codes]] 
 
 def expected(node: Node, ins: Sequence[Value], outs: Sequence[Value], codes: Sequence[Codes]) -> Codes:
     """The output codes of a node that `exact_in_float64` accepts."""
+    if node.op == "softmax_reciprocal":
+        node = Node(node.op, node.name, node.inputs, node.outputs, {**node.attrs, "bits": outs[0].format.bits})
     if node.op in MOVEMENTS:
         return MOVEMENTS[node.op](node, ins, codes)
     xs = [real(v.format, c) for v, c in zip(ins, codes, strict=True)]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from edgeq.errors import FormatError, GraphError, RangeError, UnsupportedError
-from edgeq.formats import NAMED, FixedPoint, Format
+from edgeq.formats import NAMED, Affine, FixedPoint, Format
 from edgeq.ir import OPERATORS, Graph, GraphBuilder, Node, Value, check
+from edgeq.ir.operator import OUTPUT_STAGE
 
 S8 = FixedPoint(8, 4)
 U8 = FixedPoint(8, 4, False)
@@ -50,6 +51,10 @@ def one_node(op: str, operands: list[Operand], attrs: dict[str, Any], fmt: Forma
     return Graph("test", (node,), values, tuple(inputs), ("y",))
 
 
+I8 = Affine(8, True, -3, 0.5)
+EXP, EXP_ONE = FixedPoint(32, 31), 2**31 - 1
+SCALED = {"multiplier": (1 << 30,), "shift": (33,), "rounding": "tflite"}
+OPERANDS = {"left": 20, "a_multiplier": 1 << 30, "a_shift": 31, "b_multiplier": 1, "b_shift": 31}
 CONV = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "groups": 1}
 UP = {**CONV, "output_padding": (0, 0)}
 POOL = {"kernel": (2, 2), "stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1)}
@@ -74,6 +79,14 @@ GOOD: dict[str, tuple[str, list[Operand], dict[str, Any], Format]] = {
     "mean": ("mean", [IMAGE], {"axes": (0, 1), "keep_axes": 0}, S8),
     "mean of all": ("mean", [x(5)], {"axes": (0,), "keep_axes": 0}, S8),
     "softmax": ("softmax", [x(5), const([9, 3, 0])], {"axis": 0}, U8),
+    "softmax_reciprocal": ("softmax_reciprocal", [x(5), const([EXP_ONE, 3, 0], EXP)], {"axis": 0}, U8),
+    "multiplier": ("linear", [x(4, fmt=I8), const(np.ones((2, 4), int), I8)], SCALED, I8),
+    "multipliers": ("linear", [x(4, fmt=I8), const(np.ones((2, 4), int), I8)], {"multiplier": (0, 2**31 - 1), "shift": (0, 62)}, U8),
+    "weights of many scales": ("linear", [x(4, fmt=I8), const(np.ones((2, 4), int), Affine(8, True, 0, (0.5, 0.1), 0))], SCALED, I8),
+    "operands of many scales": ("add", [x(4, fmt=I8), x(4, fmt=Affine(8, True, 3, 0.7))], {**SCALED, **OPERANDS}, I8),
+    "one scale": ("add", [x(4, fmt=I8), x(4, fmt=Affine(8, True, 3, 0.5))], {}, I8),
+    "clip": ("requantise", [x(4, fmt=I8)], {"lo": 0, "hi": 6}, I8),
+    "mean of codes": ("average_pool", [x(5, 5, 4, fmt=I8)], {**AVERAGE, "rounding": "code_half_away"}, I8),
     "table": ("table", [x(5, fmt=FixedPoint(2)), const([1, 2, 3, 4], U8)], {"function": "f"}, U8),
     "table of floats": ("table", [x(5, fmt=NAMED["e2m1"]), const([0] * 16, U8)], {}, U8),
     "pad": ("pad", [x(5, 4)], {"padding": (1, 2, 0, 0), "mode": "constant", "value": -3}, S8),
@@ -139,6 +152,32 @@ BAD: dict[str, tuple[str, list[Operand], dict[str, Any], Format, str]] = {
     "softmax table": ("softmax", [x(5), x(3)], {"axis": 0}, U8, "table v1 must be a constant vector"),
     "softmax negative": ("softmax", [x(5), const([1, -1])], {"axis": 0}, U8, "non-negative and start with a positive entry"),
     "softmax zero": ("softmax", [x(5), const([0, 1])], {"axis": 0}, U8, "start with a positive entry"),
+    "reciprocal axis": ("softmax_reciprocal", [x(5), const([EXP_ONE], EXP)], {"axis": 1}, U8, "axis 1 is not one of the 1 axes"),
+    "reciprocal many": ("softmax_reciprocal", [x(4096), const([EXP_ONE], EXP)], {"axis": 0}, U8, "4095 fit"),
+    "reciprocal table": ("softmax_reciprocal", [x(5), const([1], S8)], {"axis": 0}, U8, "must be a constant vector of s32.31"),
+    "reciprocal start": ("softmax_reciprocal", [x(5), const([5], EXP)], {"axis": 0}, U8, r"start with exp\(0\)"),
+    "reciprocal signed": ("softmax_reciprocal", [x(5), const([EXP_ONE], EXP)], {"axis": 0}, S8, "must have zero as its least number"),
+    "reciprocal wide": ("softmax_reciprocal", [x(5, fmt=FixedPoint(17)), const([EXP_ONE], EXP)], {"axis": 0}, U8, "up to 16 bits"),
+    "no multiplier": ("linear", [x(4, fmt=I8), const(np.ones((2, 4), int), I8)], {}, I8, "joins scales that differ; it needs the attributes multiplier and shift"),
+    "no multiplier to fixed": ("requantise", [x(4, fmt=I8)], {}, S8, "joins scales that differ"),
+    "no multiplier from fixed": ("requantise", [x(4)], {}, I8, "joins scales that differ"),
+    "two scales": ("add", [x(4, fmt=I8), x(4, fmt=Affine(8, True, 3, 0.7))], {}, I8, "joins scales that differ"),
+    "mul of one scale": ("mul", [x(4, fmt=I8), x(4, fmt=I8)], {}, I8, "joins scales that differ"),
+    "no shift": ("requantise", [x(4, fmt=I8)], {"multiplier": (1,)}, I8, "needs multiplier and shift together"),
+    "two multipliers": ("requantise", [x(4, fmt=I8)], {"multiplier": (1, 1), "shift": (1, 1)}, I8, "2 multipliers and 2 shifts for 4 channels"),
+    "shifts": ("requantise", [x(4, fmt=I8)], {"multiplier": (1,), "shift": (1, 1)}, I8, "1 multipliers and 2 shifts"),
+    "negative multiplier": ("requantise", [x(4, fmt=I8)], {"multiplier": (-1,), "shift": (1,)}, I8, "multiplier -1 / 2\\*\\*1 is outside"),
+    "wide shift": ("requantise", [x(4, fmt=I8)], {"multiplier": (1,), "shift": (63,)}, I8, "is outside"),
+    "multiplier to float": ("requantise", [x(4, fmt=I8)], SCALED, NAMED["e4m3"], "a multiplier makes integers"),
+    "multiplier of a mean": ("mean", [x(4, fmt=I8)], {**SCALED, "axes": (0,), "keep_axes": 0}, I8, "divides, and so takes no multiplier"),
+    "tflite alone": ("requantise", [x(4)], {"rounding": "tflite"}, S8, "rounding 'tflite' is not one of half_up, half_even, floor"),
+    "half away": ("requantise", [x(4, fmt=I8)], {**SCALED, "rounding": "half_away"}, I8, "rounding 'half_away' is not one of"),
+    "code rule": ("average_pool", [IMAGE], {**AVERAGE, "rounding": "code_half_away"}, S8, "rounding code_half_away is of affine formats only"),
+    "some operands": ("add", [x(4, fmt=I8), x(4, fmt=I8)], {**SCALED, "left": 3}, I8, "needs a_multiplier, a_shift, b_multiplier, b_shift, left, multiplier and shift together"),
+    "left": ("add", [x(4, fmt=I8), x(4, fmt=I8)], {**SCALED, **OPERANDS, "left": 31}, I8, "left 31 is outside 0..30"),
+    "operand shift": ("add", [x(4, fmt=I8), x(4, fmt=I8)], {**SCALED, **OPERANDS, "b_shift": -1}, I8, "b: multiplier 1 / 2"),
+    "scale per input": ("linear", [x(4, fmt=I8), const(np.ones((2, 4), int), Affine(8, True, 0, (0.5,) * 4, 1))], SCALED, I8, "per output channel"),
+    "output of many scales": ("linear", [x(4, fmt=I8), const(np.ones((2, 4), int), I8)], SCALED, Affine(8, True, 0, (0.5, 0.5), 0), "only constants may have a scale per channel"),
     "table size": ("table", [x(5), const([1] * 255, U8)], {}, U8, "must be a constant of 256 entries for s8.4"),
     "table format": ("table", [x(5), const([1] * 256, U8)], {}, S8, "entries are u8.4, the output is s8.4; they must be equal"),
     "table wide": ("table", [x(5, fmt=FixedPoint(17)), const(np.zeros(1 << 17, int), U8)], {}, U8, "requantise the input to 16 bits or less"),
@@ -203,7 +242,7 @@ def test_each_attribute_is_needed(op: str) -> None:
     _, operands, attrs, fmt = next(good for good in GOOD.values() if good[0] == op)
     for key in OPERATORS[op].attributes:
         name = key.lstrip("[")
-        if name in attrs and not key.startswith("[") and name not in ("lo", "hi", "rounding", "value"):
+        if name in attrs and not key.startswith("[") and name not in {*OUTPUT_STAGE, "value"}:
             less = {k: v for k, v in attrs.items() if k != name}
             graph = one_node(op, operands, attrs, fmt)
             node = Node(op, "n", graph.nodes[0].inputs, ("y",), less, "block.1")

@@ -11,7 +11,7 @@ import pytest
 from edgeq.emulator.ops import FAST, REFERENCE
 from edgeq.ir import OPERATORS
 from edgeq.ir.docs import PAGE, c_kernels, fast_twin, operators_markdown
-from edgeq.mcu.ops import KERNELS
+from edgeq.mcu.ops import KERNELS, SCALED
 
 ROOT = Path(__file__).parents[2]
 #: operators that only rename a buffer need no C; shared twins of the emulator live in one file
@@ -49,7 +49,7 @@ def test_every_wing_has_the_operator(name: str) -> None:
 
 
 def test_no_kernel_is_an_orphan() -> None:
-    called = {variant.kernel for variants in KERNELS.values() for variant in variants}
+    called = {variant.kernel for table in (KERNELS, SCALED) for variants in table.values() for variant in variants}
     assert {p.stem for p in (ROOT / "firmware" / "kernels").glob("*.h")} == called
 
 

@@ -303,6 +303,22 @@ def softmax() -> Bench:
     return bench
 
 
+def softmax_reciprocal() -> Bench:
+    bench, rng = Bench("softmax_reciprocal"), np.random.default_rng(14)
+    one = (1 << 31) - 1
+    for i, x in enumerate(f for f in ACTIVATIONS * 3 if f.bits <= 16):
+        entries = (1, 5, 60, 256)[i % 4]
+        table = np.sort(rng.integers(0, one, entries))[::-1].copy()
+        if i % 3 == 1:
+            table = np.rint(one * np.exp(-np.arange(entries) / (1 + i))).astype(np.int64)
+        table[0], table[-1] = one, (table[-1] if entries == 1 else 0)
+        table[0] = one
+        shape = ((7,), (3, 4, 2), (40, 2))[i % 3]
+        out = FixedPoint((8, 16, 4, 1)[i % 4], 7, False)
+        bench.add(rng, [(shape, x)], out, [(table, FixedPoint(32, 31))], axis=i // 3 % len(shape))
+    return bench
+
+
 def table() -> Bench:
     bench, rng = Bench("table"), np.random.default_rng(11)
     for x, y in product((f for f in ACTIVATIONS if f.bits <= 16), ACTIVATIONS):

@@ -48,6 +48,7 @@ CASES = {
     "resize_nearest": _one("resize_nearest", [(3, 2, 2)], out=S8, size=(5, 3)),
     "slice": _one("slice", [(6, 5)], out=S8, begin=(1, 0), end=(6, 4), step=(2, 3)),
     "softmax": None,
+    "softmax_reciprocal": None,
     "table": None,
     "transpose": _one("transpose", [(2, 3, 4)], out=S8, permutation=(2, 0, 1)),
 }
@@ -60,6 +61,13 @@ def _softmax() -> Graph:
     return b.build([b.node("softmax", "y", (x, t), FixedPoint(16, 15, False), axis=1)])
 
 
+def _softmax_reciprocal() -> Graph:
+    b = GraphBuilder("softmax_reciprocal")
+    x = b.input("x0", (2, 4), S8)
+    t = b.constant("t", np.rint((2**31 - 1) * np.exp(-np.arange(64) / 16)), FixedPoint(32, 31))
+    return b.build([b.node("softmax_reciprocal", "y", (x, t), FixedPoint(16, 16, False), axis=1)])
+
+
 def _table() -> Graph:
     b = GraphBuilder("table")
     x = b.input("x0", (2, 4), S8)
@@ -67,7 +75,7 @@ def _table() -> Graph:
     return b.build([b.node("table", "y", (x, t), WIDE)])
 
 
-CASES["softmax"], CASES["table"] = _softmax(), _table()
+CASES["softmax"], CASES["softmax_reciprocal"], CASES["table"] = _softmax(), _softmax_reciprocal(), _table()
 
 
 def test_every_operator_has_a_case() -> None:
@@ -100,7 +108,7 @@ def test_only_the_named_elements_matter(op: str) -> None:
         if op not in ("argmax", "max_pool") and 0 in parts and parts[0]:
             moved = [a.copy() for a in base]
             for at in parts[0]:
-                moved[0][(0, *at)] += 40 if op != "softmax" or at == index else 0
+                moved[0][(0, *at)] += 40 if not op.startswith("softmax") or at == index else 0
             assert (operator(op).evaluate(node, ins, outs, moved)[0][(0, *index)] == y) == (
                 op == "mul" and not base[1].any()
             )

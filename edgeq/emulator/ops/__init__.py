@@ -46,7 +46,7 @@ FAST: dict[str, Callable[[Job], Twin | None]] = {
 }
 
 #: operators whose own meaning is as fast as a twin would be
-REFERENCE = frozenset({"softmax"})
+REFERENCE = frozenset({"softmax", "softmax_reciprocal"})
 
 
 def compile_job(job: Job) -> Twin:

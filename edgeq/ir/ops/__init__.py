@@ -21,6 +21,7 @@ from edgeq.ir.ops.reshape import Reshape
 from edgeq.ir.ops.resize_nearest import ResizeNearest
 from edgeq.ir.ops.slice import Slice
 from edgeq.ir.ops.softmax import Softmax
+from edgeq.ir.ops.softmax_reciprocal import SoftmaxReciprocal
 from edgeq.ir.ops.sub import Sub
 from edgeq.ir.ops.table import Table
 from edgeq.ir.ops.transpose import Transpose
@@ -43,6 +44,7 @@ _CLASSES: tuple[type[Operator], ...] = (
     ResizeNearest,
     Slice,
     Softmax,
+    SoftmaxReciprocal,
     Sub,
     Table,
     Transpose,

@@ -1,7 +1,8 @@
 """Lowering: one file per operator, named as in `edgeq/ir/ops`; each lists its kernels in `VARIANTS`, best first.
 
 An operator that computes in place says over which inputs in `inplace_candidates(graph, node)`; one without kernels
-(`VARIANTS = ()`) only renames its input's buffer.
+(`VARIANTS = ()`) only renames its input's buffer. Arithmetic in scales that are no power of two has kernels of its own,
+listed in `_scaled.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from types import ModuleType
 
 from edgeq.errors import UnsupportedError
 from edgeq.ir import OPERATORS, Graph, Node, Ranges
+from edgeq.mcu.ops._scaled import SCALED
 from edgeq.mcu.select import Context, Variant, lower_with
 from edgeq.mcu.step import Step
 
@@ -48,7 +50,12 @@ def lower(graph: Graph, node: Node, ranges: Ranges, features: Iterable[str] = ()
     module = _known(node)
     if not module.VARIANTS:
         return None
-    return lower_with(module.VARIANTS, Context(graph, node, ranges, frozenset(features)))
+    ctx = Context(graph, node, ranges, frozenset(features))
+    if not ctx.scaled:
+        return lower_with(module.VARIANTS, ctx)
+    if node.op not in SCALED:
+        raise ctx.fail("has no C kernel for scales that are no power of two; the emulator runs it")
+    return lower_with(SCALED[node.op], ctx)
 
 
 def inplace_candidates(graph: Graph, node: Node) -> tuple[int, ...]:

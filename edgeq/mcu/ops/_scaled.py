@@ -1,0 +1,167 @@
+"""Kernels for scales that are no power of two: which operators have them, and how each is lowered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+
+import numpy as np
+
+from edgeq.formats import CODE_RULE, DEFAULT_RULE
+from edgeq.mcu.ops import _scale
+from edgeq.mcu.ops._elementwise import plain_constant
+from edgeq.mcu.ops._strides import broadcast, join, padded
+from edgeq.mcu.ops._window import geometry, window
+from edgeq.mcu.select import PORTABLE, Call, Context, Variant
+from edgeq.mcu.step import Param
+from edgeq.mcu.storage import storage
+
+
+def _out_type(ctx: Context) -> str:
+    return storage(ctx.out.format).eq_type
+
+
+def _linear(ctx: Context) -> Call:
+    """Parameters of `eq_linear_scaled_t`."""
+    x, weight = ctx.ins[0], ctx.ins[1]
+    outputs, inputs = weight.shape
+    wide, params = _scale.matrix(ctx, fold=True)
+    kind, blob = _scale.weight_blob(ctx, _scale.weight_grid(ctx))
+    sizes = {"rows": x.size // inputs, "inputs": inputs, "outputs": outputs}
+    fixed = (*_scale.types(ctx), kind, _out_type(ctx), _scale.rule(ctx), str(wide).lower())
+    return Call(fixed, {**sizes, "weight": blob, **params}, (x.name,))
+
+
+def _conv(ctx: Context, sizes: dict[str, Param]) -> Call:
+    """Parameters of `eq_conv_scaled_t` or `eq_conv_depthwise_scaled_t`: weights across channels."""
+    x, weight = ctx.ins[0], ctx.ins[1]
+    # Beyond the border lies the number zero, so there the zero point cannot be in the bias.
+    fold = not any(ctx.node.ints("padding"))
+    wide, params = _scale.matrix(ctx, fold=fold)
+    kind, blob = _scale.weight_blob(ctx, np.moveaxis(_scale.weight_grid(ctx), 0, -1))
+    sizes = {**geometry(ctx, weight.shape[1:-1]), **sizes, "x_zero": 0 if fold else _scale.zero_of(x.format)}
+    fixed = (*_scale.types(ctx), kind, _out_type(ctx), _scale.rule(ctx), str(wide).lower())
+    return Call(fixed, {**sizes, "weight": blob, **params}, (x.name,))
+
+
+def _generic(ctx: Context) -> Call:
+    sizes = {"in_c": ctx.ins[0].shape[-1], "out_c": ctx.ins[1].shape[0], "groups": ctx.node.integer("groups")}
+    return _conv(ctx, dict(sizes))
+
+
+def _is_depthwise(ctx: Context) -> str | None:
+    channels, groups = ctx.ins[0].shape[-1], ctx.node.integer("groups")
+    if groups != channels or ctx.ins[1].shape[0] != groups:
+        return f"{groups} groups, {ctx.ins[1].shape[0]} filters for {channels} channels; it takes one for each"
+    return _scale.needs_multiplier(ctx)
+
+
+def _depthwise(ctx: Context) -> Call:
+    return _conv(ctx, {"channels": ctx.ins[0].shape[-1]})
+
+
+def _two_operands(ctx: Context) -> str | None:
+    if (reason := _scale.needs_multiplier(ctx)) is not None:
+        return reason
+    second = ctx.ins[1]
+    if second.format.kind not in ("fixed", "affine") or second.format.bits > 16:
+        return f"{second.name} is {second.format}; it reads integers of up to 16 bits"
+    if len(ctx.node.ints("multiplier")) > 1:
+        return "has a multiplier for each channel; it takes one"
+    return None
+
+
+def _elementwise(ctx: Context) -> Call:
+    """Parameters of `eq_elementwise_scaled_t`."""
+    ins, node = ctx.ins, ctx.node
+    shape, (a, b) = join(ctx.out.shape, *(broadcast(v.shape, ctx.out.shape) for v in ins))
+    own = ("a_multiplier", "b_multiplier", "a_shift", "b_shift")
+    params: dict[str, Param] = {
+        "rank": len(shape),
+        "shape": padded(shape),
+        "a_stride": padded(a),
+        "b_stride": padded(b),
+        "a_zero": _scale.zero_of(ins[0].format),
+        "b_zero": _scale.zero_of(ins[1].format),
+        "left": node.integer("left", -1),
+        **{key: node.integer(key, 0) for key in own},
+        **_scale.scale_params(ctx),
+        "a": plain_constant(ctx, ins[0], "a"),
+        "b": plain_constant(ctx, ins[1], "b"),
+    }
+    types = (*_scale.types(ctx, constants=True), _out_type(ctx))
+    return Call((*types, _scale.rule(ctx)), params, tuple(v.name for v in ins if not v.constant))
+
+
+def _requantise(ctx: Context) -> Call:
+    """Parameters of `eq_requantise_scaled_t`."""
+    x = ctx.ins[0]
+    sizes = {"count": x.size, "channels": x.shape[-1] if x.shape else 1, "x_zero": _scale.zero_of(x.format)}
+    return Call(
+        (*_scale.types(ctx), _out_type(ctx), _scale.rule(ctx)), {**sizes, **_scale.scale_params(ctx)}, (x.name,)
+    )
+
+
+def _clips(ctx: Context) -> str | None:
+    """A requantise without a multiplier keeps its scale, and so is a clip of numbers."""
+    wide = [v for v in (ctx.ins[0], ctx.out) if v.format.bits > 16]
+    return f"{wide[0].name} is {wide[0].format}; it reads and writes up to 16 bits" if wide else None
+
+
+def _clip(ctx: Context) -> Call:
+    """`eq_requantise_scaled_t` with a multiplier of one."""
+    x = ctx.ins[0]
+    sizes = {"count": x.size, "channels": 1, "x_zero": _scale.zero_of(x.format)}
+    params = _scale.scale_params(ctx, multiplier=(1,), shift=(0,))
+    return Call((*_scale.types(ctx), _out_type(ctx), "EQ_FLOOR"), {**sizes, **params}, (x.name,))
+
+
+def _pools(ctx: Context) -> str | None:
+    rule = ctx.node.text("rounding", DEFAULT_RULE)
+    if rule not in (CODE_RULE, "half_up"):
+        return f"rounds {rule}; it has half_up and {CODE_RULE}"
+    if 2 * prod(ctx.node.ints("kernel")) << (ctx.ins[0].format.bits + 1) >= 1 << 31:
+        return "its sums need more than 32 bits"
+    return None
+
+
+def _average_pool(ctx: Context) -> Call:
+    """Parameters of `eq_average_pool_scaled_t`."""
+    x, node = ctx.ins[0], ctx.node
+    lo, hi = _scale.code_bounds(ctx)
+    params: dict[str, Param] = {
+        **window(ctx),
+        "x_zero": _scale.zero_of(x.format),
+        "y_zero": _scale.zero_of(ctx.out.format),
+        "divisor": prod(node.ints("kernel")) if node.integer("include_pad") else 0,
+        "lo": lo,
+        "hi": hi,
+    }
+    away = str(node.text("rounding", DEFAULT_RULE) == CODE_RULE).lower()
+    return Call((*_scale.types(ctx), _out_type(ctx), away), params, (x.name,))
+
+
+def _portable(
+    kernel: str, gain: str, supports: Callable[[Context], str | None], call: Callable[[Context], Call]
+) -> Variant:
+    return Variant(PORTABLE, kernel, gain, supports, call)
+
+
+_ONE = "one element at a time"
+
+#: operator -> its kernels for scales that are no power of two, best first
+SCALED: dict[str, Sequence[Variant]] = {
+    "add": (_portable("add_scaled", _ONE, _two_operands, _elementwise),),
+    "average_pool": (_portable("average_pool_scaled", "one channel at a time", _pools, _average_pool),),
+    "conv": (
+        _portable("conv_depthwise_scaled", "one channel at a time", _is_depthwise, _depthwise),
+        _portable("conv_scaled", "four output channels share each input", _scale.needs_multiplier, _generic),
+    ),
+    "linear": (_portable("linear_scaled", "four outputs at a time", _scale.needs_multiplier, _linear),),
+    "mul": (_portable("mul_scaled", _ONE, _two_operands, _elementwise),),
+    "requantise": (
+        _portable("requantise_scaled", _ONE, _scale.needs_multiplier, _requantise),
+        _portable("requantise_scaled", _ONE, _clips, _clip),
+    ),
+    "sub": (_portable("sub_scaled", _ONE, _two_operands, _elementwise),),
+}
