@@ -1,0 +1,95 @@
+"""The numbers that TensorFlow Lite derives from scales when a model is loaded: multipliers, bounds, exponentials.
+
+Sources: the reference kernels of TensorFlow Lite Micro (kernels/internal/quantization_util, kernel_util, softmax) and
+gemmlowp's fixed-point functions, restated. float32 steps are float32 here too: a multiplier that differs in its last
+bit is another network.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from edgeq.formats.dyadic import FIRST_SHIFT
+
+_INT32_MAX = (1 << 31) - 1
+#: bits before the point of the exponential's argument
+_EXP_INTEGER_BITS = 5
+
+
+def dyadic(real: float) -> tuple[int, int]:
+    """multiplier and shift of our output stage for a real factor: factor ~ multiplier / 2**shift."""
+    if real == 0.0:
+        return 0, FIRST_SHIFT
+    mantissa, exponent = math.frexp(real)
+    fixed = math.floor(mantissa * (1 << 31) + 0.5)
+    if fixed == 1 << 31:
+        fixed, exponent = fixed // 2, exponent + 1
+    if exponent < -FIRST_SHIFT:
+        return 0, FIRST_SHIFT
+    return fixed, FIRST_SHIFT - exponent
+
+
+def product_factors(x: float, weights: tuple[float, ...], out: float) -> list[float]:
+    """Factors from sums of products to the output, one for each scale of the weights, in float64."""
+    return [x * w / out for w in weights]
+
+
+def quantised(value: float, scale: float, zero: int) -> int:
+    """Code of a real number, without saturation, as activation bounds are made: float32, ties away from zero."""
+    units = float(np.float32(value) / np.float32(scale))
+    return zero + int(math.copysign(math.floor(abs(units) + 0.5), units))
+
+
+def _high_product(a: int, b: int) -> int:
+    """a * b / 2**31, rounded half up (SaturatingRoundingDoublingHighMul)."""
+    return (a * b + (1 << 30)) >> 31
+
+
+def _divide(x: int, times: int) -> int:
+    """x / 2**times, rounded half away from zero (RoundingDivideByPOT)."""
+    half = 1 << (times - 1)
+    return (x + half) >> times if x >= 0 else -((-x + half) >> times)
+
+
+def exp_negative(a: int, integer_bits: int = _EXP_INTEGER_BITS) -> int:
+    """exp(a) with 31 bits behind the point, for a <= 0 with 31 - integer_bits bits behind its own."""
+    if a == 0:
+        return _INT32_MAX
+    point = 31 - integer_bits
+    quarter = 1 << (point - 2)
+    part = (a & (quarter - 1)) - quarter
+    result = _exp_quarter(part << integer_bits)
+    rest = part - a
+    factors = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
+    for exponent, factor in zip(range(-2, 5), factors, strict=True):
+        if integer_bits > exponent and rest & (1 << (point + exponent)):
+            result = _high_product(result, factor)
+    if integer_bits > _EXP_INTEGER_BITS and a < -(1 << (36 - integer_bits)):
+        return 0
+    return result
+
+
+def _exp_quarter(a: int) -> int:
+    """exp(a) for -1/4 <= a < 0, both with 31 bits behind the point: a Taylor series around -1/8."""
+    eighth, third = 1895147668, 715827883
+    x = a + (1 << 28)
+    x2 = _high_product(x, x)
+    x3, x4 = _high_product(x2, x), _high_product(x2, x2)
+    inner = _divide(_high_product(_divide(x4, 2) + x3, third) + x2, 1)
+    return eighth + _high_product(eighth, x + inner)
+
+
+def softmax_table(scale: float, beta: float, distances: int) -> list[int]:
+    """exp(-d * scale * beta) with 31 bits behind the point, d = 0 …; its last entry stands for all that follow."""
+    real = min(beta * scale * (1 << (31 - _EXP_INTEGER_BITS)), float((1 << 31) - 1))
+    multiplier, shift = dyadic(real)
+    left = FIRST_SHIFT - shift
+    radius = math.floor(((1 << _EXP_INTEGER_BITS) - 1) * (1 << (31 - _EXP_INTEGER_BITS)) / (1 << left))
+    table: list[int] = []
+    for d in range(distances):
+        if d > radius:
+            return [*table, 0]
+        table.append(exp_negative(_high_product(-d << left, multiplier)))
+    return table
