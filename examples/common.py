@@ -86,7 +86,8 @@ def run(example: Example, args: argparse.Namespace) -> int:
     probe = data.test_x[:32] if data else torch.rand(8, *example.shape) * 2 - 1
     net = edgeq.export(prepared, probe[:2], name=example.name)
     if args.save and args.train:
-        torch.save(prepared.state_dict(), checkpoint(example))
+        state = {key: value.numpy() for key, value in prepared.state_dict().items()}
+        np.savez_compressed(checkpoint(example), **state)
         net.save(checkpoint(example).with_suffix(".edgeq"))
     if args.out:
         net.save(args.out)
@@ -103,13 +104,14 @@ def run(example: Example, args: argparse.Namespace) -> int:
 
 def checkpoint(example: Example) -> Path:
     """The file of the trained quantised network's state_dict."""
-    return CHECKPOINTS / f"{example.name}.pt"
+    return CHECKPOINTS / f"{example.name}.npz"
 
 
 def restored(example: Example) -> nn.Module:
     """The trained quantised network: the same preparation, then the saved state."""
     prepared = edgeq.prepare(example.network(), example.recipe)
-    prepared.load_state_dict(torch.load(checkpoint(example), weights_only=True))
+    with np.load(checkpoint(example)) as state:
+        prepared.load_state_dict({key: torch.from_numpy(state[key]) for key in state.files})
     return prepared.eval()
 
 
