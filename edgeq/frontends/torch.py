@@ -16,10 +16,11 @@ from edgeq.frontends import _torch_movement as movement
 from edgeq.frontends._tensors import Fixed, Layouts, Origin, Placed, channels_last, identity
 from edgeq.ir import Attr, Graph, GraphBuilder
 from edgeq.quant import operations as ops
+from edgeq.quant.batches import input_tensors
 from edgeq.quant.functions import Softmax, Table, current_format, exp_format
 from edgeq.quant.kinds import MOVEMENT, canonical, place_of
 from edgeq.quant.layers import BIAS_BITS, Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Linear, Output
-from edgeq.quant.preparation import input_tensors, is_prepared
+from edgeq.quant.preparation import is_prepared
 from edgeq.quant.quantizers import binary_point
 
 

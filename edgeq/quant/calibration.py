@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from edgeq.errors import InputError
+from edgeq.quant.batches import check_batch, input_tensors
 from edgeq.quant.binary_point import Observer
 from edgeq.quant.layers import Output
 from edgeq.quant.operations import Constant
-from edgeq.quant.preparation import check_batch, input_tensors, is_prepared
+from edgeq.quant.preparation import is_prepared
 from edgeq.quant.quantizers import binary_point, tensor_quant
 from edgeq.quant.recipe import STATISTICS
 

@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 
 from edgeq.errors import InputError, UnsupportedError
 from edgeq.quant import operations as ops
+from edgeq.quant.batches import checked_example, input_tensors
 from edgeq.quant.binary_point import BinaryPoint
 from edgeq.quant.fold import fold_batch_norm
 from edgeq.quant.functions import Softmax, Table
@@ -61,7 +62,7 @@ def prepare(model: nn.Module, recipe: Recipe | Mapping[str, Any] | None = None, 
     if isinstance(model, fx.GraphModule) and is_prepared(model):
         raise InputError("this module is prepared already; give prepare the float module")
     chosen = recipe if isinstance(recipe, Recipe) else Recipe.from_dict(recipe or {})
-    examples = () if example is None else _checked_example(example)
+    examples = () if example is None else checked_example(example)
     module = trace(model)
     _check_finite(model)
     simplify(module)
@@ -77,13 +78,6 @@ def is_prepared(module: nn.Module) -> bool:
     return isinstance(getattr(module, "recipe", None), Recipe)
 
 
-def input_tensors(prepared: nn.Module, x: Any) -> tuple[Tensor, ...]:
-    """One input or several, arrays or tensors, as tensors of the module's type on its device."""
-    items = tuple(x) if isinstance(x, (tuple, list)) else (x,)
-    like = next((p for p in prepared.parameters() if p.is_floating_point()), torch.zeros(()))
-    return tuple(as_tensor(item, f"input {index}").to(like.device, like.dtype) for index, item in enumerate(items))
-
-
 def quantisers(prepared: nn.Module) -> dict[str, BinaryPoint]:
     """Binary points by module name (`conv1.weight_quant`, `conv1.output_quant`, …), in order of the network."""
     found = {}
@@ -94,31 +88,6 @@ def quantisers(prepared: nn.Module) -> dict[str, BinaryPoint]:
                 if hasattr(module, key):
                     found[prefix + key] = binary_point(getattr(module, key))
     return found
-
-
-def _checked_example(example: Any) -> tuple[Tensor, ...]:
-    """The example as a tuple of tensors; InputError for what no network can be tried out with."""
-    items = example if isinstance(example, (tuple, list)) else (example,)
-    tensors = tuple(as_tensor(item, f"example {index}") for index, item in enumerate(items))
-    for index, tensor in enumerate(tensors):
-        check_batch(tensor, f"example {index}")
-    return tensors
-
-
-def as_tensor(x: Any, place: str) -> Tensor:
-    """An array or tensor as tensor; InputError for anything else."""
-    try:
-        return torch.as_tensor(x)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{place}: {error}; give a tensor, or a tuple with one for each input") from error
-
-
-def check_batch(x: Tensor, place: str) -> None:
-    """InputError for a batch without numbers or with NaN or infinity: no binary point follows from it."""
-    if x.numel() == 0:
-        raise InputError(f"{place}: is empty, of shape {tuple(x.shape)}; give at least one sample")
-    if x.is_floating_point() and not torch.isfinite(x).all():
-        raise InputError(f"{place}: holds NaN or infinity; remove them from the data")
 
 
 def _check_finite(model: nn.Module) -> None:
@@ -272,7 +241,7 @@ class _Preparer:
         number, signed = split_sign(self.recipe.input or widened(self.recipe.activations))
         index = [n for n in self.graph.nodes if n.op == "placeholder"].index(node)
         if signed is None:
-            signed = index >= len(self.examples) or bool(torch.as_tensor(self.examples[index]).min() < 0)
+            signed = index >= len(self.examples) or bool(self.examples[index].min() < 0)
         # Inputs are rounded where they enter, by one rule for every network.
         path = free_name(self.module, str(node.target))
         spec = self._spec(path, number, signed, "half_up", self.recipe.layer(path))

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from edgeq.ir import Graph, analyse, operator
+from edgeq.quant.batches import input_tensors
 from edgeq.quant.layers import FLOAT32_EXACT
-from edgeq.quant.preparation import input_tensors
 
 
 def reference_trace(prepared: nn.Module, x: Any) -> dict[str, npt.NDArray[np.float64]]:
