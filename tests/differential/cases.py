@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edgeq.ir import Graph
 from edgeq.verify.data import random_inputs as border_inputs
 from edgeq.verify.random_graphs import random_graph, random_inputs
+from tests.differential.networks import ordinary_network
 
 #: value name -> codes, batch first
 Trace = Mapping[str, npt.NDArray[Any]]
@@ -21,12 +22,13 @@ _KINDS = ("fixed", "mixed", "minifloat")
 
 @dataclass(frozen=True)
 class Case:
-    """A graph, whose name is a C identifier of its own, and input codes; `seed` and `nodes` make it again."""
+    """A graph, whose name is a C identifier of its own, and input codes; `maker(seed, nodes)` makes it again."""
 
     graph: Graph
     inputs: Trace
     seed: int | None = None
     nodes: int = 0
+    maker: Callable[[int, int], Case] | None = None
 
     @property
     def samples(self) -> int:
@@ -35,7 +37,7 @@ class Case:
     @property
     def label(self) -> str:
         """How to make it again."""
-        return self.graph.name if self.seed is None else f"random_case({self.seed}, {self.nodes})"
+        return self.graph.name if self.maker is None else f"{self.maker.__name__}({self.seed}, {self.nodes})"
 
 
 def random_case(seed: int, nodes: int | None = None) -> Case:
@@ -46,7 +48,15 @@ def random_case(seed: int, nodes: int | None = None) -> Case:
     most = nodes if nodes is not None else 20 if seed % 5 == 0 else 12
     graph = random_graph(np.random.default_rng(seed), max_nodes=most, formats=_KINDS[seed % 3])  # type: ignore[arg-type]
     inputs = random_inputs(graph, np.random.default_rng(seed + 1), SAMPLES)
-    return Case(replace(graph, name=f"g{seed}"), inputs, seed, most)
+    return Case(replace(graph, name=f"g{seed}"), inputs, seed, most, random_case)
+
+
+def network_case(seed: int, nodes: int | None = None) -> Case:
+    """The ordinary network of a seed, of 2 to 9 nodes; shrinks as random graphs do."""
+    rng = np.random.default_rng(seed)
+    most = int(rng.integers(2, 10))
+    graph = ordinary_network(rng, most if nodes is None else nodes, f"n{seed}")
+    return Case(graph, border_inputs(graph, SAMPLES, seed), seed, len(graph.nodes), network_case)
 
 
 def made_case(graph: Graph, inputs: Trace | None = None, samples: int = 16) -> Case:

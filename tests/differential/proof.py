@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -14,7 +14,7 @@ from pathlib import Path
 from edgeq.emulator import reference
 from edgeq.errors import EdgeqError
 from edgeq.verify import compare_traces
-from tests.differential.cases import Case, Trace, random_case
+from tests.differential.cases import Case, Trace
 from tests.differential.executors import Executor, telling
 
 #: cases that are compiled into one program
@@ -65,10 +65,14 @@ def run_task(task: Task) -> list[Row]:
     return [_compared(executor, task.cases, golden) for executor in task.executors]
 
 
-def prove(work: Sequence[Task], jobs: int = 2) -> list[Row]:
-    """Compare all batches; one row for each executor, in the order of their first batch."""
+def prove(work: Sequence[Task], jobs: int = 2, progress: Callable[[], None] = lambda: None) -> list[Row]:
+    """Compare all batches; one row for each executor, in the order of their first batch.
+
+    jobs: processes; progress: called after each batch.
+    """
     rows: dict[str, Row] = {}
     for found in _mapped(work, jobs):
+        progress()
         for row in found:
             rows.setdefault(row.executor, Row(row.executor)).add(row)
     return list(rows.values())
@@ -132,10 +136,10 @@ def _told(executor: Executor, case: Case, reason: str) -> str:
 
 def shrunk(case: Case, executor: Executor) -> Case:
     """The shortest beginning of a random graph that still fails."""
-    if case.seed is None:
+    if case.maker is None or case.seed is None:
         return case
     for nodes in range(1, case.nodes + 1):
-        smaller = random_case(case.seed, nodes)
+        smaller = case.maker(case.seed, nodes)
         if _compared(executor, [smaller], [reference(smaller.graph, smaller.inputs)]).failures:
             return smaller
     return case

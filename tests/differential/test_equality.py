@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.differential.aimed import aimed_cases
-from tests.differential.cases import Case, random_case
+from tests.differential.cases import Case, network_case, random_case
 from tests.differential.executors import (
     Executor,
     board_executors,
@@ -39,13 +39,16 @@ def everywhere(cases: Sequence[Case], executors: Sequence[Executor], batch: int 
 
 
 def test_python_executions() -> None:
-    """Fast emulator, saved file and simulated plan on 300 random graphs and all aimed ones."""
-    everywhere([*(random_case(seed) for seed in range(300)), *aimed_cases()], python_executors())
+    """Fast emulator, saved file and simulated plan on 300 random graphs, 100 ordinary networks and all aimed graphs."""
+    everywhere(
+        [*(random_case(seed) for seed in range(300)), *map(network_case, range(100)), *aimed_cases()],
+        python_executors(),
+    )
 
 
 @pytest.mark.skipif(not sanitized_host(), reason="needs gcc or clang")
 def test_random_graphs_in_host_c_under_the_sanitizers() -> None:
-    everywhere([random_case(seed) for seed in range(40)], sanitized_host(), 20)
+    everywhere([*map(random_case, range(36)), *map(network_case, range(12))], sanitized_host(), 24)
 
 
 @pytest.mark.skipif(not plain_host(), reason="needs gcc or clang")
@@ -58,14 +61,15 @@ def test_aimed_graphs_in_host_c() -> None:
 def test_a_few_graphs_on_an_emulated_m4() -> None:
     """Every runner, with the compiler that is fastest here (zig where there are two)."""
     found = {executor.runner: executor for executor in board_executors(("cortex-m4",))}  # type: ignore[attr-defined]
-    everywhere([random_case(seed) for seed in range(100, 108)], list(found.values()))
+    everywhere([*map(random_case, range(100, 104)), *map(network_case, range(100, 112))], list(found.values()), 8)
 
 
 @pytest.mark.heavy
 @pytest.mark.skipif(not sanitized_host(), reason="needs gcc or clang")
 def test_thousands_of_graphs_in_host_c() -> None:
     """2,000 graphs under the sanitizers, 500 of them by each plain compiler too, all in Python too."""
-    cases = [random_case(seed) for seed in range(1000, 3000)]
+    cases = [*map(random_case, range(1000, 2600)), *map(network_case, range(1000, 1400))]
+    cases = [cases[i * 7 % 2000] for i in range(2000)]  # both kinds among the first 500
     work = [*tasks(cases, [*python_executors(), *sanitized_host()]), *tasks(cases[:500], plain_host())]
     expected = {executor.name: 2000 for executor in (*python_executors(), *sanitized_host())}
     check(work, {**expected, **{executor.name: 500 for executor in plain_host()}})
@@ -85,8 +89,9 @@ def test_hundreds_of_graphs_on_emulated_boards() -> None:
     expected = {}
     for index, executor in enumerate(board_executors(optimize=LEVELS)):
         first = 10_000 + 100 * index
-        work += tasks([random_case(seed) for seed in range(first, first + 20)], [executor], 10)
-        expected[executor.name] = 20
+        cases = [*map(random_case, range(first, first + 12)), *map(network_case, range(first, first + 12))]
+        work += tasks(cases, [executor], 12)
+        expected[executor.name] = 24
     check(work, expected)
 
 
