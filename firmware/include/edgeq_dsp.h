@@ -216,9 +216,54 @@ enum { EQ_SAT_S8, EQ_SAT_U8, EQ_SAT_U7 };
 /* Shift by up to 255: beyond 31 only the sign is left. */
 EQ_INLINE int32_t eq_dsp_asr(int32_t v, uint32_t s) { return eq_asr32(v, (int32_t)(s > 31u ? 31u : s)); }
 
+#if EQ_DSP_ASM && !defined(__clang__)
+/* GCC moves the bounds into registers before it looks for saturations; clang finds them in the C below. */
+EQ_INLINE int32_t eq_saturate(int32_t v, int32_t sat)
+{
+    int32_t r;
+    if (sat == EQ_SAT_S8) {
+        __asm__("ssat %0, #8, %1" : "=r"(r) : "r"(v));
+    } else if (sat == EQ_SAT_U8) {
+        __asm__("usat %0, #8, %1" : "=r"(r) : "r"(v));
+    } else {
+        __asm__("usat %0, #7, %1" : "=r"(r) : "r"(v));
+    }
+    return r;
+}
+
+/* v / 2^shift, 0 <= shift <= 31, rounded down and saturated: one instruction where the shift is known. */
+EQ_INLINE int32_t eq_saturate_asr(int32_t v, int32_t shift, int32_t sat)
+{
+    int32_t r;
+    if (!__builtin_constant_p(shift) || shift == 0) {
+        r = eq_saturate(eq_asr32(v, shift), sat);
+    } else if (sat == EQ_SAT_S8) {
+        __asm__("ssat %0, #8, %1, asr %2" : "=r"(r) : "r"(v), "I"(shift));
+    } else if (sat == EQ_SAT_U8) {
+        __asm__("usat %0, #8, %1, asr %2" : "=r"(r) : "r"(v), "I"(shift));
+    } else {
+        __asm__("usat %0, #7, %1, asr %2" : "=r"(r) : "r"(v), "I"(shift));
+    }
+    return r;
+}
+#else
 EQ_INLINE int32_t eq_saturate(int32_t v, int32_t sat)
 {
     return eq_clamp32(v, sat == EQ_SAT_S8 ? -128 : 0, sat == EQ_SAT_U8 ? 255 : 127);
+}
+
+/* v / 2^shift, 0 <= shift <= 31, rounded down and saturated. */
+EQ_INLINE int32_t eq_saturate_asr(int32_t v, int32_t shift, int32_t sat)
+{
+    return eq_saturate(eq_asr32(v, shift), sat);
+}
+#endif
+
+/* The code of a sum: / 2^shift, or, if `divide`, * 2^shift / divisor; rounded by `rule`, saturated. */
+EQ_INLINE uint8_t eq_dsp_mean_code(int32_t sum, int32_t shift, int32_t divisor, bool divide, int32_t rule, int32_t sat)
+{
+    const int32_t v = divide ? eq_ratio32(eq_shl32(sum, shift), divisor, rule) : eq_round32(sum, shift, rule);
+    return (uint8_t)eq_saturate(v, sat);
 }
 
 /* Clamp n saturated codes to lo..hi, which hold zero. */

@@ -15,7 +15,7 @@ typedef struct {
 /* lanes: an element of a and one of b */
 EQ_INLINE uint8_t eq_add_dsp_one(uint32_t lanes, uint32_t factors, int32_t start, int32_t shift, int32_t sat)
 {
-    return (uint8_t)eq_saturate(eq_asr32(eq_smlad(lanes, factors, start), shift), sat);
+    return (uint8_t)eq_saturate_asr(eq_smlad(lanes, factors, start), shift, sat);
 }
 
 /* as, bs: whether codes are signed; shift: of the sum to y; sat, clamp: see edgeq_dsp.h. y may lie over an operand. */

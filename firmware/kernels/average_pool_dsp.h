@@ -13,62 +13,77 @@ typedef struct {
     int32_t divisor;      /* of the whole window, alignment included; 0: `unit` for each element that is seen */
     int32_t unit;
     int32_t start;        /* rounding constant, where it is folded */
-    int32_t lo, hi;       /* bounds on the grid of y */
+    int32_t lo, hi;       /* bounds of a code, where saturation does not make them */
 } eq_average_pool_dsp_t;
 
-EQ_INLINE void eq_average_pool_dsp_put(const eq_average_pool_dsp_t *p, void *y, int32_t i, int32_t sum,
-                                       int32_t divisor, bool divide, eq_type yt, int32_t rule)
+/* What one output pixel needs of the parameters. */
+typedef struct {
+    int32_t rows, columns; /* elements of the window that are seen */
+    int32_t divisor, shift, start;
+} eq_average_pool_dsp_window;
+
+EQ_INLINE uint8_t eq_average_pool_dsp_code(eq_average_pool_dsp_window v, int32_t sum, bool divide, int32_t rule,
+                                           int32_t sat)
 {
-    const eq_acc a = eq_acc_of(p->start + sum, false);
-    if (divide) {
-        eq_put_ratio(y, i, a, p->shift, divisor, p->lo, p->hi, yt, rule, false);
-    } else {
-        eq_put(y, i, a, p->shift, p->lo, p->hi, yt, rule, false);
-    }
+    return eq_dsp_mean_code(v.start + sum, v.shift, v.divisor, divide, rule, sat);
 }
 
-/* One output pixel: `rows` by `columns` elements of each channel, the first of them at x. */
-EQ_INLINE void eq_average_pool_dsp_pixel(const eq_average_pool_dsp_t *p, const uint8_t *x, int32_t rows,
-                                         int32_t columns, void *y, int32_t yi, bool xs, bool divide, eq_type yt,
-                                         int32_t rule)
+/* Four channels of a window whose rows lie `row` bytes apart and columns `column`; one channel. */
+EQ_INLINE void eq_average_pool_dsp_four(eq_average_pool_dsp_window v, const uint8_t *x, int32_t row, int32_t column,
+                                        uint8_t *y, bool xs, bool divide, int32_t rule, int32_t sat)
 {
-    const int32_t channels = p->channels, row = p->in_w * channels;
-    const int32_t divisor = p->divisor != 0 ? p->divisor : p->unit * (rows * columns);
-    int32_t c = 0;
-    for (; c + 4 <= channels; c += 4) {
-        eq_dsp_sums sums = {0, 0};
-        for (int32_t ky = 0; ky < rows; ky++) {
-            eq_dsp_sum_run(&sums, x + ky * row + c, channels, columns, xs);
-        }
-        for (int32_t k = 0; k < 4; k++) {
-            eq_average_pool_dsp_put(p, y, yi + c + k, eq_dsp_sum_of(&sums, k, xs), divisor, divide, yt, rule);
+    eq_dsp_sums sums = {0, 0};
+    for (int32_t ky = v.rows; ky > 0; ky--, x += row - v.columns * column) {
+        for (int32_t kx = v.columns; kx > 0; kx--, x += column) {
+            eq_dsp_sum_word(&sums, eq_word(x), xs);
         }
     }
-    for (; c < channels; c++) {
-        int32_t sum = 0;
-        for (int32_t ky = 0; ky < rows; ky++) {
-            for (int32_t kx = 0; kx < columns; kx++) {
-                sum += eq_load(x, ky * row + kx * channels + c, xs ? EQ_S(8) : EQ_U(8));
-            }
-        }
-        eq_average_pool_dsp_put(p, y, yi + c, sum, divisor, divide, yt, rule);
-    }
+    y[0] = eq_average_pool_dsp_code(v, eq_dsp_sum_of(&sums, 0, xs), divide, rule, sat);
+    y[1] = eq_average_pool_dsp_code(v, eq_dsp_sum_of(&sums, 1, xs), divide, rule, sat);
+    y[2] = eq_average_pool_dsp_code(v, eq_dsp_sum_of(&sums, 2, xs), divide, rule, sat);
+    y[3] = eq_average_pool_dsp_code(v, eq_dsp_sum_of(&sums, 3, xs), divide, rule, sat);
 }
 
-/* xs: whether codes of x are signed; divide: false where every divisor is one power of two, then part of `shift`. */
+EQ_INLINE void eq_average_pool_dsp_one(eq_average_pool_dsp_window v, const uint8_t *x, int32_t row, int32_t column,
+                                       uint8_t *y, bool xs, bool divide, int32_t rule, int32_t sat)
+{
+    int32_t sum = 0;
+    for (int32_t ky = 0; ky < v.rows; ky++) {
+        for (int32_t kx = 0; kx < v.columns; kx++) {
+            sum += eq_load(x, ky * row + kx * column, xs ? EQ_S(8) : EQ_U(8));
+        }
+    }
+    *y = eq_average_pool_dsp_code(v, sum, divide, rule, sat);
+}
+
+/* xs: whether codes of x are signed; divide: false where every divisor is one power of two, then part of `shift`;
+ * sat, clamp: see edgeq_dsp.h. */
 EQ_KERNEL void eq_average_pool_dsp(const eq_average_pool_dsp_t *p, const void *const x[], void *y, bool xs, bool divide,
-                                   eq_type yt, int32_t rule)
+                                   int32_t rule, int32_t sat, bool clamp)
 {
     const uint8_t *from = x[0];
+    const int32_t channels = p->channels, row = p->in_w * channels;
+    eq_average_pool_dsp_window v = {0, 0, p->divisor, p->shift, p->start};
+    uint8_t *to = y;
     for (int32_t oy = 0; oy < p->out_h; oy++) {
-        const int32_t iy = oy * p->stride_h - p->pad_h;
-        const int32_t ky = eq_first_tap(iy, 1), rows = eq_end_tap(iy, p->in_h, p->kernel_h, 1) - ky;
-        for (int32_t ox = 0; ox < p->out_w; ox++) {
-            const int32_t ix = ox * p->stride_w - p->pad_w;
-            const int32_t kx = eq_first_tap(ix, 1), columns = eq_end_tap(ix, p->in_w, p->kernel_w, 1) - kx;
-            const int32_t at = ((iy + ky) * p->in_w + ix + kx) * p->channels, yi = (oy * p->out_w + ox) * p->channels;
-            eq_average_pool_dsp_pixel(p, from + at, rows, columns, y, yi, xs, divide, yt, rule);
+        const int32_t iy = oy * p->stride_h - p->pad_h, ky = eq_first_tap(iy, 1);
+        v.rows = eq_end_tap(iy, p->in_h, p->kernel_h, 1) - ky;
+        for (int32_t ox = 0; ox < p->out_w; ox++, to += channels) {
+            const int32_t ix = ox * p->stride_w - p->pad_w, kx = eq_first_tap(ix, 1);
+            v.columns = eq_end_tap(ix, p->in_w, p->kernel_w, 1) - kx;
+            v.divisor = p->divisor != 0 ? p->divisor : p->unit * (v.rows * v.columns);
+            const uint8_t *at = from + (iy + ky) * row + (ix + kx) * channels;
+            int32_t c = 0;
+            for (; c + 4 <= channels; c += 4) {
+                eq_average_pool_dsp_four(v, at + c, row, channels, to + c, xs, divide, rule, sat);
+            }
+            for (; c < channels; c++) {
+                eq_average_pool_dsp_one(v, at + c, row, channels, to + c, xs, divide, rule, sat);
+            }
         }
+    }
+    if (clamp) {
+        eq_dsp_clamp(y, p->out_h * p->out_w * channels, p->lo, p->hi, sat);
     }
 }
 

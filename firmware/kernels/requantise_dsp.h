@@ -22,14 +22,14 @@ EQ_KERNEL void eq_requantise_dsp(const eq_requantise_dsp_t *p, const void *const
     int32_t n = p->count;
     for (; n >= 4; n -= 4, from += 4, to += 4) {
         const uint32_t v = eq_word(from), even = eq_even(v, xs), odd = eq_odd(v, xs);
-        to[0] = (uint8_t)eq_saturate(eq_asr32(eq_smlad(even, low, start), shift), sat);
-        to[1] = (uint8_t)eq_saturate(eq_asr32(eq_smlad(odd, low, start), shift), sat);
-        to[2] = (uint8_t)eq_saturate(eq_asr32(eq_smlad(even, high, start), shift), sat);
-        to[3] = (uint8_t)eq_saturate(eq_asr32(eq_smlad(odd, high, start), shift), sat);
+        to[0] = (uint8_t)eq_saturate_asr(eq_smlad(even, low, start), shift, sat);
+        to[1] = (uint8_t)eq_saturate_asr(eq_smlad(odd, low, start), shift, sat);
+        to[2] = (uint8_t)eq_saturate_asr(eq_smlad(even, high, start), shift, sat);
+        to[3] = (uint8_t)eq_saturate_asr(eq_smlad(odd, high, start), shift, sat);
     }
     for (; n > 0; n--, from++, to++) {
         const uint32_t lane = eq_even(*from, xs);
-        *to = (uint8_t)eq_saturate(eq_asr32(eq_smlad(lane, low, start), shift), sat);
+        *to = (uint8_t)eq_saturate_asr(eq_smlad(lane, low, start), shift, sat);
     }
     if (clamp) {
         eq_dsp_clamp(y, p->count, p->lo, p->hi, sat);

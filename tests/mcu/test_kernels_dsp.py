@@ -31,8 +31,8 @@ ARGUMENTS = {
     "linear_dsp": {0: BOOL, 1: BOOL, 2: SATURATIONS, 3: BOOL},
     "add_dsp": {0: BOOL, 1: BOOL, 2: ("0", "1", "3"), 3: SATURATIONS, 4: BOOL},
     "requantise_dsp": {0: BOOL, 1: ("0", "1", "5"), 2: SATURATIONS, 3: BOOL},
-    "mean_dsp": {0: BOOL, 1: BOOL, 3: ROUNDING},
-    "average_pool_dsp": {0: BOOL, 1: BOOL, 3: ROUNDING},
+    "mean_dsp": {0: BOOL, 1: BOOL, 2: ROUNDING, 3: SATURATIONS, 4: BOOL},
+    "average_pool_dsp": {0: BOOL, 1: BOOL, 2: ROUNDING, 3: SATURATIONS, 4: BOOL},
     "max_pool_dsp": {0: BOOL},
 }
 

@@ -12,7 +12,7 @@ from edgeq.formats import FixedPoint, Format
 from edgeq.ir.ops._matrix import aligned_bias
 from edgeq.mcu.ops._matrix import matrix_stage
 from edgeq.mcu.ops._names import identifier
-from edgeq.mcu.ops._stage import Stage
+from edgeq.mcu.ops._stage import RatioStage, Stage
 from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import Call, Context
 from edgeq.mcu.step import Blob, Param
@@ -63,7 +63,7 @@ def bytes_by_bytes(ctx: Context) -> str | None:
     return plain_stage(ctx, matrix_stage(ctx))
 
 
-def saturation(made: Stage) -> tuple[str, str]:
+def saturation(made: Stage | RatioStage) -> tuple[str, str]:
     """The fixed arguments sat and clamp of an output stage."""
     ranges = {"EQ_SAT_S8": (-128, 127), "EQ_SAT_U8": (0, 255), "EQ_SAT_U7": (0, 127)}
     sat = "EQ_SAT_S8" if made.lo < 0 else "EQ_SAT_U7" if made.hi <= 127 else "EQ_SAT_U8"

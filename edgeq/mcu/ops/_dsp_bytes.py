@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import prod
 
-from edgeq.formats import FixedPoint
 from edgeq.ir.operator import frac_of
 from edgeq.mcu.ops._dsp import has_dsp, is_byte, plain_stage, saturation
 from edgeq.mcu.ops._elementwise import plain_constant
@@ -101,9 +100,13 @@ def requantise(ctx: Context) -> Call:
 def _mean_reason(ctx: Context, made: RatioStage, terms: int) -> str | None:
     if terms > MOST_TERMS:
         return f"{terms} terms; a lane holds the sum of {MOST_TERMS}"
-    if not isinstance(ctx.out.format, FixedPoint):
-        return f"output {ctx.out.format}; it writes fixed point"
-    return f"the sum needs {ctx.accumulator.bits} bits; it has 32" if made.fixed[2] == "true" else None
+    if not is_byte(ctx.out.format):
+        return f"output {ctx.out.format}; it writes fixed point of up to 8 bits"
+    if made.fixed[2] == "true":
+        return f"the sum needs {ctx.accumulator.bits} bits; it has 32"
+    if "EQ_LEFT" in made.fixed[1]:
+        return "the output is finer than the sum; it shifts to the right only"
+    return None if made.lo <= 0 <= made.hi else f"bounds {made.lo}..{made.hi} without zero"
 
 
 def _mean_params(made: RatioStage) -> dict[str, Param]:
@@ -129,7 +132,7 @@ def mean(ctx: Context) -> Call:
     """Parameters of `eq_mean_dsp_t`."""
     made, terms = _mean(ctx)
     params: dict[str, Param] = {"terms": terms, "count": ctx.out.size, **_mean_params(made)}
-    return Call((_signed(ctx, 0), made.divide, *made.fixed[:2]), params, (ctx.ins[0].name,))
+    return Call((_signed(ctx, 0), made.divide, made.fixed[1], *saturation(made)), params, (ctx.ins[0].name,))
 
 
 def _pool(ctx: Context) -> tuple[RatioStage, int, bool]:
@@ -149,7 +152,7 @@ def average_pool(ctx: Context) -> Call:
     params: dict[str, Param] = {**window(ctx), **_mean_params(made), "unit": made.unit}
     if varies:
         params["divisor"] = 0
-    return Call((_signed(ctx, 0), made.divide, *made.fixed[:2]), params, (ctx.ins[0].name,))
+    return Call((_signed(ctx, 0), made.divide, made.fixed[1], *saturation(made)), params, (ctx.ins[0].name,))
 
 
 def supports_max_pool(ctx: Context) -> str | None:
