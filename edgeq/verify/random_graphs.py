@@ -18,7 +18,7 @@ _STOP = 0.1
 _WEIGHTS = {"conv": 4, "linear": 2, "add": 2, "requantise": 2}
 
 #: operators of imported networks; a seed of all the others keeps its graph
-_ON_REQUEST = frozenset({"softmax_reciprocal"})
+ON_REQUEST = frozenset({"softmax_reciprocal"})
 
 
 def random_graph(rng: Rng, *, ops: Iterable[str] | None = None, max_nodes: int = 12, formats: Kind = "fixed") -> Graph:
@@ -28,7 +28,7 @@ def random_graph(rng: Rng, *, ops: Iterable[str] | None = None, max_nodes: int =
     max_nodes: most nodes; graphs with one node and more occur.
     formats:   "fixed", "minifloat" or "mixed" numbers.
     """
-    names = sorted(MAKERS.keys() - _ON_REQUEST if ops is None else set(ops))
+    names = sorted(MAKERS.keys() - ON_REQUEST if ops is None else set(ops))
     unknown = [n for n in names if n not in MAKERS]
     if unknown or not names or max_nodes < 1:
         raise InputError(f"random graph of operators {names}, max_nodes {max_nodes}: {unknown} are not operators")
