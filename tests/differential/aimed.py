@@ -35,6 +35,8 @@ def aimed(maker: Callable[[], Made]) -> Callable[[], Made]:
 
 def aimed_cases() -> list[Case]:
     """All of them; each graph has a name of its own, made of its maker's and a number."""
+    from tests.differential import aimed_kernels  # noqa: F401 (registers its makers)
+
     cases = []
     for name, maker in _MAKERS.items():
         for index, (graph, inputs) in enumerate(maker()):
