@@ -66,6 +66,6 @@ def test_what_is_no_model(tmp_path: Path) -> None:
         parse(b"\x00\x00\x00\x00TFL3" + bytes(8), "zeros")
     with pytest.raises(FileError, match="No such file"):
         load(tmp_path / "none.tflite")
+    (tmp_path / "folder.tflite").mkdir()
     with pytest.raises(FileError, match="is not a regular file"):
-        (tmp_path / "folder.tflite").mkdir()
         load(tmp_path / "folder.tflite")
