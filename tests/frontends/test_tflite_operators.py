@@ -122,15 +122,44 @@ def quantize(rng: Rng) -> bytes:
     return write("QUANTIZE", [x, Spec("y", shape, scales=scale(rng), zero=zero(rng))], 1)
 
 
+def relu(rng: Rng) -> bytes:
+    x = Spec("x", (1, 50), scales=scale(rng), zero=zero(rng))
+    return write("RELU", [x, Spec("y", (1, 50), scales=scale(rng), zero=zero(rng))], 1)
+
+
+def pad(rng: Rng) -> bytes:
+    shape = (1, *(int(n) for n in rng.integers(1, 6, 3)))
+    amounts = rng.integers(0, 3, (4, 2))
+    amounts[0] = 0
+    x = Spec("x", shape, scales=scale(rng), zero=zero(rng))
+    y = Spec("y", tuple(int(n) + int(p.sum()) for n, p in zip(shape, amounts, strict=True)), "i1", x.scales, x.zero)
+    return write("PAD", [x, Spec("p", (4, 2), "i4", data=amounts), y], 1, "PadOptions")
+
+
+def concatenation(rng: Rng) -> bytes:
+    shape, axis = [1, *(int(n) for n in rng.integers(1, 6, 3))], int(rng.integers(1, 4))
+    parts = [Spec(f"x{i}", (), scales=(0.5,), zero=7) for i in range(int(rng.integers(2, 4)))]
+    total = 0
+    for part in parts:
+        size = int(rng.integers(1, 5))
+        part.shape, total = tuple(size if i == axis else n for i, n in enumerate(shape)), total + size
+    y = Spec("y", tuple(total if i == axis else n for i, n in enumerate(shape)), scales=(0.5,), zero=7)
+    fields = {"Axis": axis - 4 if rng.integers(2) else axis}
+    return write("CONCATENATION", [*parts, y], len(parts), "ConcatenationOptions", **fields)
+
+
 MAKERS: dict[str, Callable[[Rng], bytes]] = {
     "ADD": two("ADD", "AddOptions"),
     "AVERAGE_POOL_2D": pool("AVERAGE_POOL_2D"),
+    "CONCATENATION": concatenation,
     "CONV_2D": lambda rng: conv(rng, False),
     "DEPTHWISE_CONV_2D": lambda rng: conv(rng, True),
     "FULLY_CONNECTED": fully_connected,
     "MAX_POOL_2D": pool("MAX_POOL_2D"),
     "MUL": two("MUL", "MulOptions"),
+    "PAD": pad,
     "QUANTIZE": quantize,
+    "RELU": relu,
     "SOFTMAX": softmax,
     "SUB": two("SUB", "SubOptions"),
 }
