@@ -46,58 +46,6 @@ EQ_INLINE eq_u32 *eq_dsp_expand1(eq_u32 *to, const uint8_t *x, int32_t n, bool i
     return eq_dsp_expand_rest(to, eq_dsp_rest(x, n), n, is_signed);
 }
 
-#if EQ_DSP_ASM
-/* Four bytes of each pixel: seven instructions for eight lanes. */
-#define EQ_DSP_EXPAND_(OP)         \
-    "ldr r5, [%1], #4\n\t"         \
-    "ldr r6, [%2], #4\n\t"         \
-    OP " r3, r5\n\t"               \
-    OP " r4, r6\n\t"               \
-    OP " r5, r5, ror #8\n\t"       \
-    OP " r6, r6, ror #8\n\t"       \
-    "stm %0!, {r3, r4, r5, r6}\n\t"
-/* n / 8 times eight bytes, then four if they are left. */
-#define EQ_DSP_EXPAND_FOURS_(OP)                                                                      \
-    if (n >= 8) {                                                                                     \
-        int32_t eights = n >> 3;                                                                      \
-        __asm__ volatile("1:\n\t" EQ_DSP_EXPAND_(OP) EQ_DSP_EXPAND_(OP) "subs %3, %3, #1\n\tbne 1b\n\t" \
-                         : "+r"(to), "+r"(a), "+r"(b), "+r"(eights)                                   \
-                         :                                                                            \
-                         : "r3", "r4", "r5", "r6", "cc", "memory");                                   \
-    }                                                                                                 \
-    if ((n & 4) != 0) {                                                                               \
-        __asm__ volatile(EQ_DSP_EXPAND_(OP)                                                           \
-                         : "+r"(to), "+r"(a), "+r"(b)                                                 \
-                         :                                                                            \
-                         : "r3", "r4", "r5", "r6", "memory");                                         \
-    }
-#else
-#define EQ_DSP_EXPAND_FOURS_(OP)                        \
-    for (int32_t i = n >> 2; i > 0; i--, a += 4, b += 4, to += 4) { \
-        const uint32_t u = eq_word(a), v = eq_word(b);  \
-        to[0] = eq_even(u, is_signed);                  \
-        to[1] = eq_even(v, is_signed);                  \
-        to[2] = eq_odd(u, is_signed);                   \
-        to[3] = eq_odd(v, is_signed);                   \
-    }
-#endif
-
-/* Runs of n bytes of both pixels. */
-EQ_INLINE eq_u32 *eq_dsp_expand2(eq_u32 *to, const uint8_t *a, const uint8_t *b, int32_t n, bool is_signed)
-{
-    if (is_signed) {
-        EQ_DSP_EXPAND_FOURS_("sxtb16")
-    } else {
-        EQ_DSP_EXPAND_FOURS_("uxtb16")
-    }
-    n &= 3;
-    if (n > 0) {
-        (void)eq_dsp_expand_rest(to + 1, eq_dsp_rest(b, n), n, is_signed);
-        to = eq_dsp_expand_rest(to, eq_dsp_rest(a, n), n, is_signed);
-    }
-    return to;
-}
-
 /* A run of n zeros of one pixel. */
 EQ_INLINE eq_u32 *eq_dsp_zeros1(eq_u32 *to, int32_t n)
 {
@@ -155,7 +103,8 @@ EQ_INLINE eq_u32 *eq_dsp_row1(eq_u32 *to, const uint8_t *row, int32_t from, int3
     return eq_dsp_expand_rest(to, eq_dsp_border_word(row, end, size, n % 4), n % 4, is_signed);
 }
 
-/* A plane of rows: `size` bytes each, `height` of them; a window of `rows` runs of `run` bytes on it. */
+/* A plane of rows: `size` bytes each, `height` of them; a window of `rows` runs of `run` bytes on it. The assembler
+ * below knows the places of the fields. */
 typedef struct {
     const uint8_t *x;
     int32_t size, height;
@@ -171,15 +120,105 @@ EQ_INLINE void eq_dsp_window1(const eq_dsp_plane *p, int32_t top, int32_t from, 
     }
 }
 
-/* The windows of two pixels that lie inside, from bytes `a` and `b` of the plane on. */
-EQ_INLINE void eq_dsp_window2(const eq_dsp_plane *p, int32_t a, int32_t b, eq_u32 *to, bool is_signed)
+#if EQ_DSP_ASM
+#define EQ_DSP_WINDOW_FOUR_(X) /* four bytes of each pixel: seven instructions for eight lanes */ \
+    "ldr r6, [r1], #4\n\t"                                                                        \
+    "ldr r7, [r2], #4\n\t"                                                                        \
+    X " r4, r6\n\t"                                                                               \
+    X " r5, r7\n\t"                                                                               \
+    X " r6, r6, ror #8\n\t"                                                                       \
+    X " r7, r7, ror #8\n\t"                                                                       \
+    "stm r0!, {r4-r7}\n\t"
+#define EQ_DSP_WINDOW_(name, X)                                                                                        \
+    EQ_SHARED void name(eq_u32 *units, const uint8_t *first, const uint8_t *second, const eq_dsp_plane *plane)         \
+    {                                                                                                                  \
+        register eq_u32 *to __asm__("r0") = units;                                                                     \
+        register const uint8_t *a __asm__("r1") = first;                                                               \
+        register const uint8_t *b __asm__("r2") = second;                                                              \
+        register const eq_dsp_plane *p __asm__("r3") = plane;                                                          \
+        __asm__ volatile(                                                                                              \
+            "push {r4-r11, lr}\n\t"                                                                                    \
+            "ldr lr, [r3, #4]\n\t"                                                                                     \
+            "ldrd r9, r10, [r3, #12]\n\t"                                                                              \
+            "sub lr, lr, r9\n\t"                                                                                       \
+            "asr r8, r9, #2\n\t"                                                                                       \
+            "and r9, r9, #3\n\t"                                                                                       \
+            "1:\n"                                                                                                     \
+            "tst r8, #1\n\t"                                                                                           \
+            "beq 2f\n\t"                                                                                               \
+            EQ_DSP_WINDOW_FOUR_(X)                                                                                     \
+            "2:\n"                                                                                                     \
+            "asrs r11, r8, #1\n\t"                                                                                     \
+            "beq 4f\n\t"                                                                                               \
+            "3:\n"                                                                                                     \
+            EQ_DSP_WINDOW_FOUR_(X) EQ_DSP_WINDOW_FOUR_(X)                                                              \
+            "subs r11, r11, #1\n\t"                                                                                    \
+            "bne 3b\n\t"                                                                                               \
+            "4:\n"                                                                                                     \
+            "cmp r9, #2\n\t"                                                                                           \
+            "blt 7f\n\t"                                                                                               \
+            "beq 5f\n\t"                                                                                               \
+            "ldrh r6, [r1], #2\n\t"                                                                                    \
+            "ldrh r7, [r2], #2\n\t"                                                                                    \
+            "ldrb r4, [r1], #1\n\t"                                                                                    \
+            "ldrb r5, [r2], #1\n\t"                                                                                    \
+            "orr r6, r6, r4, lsl #16\n\t"                                                                              \
+            "orr r7, r7, r5, lsl #16\n\t"                                                                              \
+            X " r4, r6\n\t"                                                                                            \
+            X " r5, r7\n\t"                                                                                            \
+            X " r6, r6, ror #8\n\t"                                                                                    \
+            X " r7, r7, ror #8\n\t"                                                                                    \
+            "stm r0!, {r4-r7}\n\t"                                                                                     \
+            "b 8f\n\t"                                                                                                 \
+            "5:\n"                                                                                                     \
+            "ldrh r6, [r1], #2\n\t"                                                                                    \
+            "ldrh r7, [r2], #2\n\t"                                                                                    \
+            "orr r6, r6, r6, lsl #8\n\t"                                                                               \
+            "orr r7, r7, r7, lsl #8\n\t"                                                                               \
+            "6:\n"                                                                                                     \
+            X " r4, r6\n\t"                                                                                            \
+            X " r5, r7\n\t"                                                                                            \
+            "stm r0!, {r4, r5}\n\t"                                                                                    \
+            "b 8f\n\t"                                                                                                 \
+            "7:\n"                                                                                                     \
+            "cmp r9, #0\n\t"                                                                                           \
+            "beq 8f\n\t"                                                                                               \
+            "ldrb r6, [r1], #1\n\t"                                                                                    \
+            "ldrb r7, [r2], #1\n\t"                                                                                    \
+            "b 6b\n\t"                                                                                                 \
+            "8:\n"                                                                                                     \
+            "add r1, r1, lr\n\t"                                                                                       \
+            "add r2, r2, lr\n\t"                                                                                       \
+            "subs r10, r10, #1\n\t"                                                                                    \
+            "bne 1b\n\t"                                                                                               \
+            "pop {r4-r11, lr}\n\t"                                                                                     \
+            : "+r"(to), "+r"(a), "+r"(b), "+r"(p)::"r12", "cc", "memory");                                             \
+    }
+
+/* The windows of two pixels that lie inside, from `first` and `second` on. */
+EQ_DSP_WINDOW_(eq_dsp_window2_s, "sxtb16")
+EQ_DSP_WINDOW_(eq_dsp_window2_u, "uxtb16")
+#else
+/* The windows of two pixels that lie inside, from `first` and `second` on: each in every second word. */
+EQ_INLINE void eq_dsp_window2(eq_u32 *units, const uint8_t *first, const uint8_t *second, const eq_dsp_plane *plane,
+                              bool is_signed)
 {
-    const uint8_t *first = p->x + a, *second = p->x + b;
-    const int32_t size = p->size, run = p->run;
-    for (int32_t i = p->rows; i > 0; i--, first += size, second += size) {
-        to = eq_dsp_expand2(to, first, second, run, is_signed);
+    for (int32_t i = 0; i < plane->rows; i++, first += plane->size, second += plane->size) {
+        (void)eq_dsp_expand1(units + 1, second, plane->run, is_signed);
+        units = eq_dsp_expand1(units, first, plane->run, is_signed);
     }
 }
+
+EQ_SHARED void eq_dsp_window2_s(eq_u32 *units, const uint8_t *first, const uint8_t *second, const eq_dsp_plane *plane)
+{
+    eq_dsp_window2(units, first, second, plane, true);
+}
+
+EQ_SHARED void eq_dsp_window2_u(eq_u32 *units, const uint8_t *first, const uint8_t *second, const eq_dsp_plane *plane)
+{
+    eq_dsp_window2(units, first, second, plane, false);
+}
+#endif
 
 EQ_SHARED void eq_dsp_window1_s(const eq_dsp_plane *p, int32_t top, int32_t from, eq_u32 *to)
 {
@@ -189,16 +228,6 @@ EQ_SHARED void eq_dsp_window1_s(const eq_dsp_plane *p, int32_t top, int32_t from
 EQ_SHARED void eq_dsp_window1_u(const eq_dsp_plane *p, int32_t top, int32_t from, eq_u32 *to)
 {
     eq_dsp_window1(p, top, from, to, false);
-}
-
-EQ_SHARED void eq_dsp_window2_s(const eq_dsp_plane *p, int32_t a, int32_t b, eq_u32 *to)
-{
-    eq_dsp_window2(p, a, b, to, true);
-}
-
-EQ_SHARED void eq_dsp_window2_u(const eq_dsp_plane *p, int32_t a, int32_t b, eq_u32 *to)
-{
-    eq_dsp_window2(p, a, b, to, false);
 }
 
 #endif

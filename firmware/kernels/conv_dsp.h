@@ -44,11 +44,12 @@ EQ_INLINE void eq_conv_dsp_gather(const eq_conv_dsp_t *p, const eq_dsp_plane *pl
 {
     const int32_t pixel = p->pixel;
     if (eq_conv_dsp_inside(p, a) && eq_conv_dsp_inside(p, b)) {
-        const int32_t first = a.iy * plane->size + a.ix * pixel, second = b.iy * plane->size + b.ix * pixel;
+        const uint8_t *first = plane->x + a.iy * plane->size + a.ix * pixel;
+        const uint8_t *second = plane->x + b.iy * plane->size + b.ix * pixel;
         if (xs) {
-            eq_dsp_window2_s(plane, first, second, to);
+            eq_dsp_window2_s(to, first, second, plane);
         } else {
-            eq_dsp_window2_u(plane, first, second, to);
+            eq_dsp_window2_u(to, first, second, plane);
         }
     } else if (xs) {
         eq_dsp_window1_s(plane, a.iy, a.ix * pixel, to);
