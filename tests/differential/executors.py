@@ -133,12 +133,15 @@ def telling(executor: Executor) -> Executor:
 
 
 def board_executors(boards: Iterable[str] = BOARDS, optimize: tuple[str, ...] = ("-O2",)) -> list[Executor]:
-    """Every board with every compiler in QEMU, and with the first compiler in unicorn, as far as they are here."""
+    """Every board with every compiler in QEMU, and with the last one in unicorn, as far as they are here.
+
+    The last one is zig: zig and unicorn are what is there where nothing but Python packages can be installed.
+    """
     found: list[Executor] = []
     for name in boards:
         board = load_board(name)
         for runner in available_runners(board):
             toolchains = available_toolchains(board)
-            for toolchain in toolchains if runner.name == "qemu" else toolchains[:1]:
+            for toolchain in toolchains if runner.name == "qemu" else toolchains[-1:]:
                 found.append(BoardC(name, toolchain.name, runner.name, optimize))
     return found
