@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -65,13 +66,18 @@ def run_task(task: Task) -> list[Row]:
     return [_compared(executor, task.cases, golden) for executor in task.executors]
 
 
-def prove(work: Sequence[Task], jobs: int = 2, progress: Callable[[], None] = lambda: None) -> list[Row]:
+def default_jobs() -> int:
+    """Processes of one test: two, but one where workers of pytest-xdist share the processors already."""
+    return 1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, os.cpu_count() or 1)
+
+
+def prove(work: Sequence[Task], jobs: int | None = None, progress: Callable[[], None] = lambda: None) -> list[Row]:
     """Compare all batches; one row for each executor, in the order of their first batch.
 
-    jobs: processes; progress: called after each batch.
+    jobs: processes (`default_jobs`); progress: called after each batch.
     """
     rows: dict[str, Row] = {}
-    for found in _mapped(work, jobs):
+    for found in _mapped(work, default_jobs() if jobs is None else jobs):
         progress()
         for row in found:
             rows.setdefault(row.executor, Row(row.executor)).add(row)

@@ -259,7 +259,7 @@ def equal_at_levels(cases: list, levels: Sequence[str]) -> None:  # type: ignore
     """Each level also with the other signedness of char, which no kernel may depend on."""
     flags = {level: (level, "-funsigned-char") if i % 2 else (level,) for i, level in enumerate(levels)}
     executors = [HostC(f"{cc} {level}", cc, flags[level]) for cc in HOST_COMPILERS for level in levels]
-    rows = prove(list(tasks(cases, executors)), 2)
+    rows = prove(list(tasks(cases, executors, 10)))
     assert [line for row in rows for line in row.failures] == []
     assert [row.graphs for row in rows] == [len(cases)] * len(executors)
 
@@ -270,6 +270,6 @@ def test_boards_agree_at_every_level(level: str) -> None:
     executors = [e for e in board_executors(("cortex-m4", "riscv32"), (level,)) if e.runner == "qemu"]  # type: ignore[attr-defined]
     if not executors:
         pytest.skip("needs a cross-compiler and QEMU")
-    rows = prove(list(tasks([random_case(seed) for seed in range(400, 410)], executors)), 2)
+    rows = prove(list(tasks([random_case(seed) for seed in range(400, 410)], executors)))
     assert [line for row in rows for line in row.failures] == []
     assert [row.graphs for row in rows] == [10] * len(executors)
