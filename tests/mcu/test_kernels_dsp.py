@@ -1,4 +1,4 @@
-"""Kernels for Cortex-M with DSP against the meaning of their operators, bit for bit, in C and as the core runs them."""
+"""Kernels for DSP and Helium against the meaning of their operators, bit for bit, in C and as cores run them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ BOOL = ("true", "false")
 SATURATIONS = ("EQ_SAT_S8", "EQ_SAT_U8", "EQ_SAT_U7")
 ROUNDING = ("EQ_FLOOR", "EQ_HALF_UP", "EQ_HALF_EVEN")
 #: kernels of an operator, where they are not one of its name
+KERNELS_MVE = {"conv": {"conv_mve"}, "linear": {"linear_mve", "conv_mve"}}
 KERNELS = {"depthwise": {"conv_depthwise_dsp"}, "linear": {"linear_dsp", "conv_dsp"}, "sub": {"add_dsp"}}
 #: kernel -> place of a fixed argument -> values that must occur
 ARGUMENTS = {
     "conv_dsp": {0: BOOL, 1: BOOL, 2: SATURATIONS, 3: BOOL},
     "conv_depthwise_dsp": {0: BOOL, 1: SATURATIONS, 2: BOOL},
+    "conv_mve": {0: BOOL, 1: SATURATIONS, 2: BOOL},
+    "linear_mve": {0: BOOL, 1: SATURATIONS, 2: BOOL},
     "linear_dsp": {0: BOOL, 1: BOOL, 2: SATURATIONS, 3: BOOL},
     "add_dsp": {0: BOOL, 1: BOOL, 2: ("0", "1", "3"), 3: SATURATIONS, 4: BOOL},
     "requantise_dsp": {0: BOOL, 1: ("0", "1", "5"), 2: SATURATIONS, 3: BOOL},
@@ -37,17 +40,23 @@ ARGUMENTS = {
 }
 
 
+#: operator and features of a core
+TARGETS = [*((op, ("dsp",)) for op in OPS), *((op, ("dsp", "mve")) for op in KERNELS_MVE)]
+
+
 def steps_of(graph: Graph, features: tuple[str, ...] = ("dsp",)) -> list[Step]:
     ranges = analyse(graph)
     found = [lower(graph, node, ranges, features) for node in graph.nodes]
     return [step for step in found if step is not None]
 
 
-def wrong(graph: Graph, inputs: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> list[str]:
+def wrong(
+    graph: Graph, inputs: dict[str, np.ndarray], found: dict[str, np.ndarray], features: tuple[str, ...] = ("dsp",)
+) -> list[str]:
     """A line for each value that differs from its meaning."""
     want = reference(graph, inputs)
     lines = []
-    for step in steps_of(graph):
+    for step in steps_of(graph, features):
         if not np.array_equal(want[step.output], found[step.output]):
             node = next(n for n in graph.nodes if n.name == step.node)
             shapes = [str((graph.values[v].shape, str(graph.values[v].format))) for v in (*node.inputs, *node.outputs)]
@@ -55,13 +64,14 @@ def wrong(graph: Graph, inputs: dict[str, np.ndarray], found: dict[str, np.ndarr
     return lines
 
 
-@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize(("op", "features"), TARGETS)
 @pytest.mark.parametrize("cc", [pytest.param(c, marks=[pytest.mark.heavy] if c != "gcc" else []) for c in compilers()])
-def test_in_c_under_sanitizers(op: str, cc: str, tmp_path: Path) -> None:
+def test_in_c_under_sanitizers(op: str, features: tuple[str, ...], cc: str, tmp_path: Path) -> None:
     """The drivers and the C meaning of the assembler; every buffer has its exact size."""
     cases = dsp_cases.single(dsp_cases.BATCHES[op](1, 30))
-    found = run_graphs(cases, tmp_path, cc=cc, features=("dsp",))
-    assert [line for (graph, data), f in zip(cases, found, strict=True) for line in wrong(graph, data, f)] == []
+    found = run_graphs(cases, tmp_path, cc=cc, features=features)
+    results = [wrong(graph, data, f, features) for (graph, data), f in zip(cases, found, strict=True)]
+    assert [line for lines in results for line in lines] == []
 
 
 @pytest.mark.parametrize("op", OPS)
@@ -92,17 +102,18 @@ def test_on_cores(op: str, board: str, toolchain: str, runner: str, optimize: st
     graph = batch.graph()
     made = build(graph, board, tmp_path / "out", optimize=optimize, toolchain=toolchain)
     assert made.warnings == ()
-    assert wrong(graph, batch.inputs, trace(made, batch.inputs, runner=runner)) == []
+    assert wrong(graph, batch.inputs, trace(made, batch.inputs, runner=runner), load_board(board).isa) == []
 
 
-@pytest.mark.parametrize("op", OPS)
-def test_cases_run_on_dsp_kernels_and_reach_every_path(op: str) -> None:
-    steps = steps_of(dsp_cases.BATCHES[op](1, 60).graph())
-    dsp = [s for s in steps if s.variant == "dsp"]
-    assert len(dsp) > 0.9 * len(steps), [s.why for s in steps if s.variant != "dsp"]
-    seen = {(s.kernel, i, argument) for s in dsp for i, argument in enumerate(s.fixed)}
-    assert {s.kernel for s in dsp} == KERNELS.get(op, {f"{op}_dsp"})
-    for kernel in {s.kernel for s in dsp}:
+@pytest.mark.parametrize(("op", "features"), TARGETS)
+def test_cases_run_on_fast_kernels_and_reach_every_path(op: str, features: tuple[str, ...]) -> None:
+    steps = steps_of(dsp_cases.BATCHES[op](1, 60).graph(), features)
+    fast = [s for s in steps if s.variant == features[-1]]
+    assert len(fast) > 0.9 * len(steps), [s.why for s in steps if s.variant != features[-1]]
+    seen = {(s.kernel, i, argument) for s in fast for i, argument in enumerate(s.fixed)}
+    want = KERNELS_MVE[op] if "mve" in features else KERNELS.get(op, {f"{op}_dsp"})
+    assert {s.kernel for s in fast} == want
+    for kernel in want:
         for i, values in ARGUMENTS[kernel].items():
             assert {(kernel, i, v) for v in values} <= seen
 

@@ -51,16 +51,28 @@ def plain_stage(ctx: Context, made: Stage, *, left: bool = False) -> str | None:
     return None
 
 
-def bytes_by_bytes(ctx: Context) -> str | None:
+def byte_matrix(ctx: Context) -> str | None:
     """A reason why a node with constant weights is not bytes times signed bytes, summed in 32 bits."""
     x, weight = ctx.ins[0].format, ctx.ins[1].format
-    if (reason := has_dsp(ctx)) is not None:
-        return reason
     if not is_byte(x):
         return f"input {x}; it reads fixed point of up to 8 bits"
     if not (isinstance(weight, FixedPoint) and weight.width == 8 and weight.signed):
         return f"weights {weight}; it reads 8 bits, signed"
     return plain_stage(ctx, matrix_stage(ctx))
+
+
+def one_window(ctx: Context) -> str | None:
+    """A reason why a convolution's window is not rows of neighbouring bytes."""
+    if ctx.node.integer("groups") != 1:
+        return f"{ctx.node.integer('groups')} groups; it has one"
+    if any(d != 1 and k != 1 for d, k in zip(ctx.node.ints("dilation"), ctx.ins[1].shape[1:-1], strict=True)):
+        return f"dilation {ctx.node.ints('dilation')}; its taps lie side by side"
+    return None
+
+
+def bytes_by_bytes(ctx: Context) -> str | None:
+    """A reason why the core or a node with constant weights does not suit."""
+    return has_dsp(ctx) or byte_matrix(ctx)
 
 
 def saturation(made: Stage | RatioStage) -> tuple[str, str]:
@@ -131,13 +143,7 @@ def starts(ctx: Context, made: Stage) -> Codes:
 
 def supports_conv(ctx: Context) -> str | None:
     """Any kernel size, stride and padding; one group, taps side by side."""
-    if (reason := has_dsp(ctx)) is not None:
-        return reason
-    if ctx.node.integer("groups") != 1:
-        return f"{ctx.node.integer('groups')} groups; it has one"
-    if any(d != 1 and k != 1 for d, k in zip(ctx.node.ints("dilation"), ctx.ins[1].shape[1:-1], strict=True)):
-        return f"dilation {ctx.node.ints('dilation')}; its taps lie side by side"
-    return bytes_by_bytes(ctx)
+    return has_dsp(ctx) or one_window(ctx) or byte_matrix(ctx)
 
 
 def conv(ctx: Context) -> Call:
