@@ -41,7 +41,7 @@ def test_the_project_holds_what_it_should(tmp_path: Path) -> None:
     made = build(classifier(), "cortex-m4", tmp_path / "out")
     have = files(made.path)
     names = ("digits.h", "digits.c", "digits_weights.h", "digits_weights.c", "digits_vectors.h", "digits_selftest.c")
-    kernels = ("edgeq/edgeq.h", "edgeq/conv.h", "edgeq/linear.h", "edgeq/requantise.h")
+    kernels = ("edgeq/edgeq.h", "edgeq/conv.h", "edgeq/edgeq_dsp.h", "edgeq/requantise_dsp.h")
     others = ("Makefile", "CMakeLists.txt", "README.md", "manifest.json", "port/harness_net.c", "port/board.ld")
     assert {*names, *kernels, *others, "build/firmware.elf"} <= have
     assert not any(name.startswith("edgeq/softmax") for name in have)

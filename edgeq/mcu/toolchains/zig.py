@@ -27,7 +27,7 @@ class ZigToolchain(Toolchain):
         return [sys.executable, "-m", "ziglang", "cc", "-target", board.zig.target, f"-mcpu={board.zig.cpu}"]
 
     def link_flags(self) -> tuple[list[str], list[str]]:
-        # zig turns undefined behaviour into traps unless told otherwise. No -nostdlib: it drops compiler-rt too. Without
+        # zig turns undefined behaviour into traps unless told otherwise. No -nostdlib: it drops compiler-rt. Without
         # -g1 it strips what it builds with -Os, and the arena could not be found in the image.
         return ["-fno-sanitize=undefined", "-g1", "-Wl,--gc-sections"], []
 
