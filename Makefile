@@ -31,7 +31,7 @@ lint: $(DEV)
 	$(BIN)/mypy
 
 heavy: $(DEV)
-	$(BIN)/python -m pytest -m heavy -n 2 --dist worksteal $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/python -m pytest -m heavy -n 2 --dist worksteal $(if $(MINUTES),--minutes $(MINUTES)) $(SUITES)
 
 docs: $(DEV)
 	$(BIN)/python -m edgeq.boards
