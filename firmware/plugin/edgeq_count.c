@@ -86,6 +86,7 @@ static uint64_t *regions;
 static size_t region_count, region_room;
 static uint64_t region_total;
 static bool active;
+static bool armed; /* the function that names the layer has begun and not yet loaded its byte */
 
 static void *need(void *memory)
 {
@@ -147,13 +148,22 @@ static void on_stop(unsigned int vcpu, void *data)
     regions[region_count++] = region_total;
 }
 
+static void on_enter_layer(unsigned int vcpu, void *data)
+{
+    (void)vcpu;
+    (void)data;
+    armed = true;
+}
+
 static void on_layer(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *data)
 {
     (void)vcpu;
     (void)data;
     const uint64_t step = address - args.base;
-    /* Only the byte load counts: the function may also touch words, in its literal pool or the stack. */
-    if (active && qemu_plugin_mem_size_shift(info) == 0 && step <= MAX_STEP) {
+    /* Only the byte load counts: the function may also touch words, in its literal pool or the stack. And only once:
+     * QEMU 7.2 goes on to call for the accesses of later instructions that it leaves to helpers, as those of Helium. */
+    if (active && armed && qemu_plugin_mem_size_shift(info) == 0 && step <= MAX_STEP) {
+        armed = false;
         close_step((long)step);
     }
 }
@@ -199,6 +209,9 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         const uint64_t pc = qemu_plugin_insn_vaddr(insn);
         if (pc >= args.layer.low && pc < args.layer.high) {
+            if (i == 0) {
+                qemu_plugin_register_vcpu_tb_exec_cb(tb, on_enter_layer, QEMU_PLUGIN_CB_NO_REGS, NULL);
+            }
             /* Not reads alone: QEMU 7.2 then calls for writes instead. */
             qemu_plugin_register_vcpu_mem_cb(insn, on_layer, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, NULL);
         }
