@@ -69,23 +69,27 @@ def operands_of_every_type() -> Made:
 
 @aimed
 def two_channels_in_a_word() -> Made:
-    """Sums of bytes at the edges of 24 bits, which is what a second channel beside the first one may need."""
+    """Sums of bytes that end at the edge of 24 bits (room for a second channel beside the first) and of 32 bits."""
     codes = np.array([[0, 0, 0, 0, 0], [255] * 5, [255, 0, 255, 0, 255], [1, 254, 255, 128, 127]])
-    for edge, sign in product(((1 << 23) - 1, -(1 << 23), (1 << 23), -(1 << 23) - 1), (1, -1)):
-        for first in (0, 1):
-            g = GraphBuilder("net")
-            x = g.input("x", (4, 5), FixedPoint(8, 0, False))
-            weight = np.where(np.arange(8)[:, None] % 2 == first, sign * 127, np.array([-128, 127, -128, -1, 1]))
+    for op in ("linear", "conv"):
+        g = GraphBuilder("net")
+        x = g.input("x", (4, 5), FixedPoint(8, 0, False))
+        outs = []
+        for bits, over, top, sign, odd in product((24, 32), (0, 1), (True, False), (1, -1), (0, 1)):
+            weight = np.where(np.arange(8)[:, None] % 2 == odd, sign * 127, np.array([-128, 127, -128, -1, 1]))
             weight[2:4] = -weight[2:4] // 2
-            w = g.constant("w", weight, FixedPoint(8, 0))
             positive, negative = (255 * clip(weight, 0).sum(axis=1) for clip in (np.maximum, np.minimum))
-            worst = int(positive.max() if edge > 0 else negative.min())
-            shift = 17
-            half = (1 << shift) >> 1
-            bias = np.full(8, edge - worst - (half if edge > 0 else -half))
-            b = g.constant("b", bias, FixedPoint(32, 0))
-            y = g.node("linear", "y", [x, w, b], FixedPoint(8, -shift))
-            yield g.build([y]), {x: codes[None]}
+            shift, half = bits - 7, 1 << (bits - 8)
+            edge = (1 << (bits - 1)) - 1 + over if top else -(1 << (bits - 1)) - over
+            bias = edge - half - int(positive.max()) if top else edge + half - int(negative.min())
+            b = g.constant("b", np.full(8, bias), FixedPoint(32, 0))
+            out = FixedPoint(8, -shift)
+            if op == "linear":
+                outs.append(g.node(op, op, [x, g.constant("w", weight, FixedPoint(8, 0)), b], out))
+            else:
+                w = g.constant("w", weight[:, None], FixedPoint(8, 0))
+                outs.append(g.node(op, op, [x, w, b], out, groups=1, stride=(1,), padding=(0, 0), dilation=(1,)))
+        yield g.build(outs), {x: codes[None]}
 
 
 @aimed

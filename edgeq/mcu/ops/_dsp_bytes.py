@@ -43,7 +43,7 @@ def _factors(ctx: Context) -> list[int]:
 
 
 def supports_sum(ctx: Context) -> str | None:
-    """One size, no broadcasting; grids that are not too far apart. Also a requantisation, a sum of one."""
+    """One size, no broadcasting; grids that are not too far apart."""
     if (reason := _bytes_in(ctx)) is not None:
         return reason
     if any(v.size != ctx.out.size for v in ctx.ins):
@@ -51,6 +51,13 @@ def supports_sum(ctx: Context) -> str | None:
     if max(_factors(ctx)) > MOST_LEFT:
         return f"grids 2^{max(_factors(ctx))} apart; it has 2^{MOST_LEFT}"
     return plain_stage(ctx, _sum_stage(ctx)[0], left=True)
+
+
+def supports_requantise(ctx: Context) -> str | None:
+    """As a sum; the portable kernel takes fewer instructions on cores with Helium (benchmarks/kernels.py)."""
+    return supports_sum(ctx) or (
+        "the portable kernel is faster on a core with Helium" if "mve" in ctx.features else None
+    )
 
 
 def _sum_fixed(made: Stage) -> tuple[str, ...]:
