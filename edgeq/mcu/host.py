@@ -12,7 +12,6 @@ from pathlib import Path
 
 from edgeq.errors import ToolError
 
-COMPILE_TIMEOUT_S = 600
 WARNINGS = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
 LIBRARY_SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
@@ -55,26 +54,18 @@ class HostCompiler:
         )
 
     def _run(self, flags: list[str], project: Path, name: str, out: Path) -> str:
+        from edgeq.mcu.toolchains.compiler import compile_logged
         from edgeq.mcu.toolchains.ports import ports_dir
 
         sources = [f"{name}.c", f"{name}_weights.c", "port/harness_net.c"]
         command = [*self.command, *flags, f"-I{ports_dir()}", *(str(project / s) for s in sources)]
         command += [str(ports_dir() / "host.c"), "-o", str(out)]
         out.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            done = subprocess.run(
-                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=COMPILE_TIMEOUT_S, check=False
-            )
-        except OSError as error:
-            raise ToolError(f"{self.command[0]}: cannot be started ({error.strerror})") from error
-        except subprocess.TimeoutExpired as error:
-            raise ToolError(f"{self.name}: no result after {COMPILE_TIMEOUT_S} s") from error
-        output = done.stdout.decode("utf-8", "replace")
-        log = out.with_name(out.name + ".log")
-        log.write_text(" ".join(command) + "\n" + output, "utf-8")
-        if done.returncode != 0:
+        log, what = out.with_name(out.name + ".log"), f"{self.name} for this computer"
+        status, output = compile_logged(command, log, what)
+        if status != 0:
             lines = [line for line in output.splitlines() if "error" in line] or output.splitlines() or ["no message"]
-            raise ToolError(f"{self.name} for this computer: {lines[0].strip()} (log: {log})")
+            raise ToolError(f"{what}: {lines[0].strip()} (log: {log})")
         return output
 
 

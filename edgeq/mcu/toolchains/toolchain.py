@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import subprocess
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -13,6 +11,7 @@ from pathlib import Path
 
 from edgeq.boards import Board
 from edgeq.errors import BudgetError, ToolError
+from edgeq.mcu.toolchains.compiler import compile_logged
 from edgeq.mcu.toolchains.elf import LinkResult, read_image
 from edgeq.mcu.toolchains.ports import (
     COMMON_CFLAGS,
@@ -23,7 +22,6 @@ from edgeq.mcu.toolchains.ports import (
     require_mcu,
 )
 
-LINK_TIMEOUT_S = 600
 _OPTIMIZE = re.compile(r"-O[0123sz]")
 _ERROR_LINE = re.compile(r"(?:\berror\b|undefined (?:reference|symbol)|multiple definition)", re.IGNORECASE)
 _OVERFLOW = re.compile(r"region [`'](\w+)'[:]? overflowed by (\d+) bytes")
@@ -88,18 +86,9 @@ class Toolchain(ABC):
         return self._result(out_elf, log, output)
 
     def _run(self, command: Sequence[str], log: Path, board: Board) -> str:
-        try:
-            done = subprocess.run(
-                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LINK_TIMEOUT_S, check=False
-            )
-        except FileNotFoundError as error:
-            raise ToolError(f"{command[0]}: cannot be started ({error.strerror}); is it installed?") from error
-        except subprocess.TimeoutExpired as error:
-            raise ToolError(f"{self.name}: no image after {LINK_TIMEOUT_S} s for board {board.name}") from error
-        output = done.stdout.decode("utf-8", "replace")
-        log.write_text(shlex.join(command) + "\n" + output, "utf-8")
-        if done.returncode != 0:
-            raise _link_error(self.name, output, log, board, done.returncode)
+        status, output = compile_logged(command, log, f"{self.name} for board {board.name}")
+        if status != 0:
+            raise _link_error(self.name, output, log, board, status)
         return output
 
     def _result(self, elf: Path, log: Path, output: str) -> LinkResult:
