@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "passes": {"formats", "ir"},
     "emulator": {"formats", "ir"},
     "schedule": {"formats", "ir", "emulator"},
-    "quant": {"formats", "ir", "frontends"},
+    "quant": {"formats", "ir"},
     "frontends": {"formats", "ir", "passes", "quant"},
     "mcu": {"boards", "formats", "ir", "emulator", "schedule"},
     "verify": {"boards", "formats", "ir", "emulator", "schedule", "mcu", "frontends", "quant"},

@@ -11,17 +11,16 @@ from edgeq.quant.recipe import LayerRecipe, Recipe
 
 if TYPE_CHECKING:
     from edgeq.quant.calibration import calibrate
+    from edgeq.quant.exactness import float32_exact, wide_sums
     from edgeq.quant.preparation import is_prepared, prepare, quantisers
-    from edgeq.quant.reference import float32_exact, reference_trace, wide_sums
 
 _LAZY = {
     "calibrate": "edgeq.quant.calibration",
     "is_prepared": "edgeq.quant.preparation",
     "prepare": "edgeq.quant.preparation",
     "quantisers": "edgeq.quant.preparation",
-    "float32_exact": "edgeq.quant.reference",
-    "reference_trace": "edgeq.quant.reference",
-    "wide_sums": "edgeq.quant.reference",
+    "float32_exact": "edgeq.quant.exactness",
+    "wide_sums": "edgeq.quant.exactness",
 }
 
 
@@ -44,6 +43,5 @@ __all__ = [
     "is_prepared",
     "prepare",
     "quantisers",
-    "reference_trace",
     "wide_sums",
 ]

@@ -22,7 +22,8 @@ def torch_reference(graph: Graph, module: nn.Module) -> Executor:
     """
     from edgeq.errors import InputError
     from edgeq.frontends.torch import export
-    from edgeq.quant import is_prepared, reference_trace
+    from edgeq.frontends.torch_reference import reference_trace
+    from edgeq.quant import is_prepared
 
     if not is_prepared(module):
         raise InputError("verify: the float reference is a module that edgeq.prepare made, not a plain one")

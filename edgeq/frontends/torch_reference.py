@@ -1,9 +1,6 @@
-"""The prepared module as an oracle: its values by the names of the graph, and where float32 holds its sums.
+"""The prepared module as an oracle: its values by the names of the graph.
 
-In eval mode a prepared module on a CPU gives the emulator's numbers exactly. Sums of products are integers on one
-grid; float32 holds them exactly, in whatever order they are added, while no partial sum reaches 2**24. A layer
-where one could (worst case over all inputs, from its quantised weights) computes in float64, exact to 2**53.
-Element-wise operations, means, pools and softmax always do. In training, everything is float32.
+In eval mode a prepared module on a CPU gives the emulator's numbers exactly (edgeq.quant.exactness says why).
 """
 
 from __future__ import annotations
@@ -15,9 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, fx, nn
 
-from edgeq.ir import Graph, analyse, operator
+from edgeq.frontends.torch import export_with_origins
 from edgeq.quant.batches import input_tensors
-from edgeq.quant.layers import FLOAT32_EXACT
 
 
 def reference_trace(prepared: nn.Module, x: Any) -> dict[str, npt.NDArray[np.float64]]:
@@ -27,8 +23,6 @@ def reference_trace(prepared: nn.Module, x: Any) -> dict[str, npt.NDArray[np.flo
     layout of the graph that `edgeq.export(prepared, x, optimise=False)` makes. Of a value that only exists in
     the graph (the padded input of a convolution with reflected borders) there is no entry.
     """
-    from edgeq.frontends.torch import export_with_origins
-
     tensors = input_tensors(prepared, x)
     graph, origins = export_with_origins(prepared, tensors)
     assert isinstance(prepared, fx.GraphModule)
@@ -72,25 +66,3 @@ class _Recorder(fx.Interpreter):
         if isinstance(result, Tensor) and n.op != "placeholder":
             self.values[n.name] = result.detach().cpu().double().numpy()
         return result
-
-
-def wide_sums(graph: Graph) -> dict[str, int]:
-    """Nodes whose sums float32 may not hold, by range analysis: name -> bound of their magnitude, at least 2**24."""
-    ranges = analyse(graph)
-    found = {}
-    for node in graph.nodes:
-        ins = graph.ins(node)
-        bounds = operator(node.op).bounds(node, ins, [ranges.values[v.name] for v in ins])
-        if bounds is not None:
-            most = max(max(-lo for lo in bounds.lo), max(bounds.hi))
-            if most >= FLOAT32_EXACT:
-                found[node.name] = most
-    return found
-
-
-def float32_exact(graph: Graph) -> bool:
-    """Whether a float32 forward pass of the whole network (as in training) computes every sum exactly."""
-    return not wide_sums(graph)
-
-
-__all__ = ["float32_exact", "reference_trace", "wide_sums"]
