@@ -1,0 +1,40 @@
+"""Bytes of a model file, read with care, and what damaged ones have in common."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from edgeq.errors import FileError
+
+#: no network for a microcontroller comes near these
+MAX_FILE = 1 << 28
+MAX_RANK = 8
+MAX_ELEMENTS = 1 << 26
+
+#: characters that a name in a graph may not have
+_BARRED = str.maketrans(dict.fromkeys('"\\*?', "_"))
+
+
+class DamagedError(Exception):
+    """What is wrong with a file; the caller adds which file."""
+
+
+def read_bytes(path: Path) -> bytes:
+    """The whole file; FileError for what is no regular file, is too large or cannot be read."""
+    try:
+        info = os.stat(path)
+        if not stat.S_ISREG(info.st_mode):
+            raise FileError(f"{path}: is not a regular file")
+        if info.st_size > MAX_FILE:
+            raise FileError(f"{path}: {info.st_size} bytes are more than the {MAX_FILE} that a model may have")
+        return path.read_bytes()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def printable(text: str) -> str:
+    """A name as a graph may carry it: printable, without quotes and wildcards, at most 200 characters."""
+    kept = "".join(c if c.isprintable() else "_" for c in text).translate(_BARRED)
+    return kept if len(kept) <= 200 else f"{kept[:197]}..."
