@@ -104,13 +104,14 @@ class Building:
             if prod(value.shape) != prod(want):
                 raise DamagedError(f"tensor {out.name}: declared {out.shape}, its operator makes {value.shape}")
             name = self.node("reshape", out, [name], value.format, shape=want)
-        if value.format != fmt:
-            name = self._renamed(out, name, fmt)
+        name = self.coded(out, name, fmt)
         self.names[out.index] = name
 
-    def _renamed(self, out: Tensor, name: str, fmt: Affine) -> str:
+    def coded(self, out: Tensor, name: str, fmt: Affine) -> str:
         """The same codes in another format: TensorFlow Lite's movements copy bytes, whatever the scales say."""
         have = self.builder.values[name].format
+        if have == fmt:
+            return name
         if have.code_range != fmt.code_range or fmt.bits > 16:
             raise UnsupportedError(f"tensor {out.name}: is {fmt}, its operator makes {have}; they must be alike")
         lo, hi = fmt.code_range

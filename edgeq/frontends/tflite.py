@@ -12,7 +12,9 @@ from pathlib import Path
 
 from edgeq.errors import EdgeqError, FileError, GraphError, UnsupportedError
 from edgeq.frontends import _tflite_elements as elements
+from edgeq.frontends import _tflite_fold as folding
 from edgeq.frontends import _tflite_matrix as matrix
+from edgeq.frontends import _tflite_movement as movement
 from edgeq.frontends._tflite_build import Building, batchless
 from edgeq.frontends._tflite_file import DAMAGE, DamagedError, Model, Operation, read
 from edgeq.ir import Graph, GraphBuilder
@@ -27,15 +29,26 @@ READERS: dict[str, Callable[[Building, Operation], None]] = {
     "DEPTHWISE_CONV_2D": matrix.depthwise_conv_2d,
     "EXPAND_DIMS": elements.reshape,
     "FULLY_CONNECTED": matrix.fully_connected,
+    "GATHER": movement.gather,
     "MAX_POOL_2D": elements.max_pool_2d,
+    "MIRROR_PAD": movement.mirror_pad,
     "MUL": elements.mul,
-    "PAD": elements.pad,
+    "PACK": movement.pack,
+    "PAD": movement.pad,
+    "PADV2": movement.pad,
     "QUANTIZE": elements.quantize,
     "RELU": elements.relu,
     "RESHAPE": elements.reshape,
+    "SLICE": movement.slice_,
     "SOFTMAX": elements.softmax,
+    "SPLIT": movement.split,
+    "SPLIT_V": movement.split_v,
     "SQUEEZE": elements.reshape,
+    "STRIDED_SLICE": movement.strided_slice,
     "SUB": elements.sub,
+    "TRANSPOSE": movement.transpose,
+    "UNPACK": movement.unpack,
+    **dict.fromkeys(folding.CONSTANT_ONLY, folding.computed),
 }
 #: operators that only stand at the borders, between real numbers and codes
 BORDERS = ("QUANTIZE", "DEQUANTIZE")
@@ -69,7 +82,8 @@ def import_model(model: Model) -> Graph:
     _inputs(b, calls)
     outputs = _outputs(b, calls)
     for call in calls:
-        READERS[call.op](b, call)
+        if not folding.fold(b, call):
+            READERS[call.op](b, call)
     names = []
     for index in outputs:
         if index not in b.names:

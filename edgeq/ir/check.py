@@ -129,13 +129,13 @@ def _check_attributes(node: Node) -> None:
 def _check_rule(op: Operator, node: Node) -> None:
     rule = node.text("rounding")
     known = DYADIC_RULES if "multiplier" in node.attrs else RULES
-    code = rule == CODE_RULE and node.op == "average_pool"
+    code = rule == CODE_RULE and node.op in ("average_pool", "resize_bilinear")
     if rule not in known and not code:
         raise op.fail(node, f"rounding {rule!r} is not one of {', '.join(known)}")
 
 
 #: operators that compute with real numbers of one scale as they do with grid integers
-_ONE_SCALE = frozenset({"add", "average_pool", "concat", "mean", "requantise", "sub"})
+_ONE_SCALE = frozenset({"add", "average_pool", "concat", "mean", "requantise", "resize_bilinear", "sub"})
 
 
 def _check_stage(op: Operator, node: Node, ins: Sequence[Value], out: Value) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeq.ir import Node, Value, operator
 from edgeq.ir.operator import Movement
+from edgeq.ir.ops.resize_bilinear import positions
 
 Index = tuple[int, ...]
 #: operand position -> indices that take part, in the order in which the operator's documentation walks them
@@ -152,6 +153,17 @@ def _pad(node: Node, ins: Sequence[Value], index: Index) -> Parts:
     return {0: [tuple(where)]}
 
 
+def _resize_bilinear(node: Node, ins: Sequence[Value], index: Index) -> Parts:
+    """The neighbours that have a share."""
+    *at, channel = index
+    near = []
+    for place, (low, high, weight) in zip(at, positions(node), strict=True):
+        share = int(weight[place])
+        both = {int(low[place])} if share == 0 else {int(high[place])} if share == 1 << node.integer("bits") else None
+        near.append(sorted(both or {int(low[place]), int(high[place])}))
+    return {0: [(*where, channel) for where in product(*near)]}
+
+
 def _moved(node: Node, ins: Sequence[Value], index: Index) -> Parts:
     """Any other movement: move the positions themselves and see which one arrives."""
     op = operator(node.op)
@@ -175,6 +187,7 @@ _RULES: dict[str, Callable[[Node, Sequence[Value], Index], Parts]] = {
     "mul": _elementwise,
     "pad": _pad,
     "requantise": _same_place,
+    "resize_bilinear": _resize_bilinear,
     "softmax": _along_axis,
     "softmax_reciprocal": _along_axis,
     "sub": _elementwise,

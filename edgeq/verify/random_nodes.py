@@ -25,6 +25,7 @@ from edgeq.verify.random_formats import (
     uniform_codes,
     weight_codes,
 )
+from edgeq.verify.random_resampling import make_gather, make_resize_bilinear
 
 #: no value of a random graph has more elements
 MAX_SIZE = 2048
@@ -492,6 +493,7 @@ MAKERS: dict[str, Callable[[Growth], str | None]] = {
     "concat": make_concat,
     "conv": make_conv,
     "conv_transpose": make_conv_transpose,
+    "gather": make_gather,
     "linear": make_linear,
     "matmul": make_matmul,
     "max_pool": make_max_pool,
@@ -500,6 +502,7 @@ MAKERS: dict[str, Callable[[Growth], str | None]] = {
     "pad": make_pad,
     "requantise": make_requantise,
     "reshape": make_reshape,
+    "resize_bilinear": make_resize_bilinear,
     "resize_nearest": make_resize_nearest,
     "slice": make_slice,
     "softmax": make_softmax,

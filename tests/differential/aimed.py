@@ -339,6 +339,10 @@ def negative_zero() -> Made:
             g.node("slice", "slice", [x], fmt, begin=(0, 1), end=(4, 4), step=(2, 2)),
             g.node("pad", "pad", [x], fmt, padding=(1, 1, 0, 2), mode="reflect"),
             g.node("resize_nearest", "resize", [x], fmt, size=(7,)),
+            g.node("gather", "gather", [x], fmt, axes=(1,), sizes=(3,), indices=(3, 0, 3)),
+            g.node(
+                "resize_bilinear", "between", [x], fmt, size=(2,), low=(0, 3), high=(1, 1), weight=(1, 2), bits=1
+            ),
             g.node("concat", "concat", [x, c], fmt, axis=0),
             g.node("add", "add", [x, c], fmt),
             g.node("sub", "sub", [c, x], fmt),

@@ -198,11 +198,25 @@ def softmax(node: Node, ins: Sequence[Value], xs: Sequence[Tensor]) -> Ratio:
     return e, e.sum(dim=axis, keepdim=True)
 
 
+def resize_bilinear(node: Node, ins: Sequence[Value], xs: Sequence[Tensor]) -> Ratio:
+    """A matrix of shares for each axis."""
+    x, first = xs[0], 0
+    for axis, size in enumerate(node.attrs["size"], start=1):
+        shares = torch.zeros(size, x.shape[axis], dtype=torch.float64)
+        for i in range(size):
+            share = node.attrs["weight"][first + i] / 2 ** node.attrs["bits"]
+            shares[i, node.attrs["low"][first + i]] += 1 - share
+            shares[i, node.attrs["high"][first + i]] += share
+        x = torch.tensordot(x, shares, dims=([axis], [1])).movedim(-1, axis)
+        first += size
+    return x, 1
+
+
 ARITHMETIC: dict[str, Callable[[Node, Sequence[Value], Sequence[Tensor]], Ratio]] = {
     f.__name__: f
     for f in (
         *(conv, conv_transpose, linear, matmul, add, sub, mul),
-        *(concat, requantise, average_pool, mean, softmax),
+        *(concat, resize_bilinear, requantise, average_pool, mean, softmax),
     )
 }
 
@@ -242,6 +256,14 @@ def _resize(node: Node, value: Value, x: Tensor) -> Tensor:
     for axis, size in enumerate(node.attrs["size"]):
         where = [math.floor(Fraction(i * value.shape[axis], size)) for i in range(size)]
         x = x.index_select(axis + 1, torch.tensor(where))
+    return x
+
+
+def _gather(node: Node, value: Value, x: Tensor) -> Tensor:
+    first = 0
+    for axis, size in zip(node.attrs["axes"], node.attrs["sizes"], strict=True):
+        x = x.index_select(axis + 1, torch.tensor(node.attrs["indices"][first : first + size]))
+        first += size
     return x
 
 
@@ -310,6 +332,7 @@ MOVEMENTS: dict[str, Callable[[Node, Sequence[Value], Sequence[Codes]], Codes]] 
     "softmax_reciprocal": softmax_reciprocal,
     "table": table,
     "reshape": _moved(lambda node, value, x: x.flatten(1).unflatten(1, node.attrs["shape"])),
+    "gather": _moved(_gather),
     "resize_nearest": _moved(_resize),
     "slice": _moved(_slice),
     "transpose": _moved(lambda node, value, x: x.permute(0, *(p + 1 for p in node.attrs["permutation"]))),

@@ -61,6 +61,7 @@ POOL = {"kernel": (2, 2), "stride": (1, 1), "padding": (0, 0, 0, 0), "dilation":
 AVERAGE = {"kernel": (2, 2), "stride": (1, 1), "padding": (0, 0, 0, 0), "include_pad": 1}
 W = const(np.ones((2, 3, 3, 4), int))
 IMAGE = x(5, 5, 4)
+LINES = {"size": (3,), "low": (0, 1, 4), "high": (1, 2, 4), "weight": (0, 4, 1), "bits": 2}
 
 GOOD: dict[str, tuple[str, list[Operand], dict[str, Any], Format]] = {
     "conv": ("conv", [IMAGE, W, const([1, 2])], CONV, S8),
@@ -95,6 +96,8 @@ GOOD: dict[str, tuple[str, list[Operand], dict[str, Any], Format]] = {
     "requantise": ("requantise", [x(5)], {"lo": 0, "hi": 8}, NAMED["e2m1"]),
     "argmax": ("argmax", [IMAGE], {"axis": 2, "keep_axes": 0}, FixedPoint(2, 0, False)),
     "reshape": ("reshape", [IMAGE], {"shape": (100,)}, S8),
+    "gather": ("gather", [x(5, 4)], {"axes": (0,), "sizes": (3,), "indices": (4, 0, 4)}, S8),
+    "resize_bilinear": ("resize_bilinear", [x(5, 4)], LINES, S8),
     "resize_nearest": ("resize_nearest", [IMAGE], {"size": (7, 2)}, S8),
     "slice": ("slice", [x(5, 4)], {"begin": (0, 1), "end": (5, 4), "step": (3, 1)}, S8),
     "transpose": ("transpose", [IMAGE], {"permutation": (2, 0, 1)}, S8),
@@ -199,6 +202,15 @@ BAD: dict[str, tuple[str, list[Operand], dict[str, Any], Format, str]] = {
     "argmax missing": ("argmax", [x(5)], {"axis": 0}, FixedPoint(8), "attribute 'keep_axes' is missing"),
     "reshape": ("reshape", [IMAGE], {"shape": (99,)}, S8, "does not hold the 100 elements"),
     "reshape negative": ("reshape", [IMAGE], {"shape": (-1, -100)}, S8, "does not hold the 100 elements"),
+    "gather axes": ("gather", [x(5, 4)], {"axes": (1, 0), "sizes": (1, 1), "indices": (0, 0)}, S8, "are not ascending axes"),
+    "gather sizes": ("gather", [x(5, 4)], {"axes": (0,), "sizes": (2,), "indices": (0,)}, S8, "do not divide 1 indices"),
+    "gather outside": ("gather", [x(5, 4)], {"axes": (1,), "sizes": (2,), "indices": (0, 4)}, S8, "picks 0 to 4 of the 4 along axis 1"),
+    "bilinear size": ("resize_bilinear", [x(5, 4)], {**LINES, "size": (2, 1)}, S8, "needs one positive entry for each spatial axis"),
+    "bilinear bits": ("resize_bilinear", [x(5, 4)], {**LINES, "bits": 15}, S8, "0 to 14 are supported"),
+    "bilinear lists": ("resize_bilinear", [x(5, 4)], {**LINES, "high": (1, 2)}, S8, "high has 2 entries"),
+    "bilinear outside": ("resize_bilinear", [x(5, 4)], {**LINES, "high": (1, 5, 4)}, S8, "outside the 5 of an axis"),
+    "bilinear weight": ("resize_bilinear", [x(5, 4)], {**LINES, "weight": (0, 5, 1)}, S8, r"weights 0..5 are outside 0..4"),
+    "bilinear rule": ("resize_bilinear", [x(5, 4)], {**LINES, "rounding": "code_half_away"}, S8, "of affine formats only"),
     "resize": ("resize_nearest", [IMAGE], {"size": (7,)}, S8, "needs one positive entry for each spatial axis"),
     "resize zero": ("resize_nearest", [IMAGE], {"size": (7, 0)}, S8, "needs one positive entry"),
     "slice outside": ("slice", [x(5)], {"begin": (0,), "end": (6,), "step": (1,)}, S8, "does not lie within"),

@@ -16,7 +16,7 @@ from edgeq.mcu.ops import KERNELS, SCALED
 ROOT = Path(__file__).parents[2]
 #: operators that only rename a buffer need no C; shared twins of the emulator live in one file
 NO_C = {"reshape"}
-SHARED_TWIN = {"reshape", "resize_nearest", "slice", "transpose"}
+SHARED_TWIN = {"gather", "reshape", "resize_nearest", "slice", "transpose"}
 
 
 def test_the_committed_page_is_current() -> None:

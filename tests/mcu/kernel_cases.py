@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.errors import EdgeqError
-from edgeq.formats import NAMED, FixedPoint, Format, Minifloat
+from edgeq.formats import NAMED, RULES, FixedPoint, Format, Minifloat
 from edgeq.ir import Graph, GraphBuilder
 from edgeq.verify.random_formats import all_codes
 
@@ -329,6 +329,19 @@ def table() -> Bench:
     return bench
 
 
+def resize_bilinear() -> Bench:
+    bench, rng = Bench("resize_bilinear"), np.random.default_rng(14)
+    for i, (x, y, bits) in enumerate(product(ACTIVATIONS, ACTIVATIONS, (0, 3, 14))):
+        shape = ((3, 4, 2), (6, 3))[i % 2]
+        size = ((5, 3), (7,))[i % 2]
+        pairs = [rng.integers(0, n, (2, s)) for n, s in zip(shape, size, strict=False)]
+        low, high = (tuple(int(v) for v in line) for line in np.concatenate(pairs, axis=1))
+        weight = tuple(int(v) for v in rng.choice([0, 1, 1 << bits >> 1, 1 << bits], sum(size)))
+        places = {"size": size, "low": low, "high": high, "weight": weight, "bits": bits}
+        bench.add(rng, [(shape, x)], y, rounding=list(RULES)[i % 3], **places, **bounds(y, i % 4))
+    return bench
+
+
 def moves(op: str) -> Bench:
     """pad, slice, transpose, resize_nearest, max_pool, reshape: every container, several geometries."""
     bench, rng = Bench(op), np.random.default_rng(12)
@@ -368,6 +381,12 @@ MOVES: dict[str, list[tuple[tuple[int, ...], dict[str, Any]]]] = {
         ((4, 5, 3), {"permutation": (1, 0, 2)}),
         ((2, 3, 4, 5), {"permutation": (3, 1, 0, 2)}),
         ((6,), {"permutation": (0,)}),
+    ],
+    "gather": [
+        ((3, 4, 2), {"axes": (0, 2), "sizes": (5, 1), "indices": (2, 0, 1, 1, 0, 1)}),
+        ((5, 2, 3, 2), {"axes": (2,), "sizes": (3,), "indices": (2, 1, 0)}),
+        ((4,), {"axes": (0,), "sizes": (6,), "indices": (3, 3, 0, 1, 2, 0)}),
+        ((2, 3, 4, 5), {"axes": (0,), "sizes": (2,), "indices": (1, 0)}),
     ],
     "resize_nearest": [
         ((3, 4, 2), {"size": (6, 8)}),

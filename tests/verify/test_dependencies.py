@@ -36,6 +36,7 @@ CASES = {
     "conv_transpose": _one(
         "conv_transpose", [(3, 4, 4)], [(6, 3, 2, 2), (6,)], groups=2, output_padding=(1, 0), **WINDOW
     ),
+    "gather": _one("gather", [(3, 2, 4)], out=S8, axes=(0, 2), sizes=(4, 2), indices=(2, 2, 0, 1, 3, 0)),
     "linear": _one("linear", [(2, 5)], [(3, 5), (3,)]),
     "matmul": _one("matmul", [(2, 3, 4), (2, 4, 5)]),
     "max_pool": _one(
@@ -45,6 +46,15 @@ CASES = {
     "pad": _one("pad", [(4, 3)], out=S8, padding=(2, 1, 1, 2), mode="reflect"),
     "requantise": _one("requantise", [(3, 2)]),
     "reshape": _one("reshape", [(3, 4)], out=S8, shape=(2, 6)),
+    "resize_bilinear": _one(
+        "resize_bilinear",
+        [(3, 2, 2)],
+        size=(2, 3),
+        low=(0, 1, 0, 1, 0),
+        high=(1, 2, 1, 0, 1),
+        weight=(3, 8, 0, 5, 4),
+        bits=3,
+    ),
     "resize_nearest": _one("resize_nearest", [(3, 2, 2)], out=S8, size=(5, 3)),
     "slice": _one("slice", [(6, 5)], out=S8, begin=(1, 0), end=(6, 4), step=(2, 3)),
     "softmax": None,

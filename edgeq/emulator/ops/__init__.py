@@ -30,6 +30,7 @@ FAST: dict[str, Callable[[Job], Twin | None]] = {
     "concat": compile_concat,
     "conv": compile_conv,
     "conv_transpose": compile_conv_transpose,
+    "gather": compile_movement,
     "linear": compile_linear,
     "matmul": compile_matmul,
     "max_pool": compile_max_pool,
@@ -46,7 +47,7 @@ FAST: dict[str, Callable[[Job], Twin | None]] = {
 }
 
 #: operators whose own meaning is as fast as a twin would be
-REFERENCE = frozenset({"softmax", "softmax_reciprocal"})
+REFERENCE = frozenset({"resize_bilinear", "softmax", "softmax_reciprocal"})
 
 
 def compile_job(job: Job) -> Twin:

@@ -1,4 +1,4 @@
-"""Fast twin of reshape, transpose, slice and resize_nearest: their own movement, on carried numbers."""
+"""Fast twin of reshape, transpose, slice, gather and resize_nearest: their own movement, on carried numbers."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from edgeq.ir.ops.average_pool import AveragePool
 from edgeq.ir.ops.concat import Concat
 from edgeq.ir.ops.conv import Conv
 from edgeq.ir.ops.conv_transpose import ConvTranspose
+from edgeq.ir.ops.gather import Gather
 from edgeq.ir.ops.linear import Linear
 from edgeq.ir.ops.matmul import MatMul
 from edgeq.ir.ops.max_pool import MaxPool
@@ -18,6 +19,7 @@ from edgeq.ir.ops.mul import Mul
 from edgeq.ir.ops.pad import Pad
 from edgeq.ir.ops.requantise import Requantise
 from edgeq.ir.ops.reshape import Reshape
+from edgeq.ir.ops.resize_bilinear import ResizeBilinear
 from edgeq.ir.ops.resize_nearest import ResizeNearest
 from edgeq.ir.ops.slice import Slice
 from edgeq.ir.ops.softmax import Softmax
@@ -33,6 +35,7 @@ _CLASSES: tuple[type[Operator], ...] = (
     Concat,
     Conv,
     ConvTranspose,
+    Gather,
     Linear,
     MatMul,
     MaxPool,
@@ -41,6 +44,7 @@ _CLASSES: tuple[type[Operator], ...] = (
     Pad,
     Requantise,
     Reshape,
+    ResizeBilinear,
     ResizeNearest,
     Slice,
     Softmax,

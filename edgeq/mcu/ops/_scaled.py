@@ -10,6 +10,7 @@ import numpy as np
 from edgeq.formats import CODE_RULE, DEFAULT_RULE
 from edgeq.mcu.ops import _scale
 from edgeq.mcu.ops._elementwise import plain_constant
+from edgeq.mcu.ops._scaled_matrix import OTHERS
 from edgeq.mcu.ops._strides import broadcast, join, padded
 from edgeq.mcu.ops._window import geometry, window
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant
@@ -163,5 +164,6 @@ SCALED: dict[str, Sequence[Variant]] = {
         _portable("requantise_scaled", _ONE, _scale.needs_multiplier, _requantise),
         _portable("requantise_scaled", _ONE, _clips, _clip),
     ),
+    **OTHERS,
     "sub": (_portable("sub_scaled", _ONE, _two_operands, _elementwise),),
 }
