@@ -320,7 +320,10 @@ def _average_pool(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Plac
     else:
         kernel, stride, padding, include = module.kernel, module.stride, module.padding, module.include_pad
     attrs: dict[str, Attr] = {"kernel": tuple(kernel), "stride": tuple(stride), "include_pad": int(include)}
-    attrs["padding"] = tuple(p for p in padding for _ in range(2))
+    # With ceil_mode the last window may reach beyond the end: the same as more padding there.
+    inputs, outputs = x.shape[1:], result.shape[2:]
+    needed = [(o - 1) * s + k - n - p for n, o, k, s, p in zip(inputs, outputs, kernel, stride, padding, strict=True)]
+    attrs["padding"] = tuple(a for p, end in zip(padding, needed, strict=True) for a in (p, max(p, end)))
     return e.emit(n, module, "average_pool", [x.name], tuple(result.shape[1:]), x.permutation, **attrs)
 
 

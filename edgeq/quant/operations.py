@@ -108,15 +108,21 @@ class AveragePool(_Exact):
     """Mean of each window over one or two axes; `kernel` and the like have one entry for each."""
 
     def __init__(
-        self, spec: QuantSpec, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], include_pad: bool
+        self,
+        spec: QuantSpec,
+        kernel: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[int],
+        include_pad: bool,
+        ceil: bool = False,
     ) -> None:
         super().__init__(spec)
         self.kernel, self.stride, self.padding = tuple(kernel), tuple(stride), tuple(padding)
-        self.include_pad = include_pad
+        self.include_pad, self.ceil = include_pad, ceil
 
     def compute(self, *x: Tensor) -> Tensor:
         pool: Any = F.avg_pool1d if len(self.kernel) == 1 else F.avg_pool2d
-        out: Tensor = pool(x[0], self.kernel, self.stride, self.padding, False, self.include_pad)
+        out: Tensor = pool(x[0], self.kernel, self.stride, self.padding, self.ceil, self.include_pad)
         return out
 
 

@@ -322,9 +322,13 @@ class _Preparer:
         stride = each(get(2, "stride") or kernel)
         padding, include = each(get(3, "padding", 0)), bool(get(5, "count_include_pad", True))
         override = module.divisor_override if rank == 2 and module else argument(node, 6, "divisor_override")
-        if get(4, "ceil_mode", False) or override is not None:
-            raise UnsupportedError(f"{node.target}: average pool with ceil_mode or divisor_override; pad explicitly")
-        self._replace(node, [node.args[0]], name, lambda s: ops.AveragePool(s, kernel, stride, padding, include))
+        ceil = bool(get(4, "ceil_mode", False))
+        if (ceil and include) or override is not None:
+            raise UnsupportedError(
+                f"{node.target}: average pool with divisor_override, or with ceil_mode that counts padding; pad "
+                "explicitly"
+            )
+        self._replace(node, [node.args[0]], name, lambda s: ops.AveragePool(s, kernel, stride, padding, include, ceil))
 
     def _softmax_dim(self, node: fx.Node) -> int:
         if node.op == "call_module":
