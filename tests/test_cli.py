@@ -141,6 +141,10 @@ def test_verify_equal(capsys: pytest.CaptureFixture[str], net: Graph) -> None:
     assert found["first_divergence"] is None
 
 
+def test_interpreters_run_tflite_files_only(net: Graph, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "runs .tflite files" in complaint(capsys, "verify", "net.edgeq", "--against", "tflite-micro")
+
+
 def test_verify_says_1_and_names_the_layer(
     capsys: pytest.CaptureFixture[str], net: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:

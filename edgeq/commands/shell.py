@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from edgeq.boards import Board
     from edgeq.ir import Graph
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A network: a file .edgeq.", show_default=False)]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A network: a file .edgeq or .tflite.", show_default=False)
+]
 BoardName = Annotated[
     str, typer.Option("--board", "-b", metavar="B", help="A board's name (see `edgeq boards`) or its .toml file.")
 ]

@@ -10,7 +10,9 @@ import typer
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, progress, table
 
 if TYPE_CHECKING:
+    from edgeq.ir import Graph
     from edgeq.verify import Divergence, VerifyResult
+    from edgeq.verify.executors import Executor
 
 
 def verify(
@@ -24,7 +26,13 @@ def verify(
         int | None, typer.Option("--random", "-n", metavar="N", help="N random samples, extremes among them [16].")
     ] = None,
     against: Annotated[
-        str, typer.Option("--against", metavar="B", help="What to compare with: a board, emulator or reference.")
+        str,
+        typer.Option(
+            "--against",
+            metavar="B",
+            help="What to compare with: a board, emulator or reference; for a .tflite file also the interpreters "
+            "tflite-micro, litert and tflite-runtime.",
+        ),
     ] = "emulator",
     seed: Annotated[int, typer.Option("--seed", help="Of the random samples.")] = 0,
     json: Json = False,
@@ -42,12 +50,25 @@ def verify(
     x = None if not arrays else arrays[0] if len(arrays) == 1 else arrays
     count = None if arrays else 16 if random is None else random
     with progress(f"comparing {board} with {against}") as tick:
-        result = compare(net, one, x, random=count, against=against, seed=seed, progress=tick)
+        result = compare(net, one, x, random=count, against=_other(net, model, against), seed=seed, progress=tick)
     if json:
         emit({"board": board, "against": against, **result.to_json()})
     else:
         show(result)
     return 0 if result.equal else 1
+
+
+def _other(net: Graph, model: Path, against: str) -> Executor | str:
+    """What is compared with; interpreters run the model's file itself."""
+    from edgeq.errors import InputError
+    from edgeq.verify.tflite_interpreters import tflite_interpreter
+    from edgeq.verify.tflite_worker import PACKAGES
+
+    if against not in PACKAGES:
+        return against
+    if model.suffix.lower() != ".tflite":
+        raise InputError(f"{against} runs .tflite files, and {model} is none; compare with emulator or a board")
+    return tflite_interpreter(net, model, against)
 
 
 def show(result: VerifyResult) -> None:

@@ -86,7 +86,7 @@ class VerifyResult:
     sides:      names of the two executions, the one that was asked about first.
     samples:    inferences compared; tensors: distinct computed tensors compared in each of them.
     values:     elements compared over all samples; mismatches: how many of them differ (inputs included).
-    skipped:    computed tensors that one side does not show. Only a float reference may skip any.
+    skipped:    computed tensors that one side does not show. Only executions of another tool may skip any.
     """
 
     sides: tuple[str, str]
@@ -120,10 +120,10 @@ class VerifyResult:
 
     def line(self) -> str:
         """One line for a person."""
-        counts = f"{self.tensors} tensors, {self.values:,} values in {self.samples} samples"
+        where = f"{self.tensors} tensors, {self.samples} samples"
         names = f"{self.sides[0]} and {self.sides[1]}"
         left_out = f" ({len(self.skipped)} that only one of them has left out)" if self.skipped else ""
         if self.equal:
-            return f"equal: {names} agree on {counts}{left_out}"
+            return f"equal: {names} agree on {self.values:,} values ({where}){left_out}"
         first = self.first_divergence.line(self.sides) if self.first_divergence else "nothing was compared"
-        return f"different: {self.mismatches:,} of {counts} differ between {names}; first: {first}"
+        return f"different: {self.mismatches:,} of {self.values:,} values ({where}) between {names}; first: {first}"

@@ -23,7 +23,7 @@ def test_equal_traces_count_every_computed_tensor() -> None:
     assert result.values == 5 * sum(v.size for v in computed)
     assert result.mismatches == 0
     assert result.first_divergence is None
-    assert result.line().startswith("equal: emulator and reference agree on 7 tensors")
+    assert result.line().startswith("equal: emulator and reference agree on 8,215 values (7 tensors, 5 samples)")
 
 
 def test_the_package_is_the_function_of_the_command_contract() -> None:

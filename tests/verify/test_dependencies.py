@@ -42,6 +42,10 @@ CASES = {
     "max_pool": _one(
         "max_pool", [(5, 6, 2)], out=S8, kernel=(3, 2), stride=(2, 1), padding=(1, 1, 0, 1), dilation=(1, 1)
     ),
+    "maximum": _one("maximum", [(3, 4), (4,)]),
+    "minimum": _one("minimum", [(3, 4), (3, 1)]),
+    "prelu": _one("prelu", [(3, 4), (4,)]),
+    "sum": _one("sum", [(3, 4, 2)], axes=(0, 2), keep_axes=1),
     "mean": _one("mean", [(3, 4, 2)], axes=(0, 1), keep_axes=0),
     "pad": _one("pad", [(4, 3)], out=S8, padding=(2, 1, 1, 2), mode="reflect"),
     "requantise": _one("requantise", [(3, 2)]),
@@ -115,7 +119,7 @@ def test_only_the_named_elements_matter(op: str) -> None:
             changed = np.where(named, base[i], rng.integers(-60, 61, base[i].shape))
             other[i] = changed
             assert operator(op).evaluate(node, ins, outs, other)[0][(0, *index)] == y
-        if op not in ("argmax", "max_pool") and 0 in parts and parts[0]:
+        if op not in ("argmax", "max_pool", "maximum", "minimum", "prelu") and 0 in parts and parts[0]:
             moved = [a.copy() for a in base]
             for at in parts[0]:
                 moved[0][(0, *at)] += 40 if not op.startswith("softmax") or at == index else 0
