@@ -87,6 +87,47 @@ def conv(b: GraphBuilder, rng: Rng) -> str:
     return b.node("conv", "y", biased(b, rng, names, groups * outputs), y, **attrs)  # type: ignore[arg-type]
 
 
+def conv_transpose(b: GraphBuilder, rng: Rng) -> str:
+    rank, groups, each, outputs = (int(n) for n in rng.integers(1, (3, 3, 4, 4)))
+    kernel, stride = (tuple(int(k) for k in rng.integers(1, 4, rank)) for _ in "ks")
+    x, y = fmt(rng), fmt(rng)
+    names = [b.input("x", (*(int(n) for n in rng.integers(2, 5, rank)), groups * each), x)]
+    names.append(weights(b, rng, (groups * outputs, *kernel, each), rng.integers(4) == 0))
+    attrs = {
+        "stride": stride,
+        "dilation": tuple(1 if rng.integers(3) else 2 for _ in range(rank)),
+        "padding": tuple(int(rng.integers(0, k)) for k in kernel for _ in "be"),
+        "output_padding": tuple(int(rng.integers(0, s)) for s in stride),
+        "groups": groups,
+        **stage(rng, y, each * int(np.prod(kernel)) * 128 * 100, groups * outputs),
+    }
+    return b.node("conv_transpose", "y", biased(b, rng, names, groups * outputs), y, **attrs)  # type: ignore[arg-type]
+
+
+def matmul(b: GraphBuilder, rng: Rng) -> str:
+    x, z, y = fmt(rng), fmt(rng), fmt(rng)
+    m, k, n, many = (int(v) for v in rng.integers(1, 7, 4))
+    batch = (many,) if rng.integers(2) else ()
+    shapes, constant = ((*batch, m, k), (*batch, k, n)), int(rng.integers(0, 4))
+    names = []
+    for i, (shape, f) in enumerate(zip(shapes, (x, z), strict=True)):
+        codes = rng.integers(f.code_range[0], f.code_range[1] + 1, shape)
+        names.append(b.constant("c", codes, f) if i == constant else b.input("xz"[i], shape, f))
+    return b.node("matmul", "y", names, y, **stage(rng, y, k * 128 * 100))  # type: ignore[arg-type]
+
+
+def resize_bilinear(b: GraphBuilder, rng: Rng) -> str:
+    x = fmt(rng, int(rng.choice([8, 8, 16])))
+    y = x if rng.integers(2) else fmt(rng, int(rng.choice([8, 16])), x.scale)  # type: ignore[arg-type]
+    shape = (int(rng.integers(1, 5)), int(rng.integers(1, 5)), int(rng.integers(1, 4)))
+    size, bits = tuple(int(n) for n in rng.integers(1, 7, 2)), int(rng.choice([1, 3, 10, 14]))
+    low, high = (tuple(int(rng.integers(0, n)) for n, m in zip(shape, size, strict=False) for _ in range(m)) for _ in "lh")
+    weight = tuple(int(w) for w in rng.choice([0, 1, 1 << bits >> 1, 1 << bits], sum(size)))
+    attrs = {"size": size, "low": low, "high": high, "weight": weight, "bits": bits}
+    rule = str(rng.choice([CODE_RULE, CODE_RULE, "half_up", "half_even", "floor"]))
+    return b.node("resize_bilinear", "y", [b.input("x", shape, x)], y, rounding=rule, **attrs)  # type: ignore[arg-type]
+
+
 def elementwise(op: str) -> Callable[[GraphBuilder, Rng], str]:
     def make(b: GraphBuilder, rng: Rng) -> str:
         x, z, y = fmt(rng), fmt(rng), fmt(rng)
@@ -110,6 +151,80 @@ def elementwise(op: str) -> Callable[[GraphBuilder, Rng], str]:
         return b.node(op, "y", names, y, **attrs)  # type: ignore[arg-type]
 
     return make
+
+
+def choice(op: str) -> Callable[[GraphBuilder, Rng], str]:
+    """maximum and minimum: one scale and no multiplier, or a multiplier."""
+
+    def make(b: GraphBuilder, rng: Rng) -> str:
+        x, z, y = fmt(rng), fmt(rng, scale=0.5), fmt(rng, scale=0.5)
+        attrs = stage(rng, y, 1 << 9)
+        if rng.integers(2):
+            x, attrs = fmt(rng, scale=0.5), {"lo": max(-3, y.grid_range[0])} if rng.integers(2) else {}
+        shape = tuple(int(n) for n in rng.integers(1, 6, rng.integers(1, 4)))
+        small = tuple(1 if rng.integers(3) == 0 else n for n in shape)[int(rng.integers(len(shape))) :]
+        names = [b.input("x", shape, x)]
+        if rng.integers(3):
+            names.append(b.input("z", small, z))
+        else:
+            names.append(b.constant("z", rng.integers(z.code_range[0], z.code_range[1] + 1, small), z))
+        return b.node(op, "y", names, y, **{k: v if k not in _STAGE else v[:1] for k, v in attrs.items()})  # type: ignore
+
+    return make
+
+
+_STAGE = ("multiplier", "shift")
+
+
+def prelu(b: GraphBuilder, rng: Rng) -> str:
+    x, slope, y = fmt(rng), fmt(rng), fmt(rng)
+    shape = tuple(int(n) for n in rng.integers(1, 6, rng.integers(1, 4)))
+    small = tuple(1 if rng.integers(3) == 0 else n for n in shape)[int(rng.integers(len(shape))) :]
+    below, above = stage(rng, y, 1 << 16), stage(rng, y, 1 << 8)
+    attrs = {**below, **{k: (below[k][0], above[k][0]) for k in _STAGE}}  # type: ignore[index]
+    codes = rng.integers(slope.code_range[0], slope.code_range[1] + 1, small)
+    other = b.constant("a", codes, slope) if rng.integers(4) else b.input("a", small, slope)
+    return b.node("prelu", "y", [b.input("x", shape, x), other], y, **attrs)  # type: ignore[arg-type]
+
+
+def reduction(op: str) -> Callable[[GraphBuilder, Rng], str]:
+    """sum, with a multiplier or in one scale, and mean, in one scale."""
+
+    def make(b: GraphBuilder, rng: Rng) -> str:
+        x = fmt(rng, int(rng.choice([8, 8, 16])))
+        shape = tuple(int(n) for n in rng.integers(1, 7, rng.integers(1, 4)))
+        axes = tuple(i for i in range(len(shape)) if rng.integers(2)) or (0,)
+        keep = int(rng.integers(2))
+        if op == "sum" and rng.integers(4):
+            y = fmt(rng)
+            left = 1 if axes[-1] == len(shape) - 1 else shape[-1]
+            terms = int(np.prod([shape[a] for a in axes]))
+            attrs = stage(rng, y, terms << x.bits, left)
+        else:
+            y = fmt(rng, int(rng.choice([8, 16])), x.scale)  # type: ignore[arg-type]
+            attrs = {"rounding": str(rng.choice(RULES[2:]))}
+        return b.node(op, "y", [b.input("x", shape, x)], y, axes=axes, keep_axes=keep, **attrs)  # type: ignore[arg-type]
+
+    return make
+
+
+def concat(b: GraphBuilder, rng: Rng) -> str:
+    """Parts of one scale, alike or with zero points of their own, constants among them; or with a multiplier."""
+    y = fmt(rng, int(rng.choice([8, 8, 16])), 0.5)
+    alike = bool(rng.integers(2))
+    shape, axis = [int(n) for n in rng.integers(1, 5, 3)], int(rng.integers(3))
+    names = []
+    for i in range(int(rng.integers(1, 4))):
+        x = y if alike else fmt(rng, int(rng.choice([8, 16])), 0.5)
+        size = tuple(int(rng.integers(1, 5)) if k == axis else n for k, n in enumerate(shape))
+        if i and rng.integers(4) == 0:
+            names.append(b.constant(f"c{i}", rng.integers(x.code_range[0], x.code_range[1] + 1, size), x))
+        else:
+            names.append(b.input(f"x{i}", size, x))
+    channels = sum(b.values[n].shape[2] for n in names) if axis == 2 else shape[2]
+    attrs = stage(rng, y, 1 << 9, channels) if rng.integers(3) == 0 else {}
+    order = [names[i] for i in rng.permutation(len(names))]
+    return b.node("concat", "y", order, y, axis=axis, **attrs)  # type: ignore[arg-type]
 
 
 def requantise(b: GraphBuilder, rng: Rng) -> str:
@@ -148,6 +263,7 @@ def movement(b: GraphBuilder, rng: Rng) -> str:
     value = int(rng.integers(x.grid_range[0], x.grid_range[1] + 1))
     name = b.input("x", (5, 6, 3), x)
     name = b.node("pad", "p", [name], x, padding=(1, 0, 0, 2, 0, 1), mode="constant", value=value)
+    name = b.node("gather", "g", [name], x, axes=(1,), sizes=(6,), indices=(5, 5, 0, 7, 1, 6))
     pool = {"kernel": (2, 3), "stride": (1, 2), "padding": (1, 0, 1, 1), "dilation": (1, 1)}
     name = b.node("max_pool", "m", [name], x, **pool)
     lo, hi = x.code_range
@@ -159,13 +275,22 @@ def movement(b: GraphBuilder, rng: Rng) -> str:
 MAKERS: dict[str, Callable[[GraphBuilder, Rng], str]] = {
     "add": elementwise("add"),
     "average_pool": average_pool,
+    "concat": concat,
     "conv": conv,
+    "conv_transpose": conv_transpose,
     "linear": linear,
+    "matmul": matmul,
+    "resize_bilinear": resize_bilinear,
+    "maximum": choice("maximum"),
+    "mean": reduction("mean"),
+    "minimum": choice("minimum"),
     "movement": movement,
     "mul": elementwise("mul"),
+    "prelu": prelu,
     "requantise": requantise,
     "softmax_reciprocal": softmax_reciprocal,
     "sub": elementwise("sub"),
+    "sum": reduction("sum"),
 }
 
 

@@ -11,6 +11,7 @@ from edgeq.formats.dyadic import check_dyadic
 from edgeq.ir.graph import Graph, Node, Value
 from edgeq.ir.operator import OUTPUT_STAGE, Arithmetic, Operator, output_bounds
 from edgeq.ir.ops import operator
+from edgeq.ir.ops.prelu import Prelu
 from edgeq.ir.ranges import Ranges, analyse
 
 #: no tensor of a network for a microcontroller or FPGA is larger; damaged files ask for more. Sums over a whole
@@ -135,7 +136,9 @@ def _check_rule(op: Operator, node: Node) -> None:
 
 
 #: operators that compute with real numbers of one scale as they do with grid integers
-_ONE_SCALE = frozenset({"add", "average_pool", "concat", "mean", "requantise", "resize_bilinear", "sub"})
+_ONE_SCALE = frozenset(
+    {"add", "average_pool", "concat", "maximum", "mean", "minimum", "requantise", "resize_bilinear", "sub", "sum"}
+)
 
 
 def _check_stage(op: Operator, node: Node, ins: Sequence[Value], out: Value) -> None:
@@ -158,7 +161,8 @@ def _check_multiplier(op: Operator, node: Node, ins: Sequence[Value], out: Value
         raise op.fail(node, "needs multiplier and shift together")
     multiplier, shift = node.ints("multiplier"), node.ints("shift")
     channels = out.shape[-1] if out.shape else 1
-    if len(multiplier) not in (1, channels) or len(shift) != len(multiplier):
+    counts = (op.stages,) if isinstance(op, Prelu) else (1, channels)
+    if len(multiplier) not in counts or len(shift) != len(multiplier):
         raise op.fail(node, f"{len(multiplier)} multipliers and {len(shift)} shifts for {channels} channels")
     for m, s in zip(multiplier, shift, strict=True):
         try:

@@ -300,6 +300,21 @@ def make_mul(g: Growth) -> str | None:
     return _elementwise(g, "mul")
 
 
+def make_maximum(g: Growth) -> str | None:
+    """The greater of two."""
+    return _elementwise(g, "maximum")
+
+
+def make_minimum(g: Growth) -> str | None:
+    """The lesser of two."""
+    return _elementwise(g, "minimum")
+
+
+def make_prelu(g: Growth) -> str | None:
+    """A slope below zero: a constant, or any other value."""
+    return _elementwise(g, "prelu")
+
+
 def make_concat(g: Growth) -> str | None:
     """One to four operands along any axis, the same one perhaps twice, constants among them."""
     rng, x = g.rng, g.choose(lambda v: v.size <= MAX_SIZE // 4)
@@ -355,10 +370,19 @@ def make_max_pool(g: Growth) -> str | None:
 
 def make_mean(g: Growth) -> str | None:
     """Mean over some or all axes."""
+    return _reduction(g, "mean")
+
+
+def make_sum(g: Growth) -> str | None:
+    """Sum over some or all axes."""
+    return _reduction(g, "sum")
+
+
+def _reduction(g: Growth, op: str) -> str | None:
     x = g.choose()
     assert x is not None
     axes = tuple(i for i in range(len(x.shape)) if chance(g.rng, 0.6)) or (len(x.shape) - 1,)
-    return g.node("mean", (x.name,), axes=axes, keep_axes=between(g.rng, 0, 1))
+    return g.node(op, (x.name,), axes=axes, keep_axes=between(g.rng, 0, 1))
 
 
 def make_argmax(g: Growth) -> str | None:
@@ -497,9 +521,12 @@ MAKERS: dict[str, Callable[[Growth], str | None]] = {
     "linear": make_linear,
     "matmul": make_matmul,
     "max_pool": make_max_pool,
+    "maximum": make_maximum,
     "mean": make_mean,
+    "minimum": make_minimum,
     "mul": make_mul,
     "pad": make_pad,
+    "prelu": make_prelu,
     "requantise": make_requantise,
     "reshape": make_reshape,
     "resize_bilinear": make_resize_bilinear,
@@ -508,6 +535,7 @@ MAKERS: dict[str, Callable[[Growth], str | None]] = {
     "softmax": make_softmax,
     "softmax_reciprocal": make_softmax_reciprocal,
     "sub": make_sub,
+    "sum": make_sum,
     "table": make_table,
     "transpose": make_transpose,
 }

@@ -1,4 +1,4 @@
-/* edgeq_elementwise_scaled.h: add, sub and mul of two operands that broadcast, each with a scale of its own. */
+/* edgeq_elementwise_scaled.h: add, sub, mul, maximum, minimum and prelu of two operands that broadcast, each with a scale of its own. */
 #ifndef EDGEQ_ELEMENTWISE_SCALED_H
 #define EDGEQ_ELEMENTWISE_SCALED_H
 
@@ -12,7 +12,7 @@ typedef struct {
     int32_t a_zero, b_zero;                       /* zero points */
     int32_t left;                                 /* shift of both before their multipliers; negative: they have none */
     int32_t a_multiplier, b_multiplier, a_shift, b_shift;
-    eq_scale_t scale;
+    eq_scale_t scale;                             /* prelu: two entries, of the product and of a itself */
     const void *a, *b; /* a constant operand; null: the next of x[] */
 } eq_elementwise_scaled_t;
 
@@ -22,6 +22,25 @@ EQ_INLINE int64_t eq_scaled_operand(const void *x, int32_t i, int32_t zero, int3
 {
     const int64_t v = eq_load64(x, i, t) - zero;
     return left < 0 ? v : eq_scale(eq_shl64(v, left), multiplier, shift, rule);
+}
+
+/* Both operands joined. */
+EQ_INLINE int64_t eq_scaled_join(int64_t v, int64_t w, int32_t op)
+{
+    switch (op) {
+    case EQ_MUL:
+        return v * w;
+    case EQ_SUB:
+        return v - w;
+    case EQ_MAX:
+        return v > w ? v : w;
+    case EQ_MIN:
+        return v < w ? v : w;
+    case EQ_PRELU:
+        return v < 0 ? v * w : v;
+    default:
+        return v + w;
+    }
 }
 
 EQ_INLINE void eq_elementwise_scaled(const eq_elementwise_scaled_t *p, const void *const x[], void *y, int32_t op,
@@ -38,8 +57,8 @@ EQ_INLINE void eq_elementwise_scaled(const eq_elementwise_scaled_t *p, const voi
                                                 at, rule);
             const int64_t w = eq_scaled_operand(b, bi + i * b_step, p->b_zero, p->left, p->b_multiplier, p->b_shift,
                                                 bt, rule);
-            const eq_acc sum = eq_acc_of(op == EQ_MUL ? v * w : op == EQ_ADD ? v + w : v - w, true);
-            eq_put_scaled(y, yi, sum, &p->scale, 0, yt, rule, true);
+            const eq_acc sum = eq_acc_of(eq_scaled_join(v, w, op), true);
+            eq_put_scaled(y, yi, sum, &p->scale, op == EQ_PRELU && v >= 0 ? 1 : 0, yt, rule, true);
         }
     } while (eq_walk(p->rank, p->shape, counter, p->a_stride, &ai, p->b_stride, &bi));
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -340,9 +341,7 @@ def negative_zero() -> Made:
             g.node("pad", "pad", [x], fmt, padding=(1, 1, 0, 2), mode="reflect"),
             g.node("resize_nearest", "resize", [x], fmt, size=(7,)),
             g.node("gather", "gather", [x], fmt, axes=(1,), sizes=(3,), indices=(3, 0, 3)),
-            g.node(
-                "resize_bilinear", "between", [x], fmt, size=(2,), low=(0, 3), high=(1, 1), weight=(1, 2), bits=1
-            ),
+            g.node("resize_bilinear", "between", [x], fmt, size=(2,), low=(0, 3), high=(1, 1), weight=(1, 2), bits=1),
             g.node("concat", "concat", [x, c], fmt, axis=0),
             g.node("add", "add", [x, c], fmt),
             g.node("sub", "sub", [c, x], fmt),
@@ -587,6 +586,29 @@ def constant_operands() -> Made:
         joins = ((full, x), (x, full), (full, x, full), (x, full, x), (full, x, x, full))
         outs += [g.node("concat", f"join{i}", names, kind, axis=i % 2) for i, names in enumerate(joins)]
         outs += [g.node("concat", "bounded", [full, x], S8, axis=0, lo=-5, hi=6)]
+        yield g.build(outs), None
+
+
+@aimed
+def choices_slopes_and_sums() -> Made:
+    """maximum, minimum, prelu and sum at the edges of their formats, broadcast, on unequal grids, in floats."""
+    rng = np.random.default_rng(8)
+    wide = FixedPoint(31, 2)
+    for kind in (S8, U8, NAMED["e4m3"], wide):
+        g = GraphBuilder("net")
+        x, z = g.input("x", (3, 4), kind), g.input("z", (3, 1), S8)
+        slope = g.constant("slope", rng.integers(-128, 128, 4), FixedPoint(8, 7))
+        coarse = g.constant("coarse", rng.integers(-2, 2, 4), FixedPoint(2, -3))
+        outs = []
+        for i, out in enumerate((S8, S16, NAMED["e3m2"], FixedPoint(4, -1))):
+            attrs: dict[str, Any] = {"rounding": ("half_up", "half_even", "floor")[i % 3]}
+            attrs |= {"lo": 0} if i == 1 else {}
+            outs += [g.node("maximum", f"maximum{i}", [x, z], out, **attrs)]
+            outs += [g.node("minimum", f"minimum{i}", [z, x], out, **attrs)]
+            outs += [g.node("prelu", f"prelu{i}", [x, slope], out, **attrs)]
+            outs += [g.node("prelu", f"coarse{i}", [x, coarse], out, **attrs)]
+            outs += [g.node("prelu", f"computed{i}", [z, x], out, **attrs)] if kind is not wide else []
+            outs += [g.node("sum", f"sum{i}", [x], out, axes=(i % 2,), keep_axes=i // 2, **attrs)]
         yield g.build(outs), None
 
 

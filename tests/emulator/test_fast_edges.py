@@ -44,12 +44,13 @@ def graph_of(op: str, width: int, rule: str) -> Graph:
     if op == "matmul":
         other = b.input("other", (4, 6, 5), wide)
         return b.build([b.node("matmul", "y", [x, other], out, **stage)])
-    if op in ("add", "sub", "mul", "concat"):
-        other = b.input("other", (4, 4, 6), FixedPoint(min(width, 30), -2 if op != "mul" else 0))
+    if op in ("add", "sub", "mul", "concat", "maximum", "minimum", "prelu"):
+        other = b.input("other", (4, 4, 6), FixedPoint(min(width, 30), -2 if op not in ("mul", "prelu") else 0))
         axis: dict[str, Attr] = {"axis": 2} if op == "concat" else {}
         return b.build([b.node(op, "y", [x, other], out, **axis, **stage)])
     attrs: dict[str, dict[str, Attr]] = {
         "mean": {"axes": (0, 2), "keep_axes": 0},
+        "sum": {"axes": (0, 2), "keep_axes": 0},
         "mean of 16": {"axes": (0, 1), "keep_axes": 0},
         "average_pool": {"kernel": (3, 3), "stride": (1, 1), "padding": (1, 0, 1, 1), "include_pad": 0},
         "average_pool of 4": {"kernel": (2, 2), "stride": (1, 1), "padding": (0, 0, 0, 0), "include_pad": 1},
@@ -60,7 +61,7 @@ def graph_of(op: str, width: int, rule: str) -> Graph:
 
 OPS = (
     "add", "average_pool", "average_pool of 4", "concat", "conv", "conv_transpose", "depthwise", "grouped", "linear",
-    "matmul", "mean", "mean of 16", "mul", "requantise", "sub",
+    "matmul", "maximum", "mean", "mean of 16", "minimum", "mul", "prelu", "requantise", "sub", "sum",
 )  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def test_twin_equals_reference_as_sums_outgrow_each_float(op: str) -> None:
             inputs = edge_inputs(graph, np.random.default_rng(width))
             assert np.array_equal(fast.trace(inputs)["y"], reference(graph, inputs)["y"]), (width, rule)
     # The widths cross the end of float32 for every operator, and of float64 for those that multiply.
-    products = ("conv", "conv_transpose", "depthwise", "grouped", "linear", "matmul", "mul")
+    products = ("conv", "conv_transpose", "depthwise", "grouped", "linear", "matmul", "mul", "prelu")
     assert {"float32", "float64"} | ({"int64"} if op in products else set()) <= used
 
 

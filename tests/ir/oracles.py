@@ -162,6 +162,19 @@ def mul(node: Node, ins: Sequence[Value], xs: Sequence[Tensor]) -> Ratio:
     return a * b, 1
 
 
+def maximum(node: Node, ins: Sequence[Value], xs: Sequence[Tensor]) -> Ratio:
+    return torch.maximum(*_broadcast(ins, xs)), 1
+
+
+def minimum(node: Node, ins: Sequence[Value], xs: Sequence[Tensor]) -> Ratio:
+    return torch.minimum(*_broadcast(ins, xs)), 1
+
+
+def prelu(node: Node, ins: Sequence[Value], xs: Sequence[Tensor]) -> Ratio:
+    x, slope = _broadcast(ins, xs)
+    return x.clamp(min=0) + slope * x.clamp(max=0), 1
+
+
 def concat(node: Node, ins: Sequence[Value], xs: Sequence[Tensor]) -> Ratio:
     batch = max(x.shape[0] for v, x in zip(ins, xs, strict=True) if not v.constant)
     parts = [(x[None] if v.constant else x).expand(batch, *v.shape) for v, x in zip(ins, xs, strict=True)]
@@ -186,8 +199,12 @@ def average_pool(node: Node, ins: Sequence[Value], xs: Sequence[Tensor]) -> Rati
 
 def mean(node: Node, ins: Sequence[Value], xs: Sequence[Tensor]) -> Ratio:
     axes = [a + 1 for a in node.attrs["axes"]]
-    total = xs[0].sum(dim=axes, keepdim=bool(node.attrs["keep_axes"]))
-    return total.reshape(xs[0].shape[0], *(total.shape[1:] or (1,))), math.prod(xs[0].shape[a] for a in axes)
+    summed = xs[0].sum(dim=axes, keepdim=bool(node.attrs["keep_axes"]))
+    return summed.reshape(xs[0].shape[0], *(summed.shape[1:] or (1,))), math.prod(xs[0].shape[a] for a in axes)
+
+
+def total(node: Node, ins: Sequence[Value], xs: Sequence[Tensor]) -> Ratio:
+    return mean(node, ins, xs)[0], 1
 
 
 def softmax(node: Node, ins: Sequence[Value], xs: Sequence[Tensor]) -> Ratio:
@@ -217,8 +234,9 @@ ARITHMETIC: dict[str, Callable[[Node, Sequence[Value], Sequence[Tensor]], Ratio]
     for f in (
         *(conv, conv_transpose, linear, matmul, add, sub, mul),
         *(concat, resize_bilinear, requantise, average_pool, mean, softmax),
+        *(maximum, minimum, prelu),
     )
-}
+} | {"sum": total}
 
 
 def max_pool(node: Node, ins: Sequence[Value], codes: Sequence[Codes]) -> Codes:

@@ -271,8 +271,8 @@ def average_pool() -> Bench:
     return bench
 
 
-def mean() -> Bench:
-    bench, rng = Bench("mean"), np.random.default_rng(9)
+def reduction(op: str) -> Bench:
+    bench, rng = Bench(op), np.random.default_rng(9)
     axes = ((0, 1), (2,), (0, 2), (1,), (0, 1, 2))
     for i, (x, axis) in enumerate(product(ACTIVATIONS, axes)):
         shape = ((4, 4, 3), (3, 5, 2), (2, 3, 7))[i % 3]
@@ -407,7 +407,9 @@ def cases(op: str) -> Bench:
     """All cases of an operator."""
     if op in MOVES:
         return moves(op)
-    if op in ("add", "sub", "mul"):
+    if op in ("add", "sub", "mul", "maximum", "minimum", "prelu"):
         return elementwise(op)
+    if op in ("mean", "sum"):
+        return reduction(op)
     found: Bench = globals()[op]()
     return found

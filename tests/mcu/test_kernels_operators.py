@@ -16,7 +16,9 @@ from tests.mcu.kernel_cases import Case, cases
 from tests.mcu.kernel_driver import Mutation, run_graphs
 
 #: operators whose output may lie over an input
-IN_PLACE = ["add", "mul", "requantise", "softmax", "softmax_reciprocal", "sub", "table"]
+IN_PLACE = [
+    *("add", "maximum", "minimum", "mul", "prelu", "requantise", "softmax", "softmax_reciprocal", "sub", "table"),
+]
 
 
 def differences(found: list[Case], folder: Path, mutate: Mutation | None = None, in_place: bool = False) -> list[str]:
@@ -104,6 +106,8 @@ def _flip(value: Param) -> Param:
         ("average_pool", "divisor"),
         ("softmax", "left"),
         ("concat", "shift"),
+        ("prelu", "a_shift"),
+        ("sum", "start"),
     ],
 )
 def test_a_fault_is_found(op: str, field: str, tmp_path: Path) -> None:

@@ -14,12 +14,16 @@ from edgeq.emulator.ops.conv_transpose import compile_conv_transpose
 from edgeq.emulator.ops.linear import compile_linear
 from edgeq.emulator.ops.matmul import compile_matmul
 from edgeq.emulator.ops.max_pool import compile_max_pool
+from edgeq.emulator.ops.maximum import compile_maximum
 from edgeq.emulator.ops.mean import compile_mean
+from edgeq.emulator.ops.minimum import compile_minimum
 from edgeq.emulator.ops.movement import compile_movement
 from edgeq.emulator.ops.mul import compile_mul
 from edgeq.emulator.ops.pad import compile_pad
+from edgeq.emulator.ops.prelu import compile_prelu
 from edgeq.emulator.ops.requantise import compile_requantise
 from edgeq.emulator.ops.sub import compile_sub
+from edgeq.emulator.ops.sum import compile_sum
 from edgeq.emulator.ops.table import compile_table
 
 #: operator -> compiler of its fast twin; None where this node's sums need int64
@@ -34,14 +38,18 @@ FAST: dict[str, Callable[[Job], Twin | None]] = {
     "linear": compile_linear,
     "matmul": compile_matmul,
     "max_pool": compile_max_pool,
+    "maximum": compile_maximum,
     "mean": compile_mean,
+    "minimum": compile_minimum,
     "mul": compile_mul,
     "pad": compile_pad,
+    "prelu": compile_prelu,
     "requantise": compile_requantise,
     "reshape": compile_movement,
     "resize_nearest": compile_movement,
     "slice": compile_movement,
     "sub": compile_sub,
+    "sum": compile_sum,
     "table": compile_table,
     "transpose": compile_movement,
 }

@@ -14,9 +14,12 @@ from edgeq.ir.ops.gather import Gather
 from edgeq.ir.ops.linear import Linear
 from edgeq.ir.ops.matmul import MatMul
 from edgeq.ir.ops.max_pool import MaxPool
+from edgeq.ir.ops.maximum import Maximum
 from edgeq.ir.ops.mean import Mean
+from edgeq.ir.ops.minimum import Minimum
 from edgeq.ir.ops.mul import Mul
 from edgeq.ir.ops.pad import Pad
+from edgeq.ir.ops.prelu import Prelu
 from edgeq.ir.ops.requantise import Requantise
 from edgeq.ir.ops.reshape import Reshape
 from edgeq.ir.ops.resize_bilinear import ResizeBilinear
@@ -25,6 +28,7 @@ from edgeq.ir.ops.slice import Slice
 from edgeq.ir.ops.softmax import Softmax
 from edgeq.ir.ops.softmax_reciprocal import SoftmaxReciprocal
 from edgeq.ir.ops.sub import Sub
+from edgeq.ir.ops.sum import Sum
 from edgeq.ir.ops.table import Table
 from edgeq.ir.ops.transpose import Transpose
 
@@ -39,9 +43,12 @@ _CLASSES: tuple[type[Operator], ...] = (
     Linear,
     MatMul,
     MaxPool,
+    Maximum,
     Mean,
+    Minimum,
     Mul,
     Pad,
+    Prelu,
     Requantise,
     Reshape,
     ResizeBilinear,
@@ -50,6 +57,7 @@ _CLASSES: tuple[type[Operator], ...] = (
     Softmax,
     SoftmaxReciprocal,
     Sub,
+    Sum,
     Table,
     Transpose,
 )

@@ -1,4 +1,4 @@
-"""Lowering that add, sub and mul share."""
+"""Lowering that operators of two operands share."""
 
 from __future__ import annotations
 
@@ -22,11 +22,16 @@ def plain_constant(ctx: Context, value: Value, field: str) -> Param:
     return Blob(name, place.ctype, data, f"constant {value.name} {value.shape}, {value.format}")
 
 
-def elementwise(ctx: Context, *, product: bool) -> Call:
-    """Parameters of `eq_elementwise_t`; a product lies on the sum of the grids, a sum on the finer of them."""
+def elementwise(ctx: Context, *, product: bool = False, frac: int | None = None) -> Call:
+    """Parameters of `eq_elementwise_t`; a product lies on the sum of the grids, a sum on the finer of them.
+
+    frac: binary point of the exact result where it is neither; the caller then sets the shifts of both operands.
+    """
     ins = ctx.ins
     fracs = [frac_of(v) for v in ins]
-    frac = sum(fracs) if product else max(fracs)
+    product = product or frac is not None
+    if frac is None:
+        frac = sum(fracs) if product else max(fracs)
     made = stage(ctx, (frac,))
     shape, (a, b) = join(ctx.out.shape, *(broadcast(v.shape, ctx.out.shape) for v in ins))
     most = most_left(made.wide)

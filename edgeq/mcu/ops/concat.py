@@ -37,7 +37,7 @@ def _generic(ctx: Context) -> Call:
         "run": Blob(f"{name}_run", "int32_t", np.array(run, dtype=np.int32), "elements of a run of each operand"),
         "shift": Blob(f"{name}_shift", "int8_t", np.array(made.shifts, dtype=np.int8), "shift of each operand"),
         "type": 0 if len(alike) == 1 else Blob(f"{name}_type", "uint32_t", _types(ctx), "eq_type of each operand"),
-        "constant": _constants(ctx),
+        "constant": encoded_constants(ctx),
     }
     one_type = alike.pop() if len(alike) == 1 else "EQ_VARIOUS"
     return Call((one_type, _copies(ctx), *made.fixed), params, tuple(v.name for v in computed))
@@ -54,7 +54,7 @@ def _copies(ctx: Context) -> str:
     return str(same and isinstance(fmt, FixedPoint) and output_bounds(ctx.node, fmt) == fmt.grid_range).lower()
 
 
-def _constants(ctx: Context) -> Param:
+def encoded_constants(ctx: Context) -> Param:
     """Codes of the constant operands in the output's format, one operand after the other."""
     parts = [_encoded(ctx, v) for v in ctx.ins if v.constant]
     if not parts:

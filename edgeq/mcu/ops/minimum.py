@@ -1,0 +1,20 @@
+"""minimum in C: the lesser of two operands, broadcast, in place where an operand has the output's size."""
+
+from __future__ import annotations
+
+from edgeq.ir.graph import Graph, Node
+from edgeq.mcu.ops._elementwise import elementwise
+from edgeq.mcu.ops._inplace import elementwise_inplace
+from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
+
+
+def inplace_candidates(graph: Graph, node: Node) -> tuple[int, ...]:
+    """y may lie over an operand of its own size whose elements are no narrower."""
+    return elementwise_inplace(graph, node)
+
+
+def _generic(ctx: Context) -> Call:
+    return elementwise(ctx, product=False)
+
+
+VARIANTS = (Variant(PORTABLE, "minimum", "one element at a time", always, _generic),)

@@ -1,0 +1,16 @@
+/* maximum.h: the greater of two operands that broadcast. */
+#ifndef EDGEQ_KERNEL_MAXIMUM_H
+#define EDGEQ_KERNEL_MAXIMUM_H
+
+#include "edgeq_elementwise.h"
+
+typedef eq_elementwise_t eq_maximum_t;
+
+/* y may lie over an operand of its own size whose elements are no narrower. */
+EQ_KERNEL void eq_maximum(const eq_maximum_t *p, const void *const x[], void *y, eq_type at, eq_type bt, eq_type yt,
+                          int32_t rule, bool wide)
+{
+    eq_elementwise(p, x, y, EQ_MAX, at, bt, yt, rule, wide);
+}
+
+#endif
