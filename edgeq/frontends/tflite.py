@@ -18,7 +18,7 @@ from edgeq.frontends import _tflite_movement as movement
 from edgeq.frontends._tflite_build import Building, batchless
 from edgeq.frontends._tflite_file import DAMAGE, DamagedError, Model, Operation, read
 from edgeq.ir import Graph, GraphBuilder
-from edgeq.passes.dead_code import remove_dead_code
+from edgeq.passes import optimise
 
 #: operators that become nodes, by their name in the schema
 READERS: dict[str, Callable[[Building, Operation], None]] = {
@@ -89,7 +89,7 @@ def import_model(model: Model) -> Graph:
         if index not in b.names:
             raise DamagedError(f"output {model.tensors[index].name} is not computed")
         names.append(b.names[index])
-    return remove_dead_code(b.builder.build(names))
+    return optimise(b.builder.build(names))
 
 
 def _check_operators(model: Model) -> None:

@@ -120,6 +120,19 @@ def _multiplied(node: Node, bounds: Bounds) -> Accumulator:
     return Accumulator(min(*bounds.lo, 0), max(*bounds.hi, 0))
 
 
+def output_rows(node: Node, bounds: Bounds, fmt: Format) -> list[Interval]:
+    """The interval of each channel of an output whose bounds are given for each channel."""
+    found = []
+    multiplied = "multiplier" in node.attrs
+    whole = zip(bounds.lo, bounds.hi, strict=True)
+    columns = _channels(node, bounds) if multiplied else [(lo, hi, 0, 0) for lo, hi in whole]
+    for (lo, hi, m, s), frac in zip(columns, bounds.frac, strict=True):
+        attrs = {**node.attrs, "multiplier": (m,), "shift": (s,)} if multiplied else node.attrs
+        one = Node(node.op, node.name, node.inputs, node.outputs, attrs, node.source)
+        found.append(_output(one, Bounds((lo,), (hi,), (frac,), bounds.den), fmt))
+    return found
+
+
 def _output(node: Node, bounds: Bounds, fmt: Format) -> Interval:
     rule = node.text("rounding", DEFAULT_RULE)
     least, most = output_bounds(node, fmt)

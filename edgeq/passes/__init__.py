@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgeq.errors import GraphError
-from edgeq.formats import Affine
 from edgeq.ir import Graph, check
 from edgeq.passes.bypass_requantise import bypass_requantise
 from edgeq.passes.dead_channels import remove_dead_channels
@@ -36,20 +35,15 @@ PASSES: dict[str, Pass] = {
     "dead_channels": remove_dead_channels,
 }
 
-#: the passes that know scales which are no power of two; an imported network runs them alone
-_OF_IMPORTED = ("dead_code",)
-
 #: passes only ever remove or simplify, so a fixed point comes soon; this many rounds mean a pass that undoes another
 MOST_ROUNDS = 100
 
 
 def optimise(graph: Graph, *, checked: bool = __debug__) -> Graph:
     """Run all passes to a fixed point; `checked` runs `edgeq.ir.check` after each that changed something."""
-    imported = any(isinstance(v.format, Affine) for v in graph.values.values())
-    passes = [PASSES[name] for name in (_OF_IMPORTED if imported else PASSES)]
     for _ in range(MOST_ROUNDS):
         before = graph
-        for run in passes:
+        for run in PASSES.values():
             after = run(graph)
             if checked and after is not graph:
                 check(after)

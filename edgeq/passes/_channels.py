@@ -7,13 +7,16 @@ of weights) and end (columns). Everything else is a barrier: its channels stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.ir import Graph, Node, Value, operator
+from edgeq.ir import Graph, Interval, Node, Value, analyse, operator
+from edgeq.ir.operator import Bounds
+from edgeq.ir.ops._matrix import bias_terms
+from edgeq.ir.ranges import output_rows
 
 Mask = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int64]
@@ -92,15 +95,19 @@ def known_channels(graph: Graph) -> dict[str, Known]:
     """Channels of computed values that hold one code everywhere, whatever the input; values without any are left out.
 
     The operators' own meaning says what the constant is, borders included: a channel counts only where it comes out
-    the same at every position, so a constant that meets a padded border does not.
+    the same at every position, so a constant that meets a padded border does not. A channel whose every possible sum
+    ends at one bound (a ReLU that is never positive) is constant as well.
     """
     found: dict[str, Known] = {}
+    ranges = analyse(graph).values
     for node in graph.nodes:
         eligible = _eligible(graph, node, found)
+        if eligible is not None and node.op in ("conv", "conv_transpose", "linear"):
+            eligible = eligible | _clamped(graph, node, ranges)
         if eligible is None or not eligible.any():
             continue
         ins, out = graph.ins(node), graph.outs(node)[0]
-        codes = [_stand_in(v, found) for v in ins]
+        codes = [_stand_in(v, found, ranges) for v in ins]
         (made,) = operator(node.op).evaluate(node, ins, [out], codes)
         rows = np.asarray(made, dtype=np.int64).reshape(-1, channels(out))
         mask = eligible & (rows == rows[0]).all(axis=0)
@@ -109,13 +116,28 @@ def known_channels(graph: Graph) -> dict[str, Known]:
     return found
 
 
-def _stand_in(value: Value, found: dict[str, Known]) -> Codes:
-    """Codes of one sample: right in known channels, zero in the others."""
+def _clamped(graph: Graph, node: Node, ranges: Mapping[str, Interval]) -> Mask:
+    """Output channels of weighted sums that rounding, saturation and bounds take to one number, whatever the sum."""
+    out = graph.outs(node)[0]
+    ins = graph.ins(node)
+    bounds = operator(node.op).bounds(node, ins, [ranges[name] for name in node.inputs])
+    assert bounds is not None
+    # Those are bounds of partial sums, which may lack the bias; whole sums have it.
+    bias = bias_terms(ins)
+    lo = tuple(end + max(b, 0) for end, b in zip(bounds.lo, bias, strict=True))
+    hi = tuple(end + min(b, 0) for end, b in zip(bounds.hi, bias, strict=True))
+    rows = output_rows(node, Bounds(lo, hi, bounds.frac), out.format)
+    return np.array([row.lo == row.hi for row in rows])
+
+
+def _stand_in(value: Value, found: dict[str, Known], ranges: Mapping[str, Interval]) -> Codes:
+    """Codes of one sample: right in known channels, in the others a number that can occur."""
     if value.data is not None:
         return value.data
-    codes = np.zeros((1, *value.shape), np.int64)
+    number = np.clip(0, ranges[value.name].lo, ranges[value.name].hi)
+    codes = np.broadcast_to(value.format.from_grid(np.asarray(number, dtype=np.int64)), (1, *value.shape)).copy()
     if value.name in found:
-        codes[...] = np.where(found[value.name].mask, found[value.name].codes, 0)
+        codes[...] = np.where(found[value.name].mask, found[value.name].codes, codes)
     return codes
 
 

@@ -2,7 +2,8 @@
 
 Fixed point to fixed point, onto a grid at least as fine, with bounds that the range analysis proves to clamp nothing:
 both codes stand for the same real number. Arithmetic is exact on real numbers and rounds once, at its own output, so
-its result is the same from either. It is done only where every reader can (then the requantise goes) and where the
+its result is the same from either. (A node with a multiplier computes on grid integers: it keeps what it reads, unless
+both grids are one.) It is done only where every reader can (then the requantise goes) and where the
 value before is no wider. A bias must stay no finer than the products; operators that read codes (tables, softmax,
 movements) keep theirs.
 """
@@ -53,7 +54,7 @@ def _changes_nothing(graph: Graph, node: Node, ranges: RangeCache) -> bool:
     x, out = graph.ins(node)[0], graph.outs(node)[0]
     if not isinstance(x.format, FixedPoint) or not isinstance(out.format, FixedPoint):
         return False
-    if out.name in graph.outputs or x.format.bits > out.format.bits:
+    if out.name in graph.outputs or x.format.bits > out.format.bits or "multiplier" in node.attrs:
         return False
     assert isinstance(x.format.point, int)
     assert isinstance(out.format.point, int)
@@ -63,11 +64,16 @@ def _changes_nothing(graph: Graph, node: Node, ranges: RangeCache) -> bool:
     return 0 <= shift <= 64 and lo <= interval.lo << shift and interval.hi << shift <= hi
 
 
+def _one_grid(graph: Graph, node: Node) -> bool:
+    """Whether input and output of a requantise have the same grid integers."""
+    return graph.ins(node)[0].format.frac == graph.outs(node)[0].format.frac
+
+
 def _readers_without(graph: Graph, node: Node, ranges: Mapping[str, Interval]) -> dict[str, Node] | None:
     """The readers of a requantise reading what it reads; None where one of them cannot."""
     found = {}
     for reader in graph.consumers(node.outputs[0]):
-        if reader.op not in _READERS:
+        if reader.op not in _READERS or ("multiplier" in reader.attrs and not _one_grid(graph, node)):
             return None
         inputs = tuple(node.inputs[0] if i == node.outputs[0] else i for i in reader.inputs)
         moved = changed(reader, inputs=inputs)

@@ -9,7 +9,8 @@ that a transposed convolution reads, whose sums take different taps at different
 
 Between the layers a channel runs through element-wise operators, pools, depthwise convolutions, joins and concats; it
 goes from all of them, or from none. Inputs, outputs and operators that mix channels in other ways keep theirs, and
-every value keeps at least one channel.
+every value keeps at least one channel. Multipliers of channels go with their channels; zero points need no word of
+their own, because all of this is said of grid integers, in which padding is zero.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.formats import FixedPoint, Format, Minifloat
+from edgeq.formats import Affine, FixedPoint, Format, Minifloat
 from edgeq.ir import Attr, Graph, Node, Value
 from edgeq.ir.ops._matrix import accumulator_frac, aligned_bias
 from edgeq.passes._channels import Classes, Known, channels, dense, known_channels, ties
@@ -126,11 +127,13 @@ class _Rewrite:
         keep = self.keep[out.name]
         if len(keep) < channels(out):
             self.values[out.name] = with_shape(out, (*out.shape[:-1], len(keep)))
+        attrs: dict[str, Attr] = dict(node.attrs)
+        if len(keep) < channels(out):
+            attrs |= _sliced_multipliers(node, keep)
         if dense(node):
-            return changed(node, inputs=self._dense(node))
+            return changed(node, inputs=self._dense(node), attrs=attrs)
         if len(keep) == channels(out):
             return node
-        attrs: dict[str, Attr] = dict(node.attrs)
         if node.op == "reshape":
             attrs["shape"] = (*node.ints("shape")[:-1], len(keep))
         elif node.op == "slice":
@@ -179,8 +182,7 @@ class _Rewrite:
 
     def _folded(self, x: Value, weight: Value, biases: list[Value], more: Grid, rows: Grid) -> str:
         total = more + (aligned_bias(x, weight, biases[0]) if biases else 0)
-        fracs = accumulator_frac(x, weight)
-        fmt = FixedPoint(32, fracs[0]) if len(set(fracs)) == 1 else FixedPoint(32, fracs, True, 0)
+        fmt = _bias_format(x, weight, biases)
         old = biases[0] if biases else Value(f"{weight.name}_bias", total.shape, fmt, total, weight.source)
         return self._constant(old, total[rows], _sliced(fmt, rows))
 
@@ -194,11 +196,30 @@ class _Rewrite:
         return made.name
 
 
+def _bias_format(x: Value, weight: Value, biases: list[Value]) -> Format:
+    """32 bits on the grid of the products."""
+    if isinstance(x.format, Affine) or isinstance(weight.format, Affine):
+        old = biases[0].format if biases else None
+        return Affine(32, True, 0, old.scale, old.axis) if isinstance(old, Affine) else Affine(32)
+    fracs = accumulator_frac(x, weight)
+    return FixedPoint(32, fracs[0]) if len(set(fracs)) == 1 else FixedPoint(32, fracs, True, 0)
+
+
+def _sliced_multipliers(node: Node, keep: Grid) -> dict[str, Attr]:
+    """The multipliers of the channels that stay; nothing where one serves all."""
+    if "multiplier" not in node.attrs or len(node.ints("multiplier")) == 1:
+        return {}
+    return {key: tuple(node.ints(key)[int(i)] for i in keep) for key in ("multiplier", "shift")}
+
+
 def _sliced(fmt: Format, keep: Grid) -> Format:
     """A format per output channel with only some of its channels."""
     if fmt.channel_axis is None:
         return fmt
     index = [int(i) for i in keep]
+    if isinstance(fmt, Affine):
+        assert isinstance(fmt.scale, tuple)
+        return Affine(fmt.width, fmt.sign, fmt.zero_point, tuple(fmt.scale[i] for i in index), fmt.axis)
     if isinstance(fmt, Minifloat):
         assert isinstance(fmt.scale, tuple)
         scale = tuple(fmt.scale[i] for i in index)

@@ -15,6 +15,10 @@ floor  R1 is floor, R2 is floor or half_up on a coarser fixed-point grid: floor(
 
 Two roundings to nearest are none of these (0.49 -> 0.5 -> 1), so they stay two nodes. An entry of a table is rounded
 again in the table itself: the requantise of a table is another table.
+
+A producer with multipliers (affine formats, imported networks) rounds on the grid of its output; its ReLU is the case
+"same": one scale, and so one grid, on both sides of the requantise. The rule that rounds codes (an average) sees the
+zero point as well, which must then be one, too. A requantise with a multiplier rounds again, and stays.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from edgeq.formats import DEFAULT_RULE, FixedPoint, Format
+from edgeq.formats import CODE_RULE, DEFAULT_RULE, Affine, FixedPoint, Format
 from edgeq.ir import Attr, Graph, Node, Value, operator
 from edgeq.ir.operator import OUTPUT_STAGE, Arithmetic, Bounds, output_bounds
 from edgeq.passes._edit import RangeCache, changed, fits, only_reader, remade, repeat, replaced
@@ -48,10 +52,10 @@ def fuse_requantise(graph: Graph) -> Graph:
 
 def fused(graph: Graph, producer: Node, second: Node, ranges: RangeCache) -> Graph | None:
     """The graph with the requantise `second` moved into `producer`; None where that would change a result."""
-    if "multiplier" in producer.attrs or "multiplier" in second.attrs:
-        return None
     if producer.op == "table":
         return _into_table(graph, producer, second)
+    if "multiplier" in second.attrs:
+        return None
     op = operator(producer.op)
     if not isinstance(op, Arithmetic) or not OUTPUT_STAGE.keys() <= op.attributes.keys():
         return None
@@ -62,7 +66,8 @@ def fused(graph: Graph, producer: Node, second: Node, ranges: RangeCache) -> Gra
     rule = fused_rule(producer, second, bounds, middle.format, out.format)
     if rule is None:
         return None
-    attrs: dict[str, Attr] = {k: v for k, v in producer.attrs.items() if k not in OUTPUT_STAGE}
+    stage = OUTPUT_STAGE.keys() - {"multiplier", "shift"}
+    attrs: dict[str, Attr] = {k: v for k, v in producer.attrs.items() if k not in stage}
     attrs.update(_stage(second, rule, _through(producer, second, middle.format, out.format), out.format))
     node = changed(producer, outputs=second.outputs, attrs=attrs)
     if not fits(graph, node, out.format, known):
@@ -78,14 +83,22 @@ def _named(out: Value, node: Node) -> Value:
 def fused_rule(producer: Node, second: Node, bounds: Bounds, first: Format, last: Format) -> str | None:
     """Rounding rule of the fused node, or None where fusing would change a result."""
     r1, r2 = (n.text("rounding", DEFAULT_RULE) for n in (producer, second))
-    if isinstance(first, FixedPoint) and _exact(bounds, first):
+    multiplied = "multiplier" in producer.attrs
+    if isinstance(first, FixedPoint) and not multiplied and _exact(bounds, first):
         return r2
-    if first == last or (isinstance(first, FixedPoint) and isinstance(last, FixedPoint) and first.point == last.point):
+    if first == last or (r1 != CODE_RULE and _one_grid(first, last)):
         return r1
-    fixed = isinstance(first, FixedPoint) and isinstance(last, FixedPoint)
+    fixed = isinstance(first, FixedPoint) and isinstance(last, FixedPoint) and not multiplied
     if fixed and r1 == "floor" and r2 in ("floor", "half_up") and first.frac > last.frac:  # type: ignore[operator]
         return r2
     return None
+
+
+def _one_grid(first: Format, last: Format) -> bool:
+    """Whether the same grid integers stand for the same real numbers."""
+    if isinstance(first, FixedPoint) and isinstance(last, FixedPoint):
+        return first.point == last.point
+    return isinstance(first, Affine) and isinstance(last, Affine) and first.scale == last.scale
 
 
 def _exact(bounds: Bounds, fmt: FixedPoint) -> bool:
@@ -118,8 +131,10 @@ def _stage(second: Node, rule: str, bounds: tuple[int, int], fmt: Format) -> dic
     return attrs
 
 
-def _into_table(graph: Graph, producer: Node, second: Node) -> Graph:
-    """table -> requantise: the requantise of every entry, once."""
+def _into_table(graph: Graph, producer: Node, second: Node) -> Graph | None:
+    """table -> requantise: the requantise of every entry, once; not where the channel decides on the multiplier."""
+    if len(second.attrs.get("multiplier", ())) > 1:  # type: ignore[arg-type]
+        return None
     entries, out = graph.ins(producer)[1], graph.outs(second)[0]
     assert entries.data is not None
     op = operator("requantise")

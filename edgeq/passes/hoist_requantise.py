@@ -22,7 +22,11 @@ def hoist_requantise(graph: Graph) -> Graph:
 
     def step(graph: Graph) -> Graph | None:
         for node in graph.nodes:
-            if node.op == "requantise" and (found := _hoisted(graph, node, ranges)) is not None:
+            if (
+                node.op == "requantise"
+                and "multiplier" not in node.attrs
+                and (found := _hoisted(graph, node, ranges)) is not None
+            ):
                 return found
         return None
 

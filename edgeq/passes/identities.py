@@ -5,7 +5,8 @@ one is a reshape, which costs nothing. So is a requantise to the same format who
 bounds clamp nothing that can occur — unless a minifloat's negative zero can reach it, because a requantise makes it
 positive and the codes would differ. A concat of one operand is a requantise, and so is an average over windows of one.
 Adding or subtracting a constant zero, or multiplying by a constant one, is a requantise as well, where the constant
-does not widen the shape: the sum is the same number, on the same or a finer grid, rounded once.
+does not widen the shape: the sum is the same number, on the same or a finer grid, rounded once. An average of one
+element is an integer of its grid already, so that it does not matter that its rule may round the code (affine formats).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from edgeq.formats import Format, Minifloat
+from edgeq.formats import CODE_RULE, Format, Minifloat
 from edgeq.ir import Graph, Interval, Node, Value, operator
 from edgeq.ir.operator import OUTPUT_STAGE, Arithmetic, Movement, frac_of, output_bounds
 from edgeq.passes._edit import RangeCache, changed, fits, forward, only_reader, repeat, replaced
@@ -29,7 +30,7 @@ def remove_identities(graph: Graph) -> Graph:
             if _identity(graph, node, ranges) and (found := forward(graph, node)) is not None:
                 return found
             if _plain_requantise(graph, node) and fits(graph, node, graph.outs(node)[0].format, ranges.of(graph)):
-                attrs = {k: v for k, v in node.attrs.items() if k in OUTPUT_STAGE}
+                attrs = {k: v for k, v in node.attrs.items() if k in OUTPUT_STAGE and v != CODE_RULE}
                 operand = next(i for i in node.inputs if not graph.values[i].constant)
                 return replaced(graph, {node.name: (changed(node, op="requantise", inputs=(operand,), attrs=attrs),)})
             if node.op == "transpose" and _keeps_order(node, graph.ins(node)[0]):

@@ -184,7 +184,7 @@ def _below(graph: Graph, node: Node) -> Graph | None:
     reader, permutation = _reader(graph, node.outputs[0]), node.ints("permutation")
     if reader is None:
         return None
-    turn = _TURNS.get(reader.op)
+    turn = None if _bound_to_channels(reader, permutation) else _TURNS.get(reader.op)
     turned = turn(graph, reader, permutation) if turn else None
     operands = _untransposed(graph, reader, permutation) if turned else None
     if turned is None or operands is None:
@@ -199,6 +199,12 @@ def _below(graph: Graph, node: Node) -> Graph | None:
     gone = [n.name for n in graph.nodes if n.op == "transpose" and n.outputs[0] in reader.inputs]
     removed: dict[str, tuple[Node, ...]] = dict.fromkeys(gone, ())
     return replaced(graph, {**removed, reader.name: (computed, last)}, {inner.name: inner, **constants})
+
+
+def _bound_to_channels(node: Node, permutation: Permutation) -> bool:
+    """Whether a node has a multiplier for each channel of the last axis, and the transposition moves that axis."""
+    many = "multiplier" in node.attrs and len(node.ints("multiplier")) > 1
+    return many and permutation[-1] != len(permutation) - 1
 
 
 def _reader(graph: Graph, name: str) -> Node | None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.formats import NAMED, FixedPoint, Format, Minifloat
+from edgeq.formats import NAMED, Affine, FixedPoint, Format, Minifloat
 from edgeq.ir import Interval
 
 Rng = np.random.Generator
@@ -97,7 +97,7 @@ def all_codes(fmt: Format) -> npt.NDArray[np.int64]:
 
 def uniform_codes(fmt: Format, rng: Rng, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
     """Codes drawn evenly from all valid ones."""
-    if isinstance(fmt, FixedPoint):
+    if isinstance(fmt, FixedPoint | Affine):
         lo, hi = fmt.code_range
         return rng.integers(lo, hi, size=shape, endpoint=True, dtype=np.int64)
     return rng.choice(all_codes(fmt), size=shape)
@@ -107,9 +107,9 @@ def extreme_codes(fmt: Format, rng: Rng, shape: tuple[int, ...]) -> npt.NDArray[
     """Codes drawn from the least, the greatest, zero and their neighbours."""
     grid = np.array(sorted({*fmt.grid_range, 0}), dtype=np.int64)
     codes = fmt.from_grid(grid)
-    if isinstance(fmt, FixedPoint):
-        lo, hi = fmt.code_range
-        codes = np.unique(np.clip(np.array([lo, lo + 1, -1, 0, 1, hi - 1, hi]), lo, hi))
+    if isinstance(fmt, FixedPoint | Affine):
+        (lo, hi), (zero,) = fmt.code_range, fmt.from_grid(np.zeros(1, np.int64))
+        codes = np.unique(np.clip(np.array([lo, lo + 1, zero - 1, zero, zero + 1, hi - 1, hi]), lo, hi))
     elif fmt.specials == "none":  # type: ignore[attr-defined]
         codes = np.append(codes, 1 << (fmt.bits - 1))  # the negative zero
     return rng.choice(codes, size=shape)
@@ -117,15 +117,15 @@ def extreme_codes(fmt: Format, rng: Rng, shape: tuple[int, ...]) -> npt.NDArray[
 
 def tie_codes(fmt: Format, rng: Rng, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
     """Few non-zero codes, odd multiples of one power of two: sums of them land on ties of coarser grids."""
-    if not isinstance(fmt, FixedPoint):
+    if not isinstance(fmt, FixedPoint | Affine):
         codes = all_codes(fmt)
         grid = np.abs(fmt.to_grid(codes))
         chosen = codes[(grid & (grid - 1)) == 0]  # zero and powers of two
         return rng.choice(chosen, size=shape)
-    lo, hi = fmt.code_range
+    lo, hi = fmt.grid_range
     unit = 1 << between(rng, 0, max(fmt.width - 2, 0))
     odd = rng.integers(lo // unit, hi // unit, size=shape, endpoint=True) | 1
-    return np.clip(np.where(rng.random(shape) < 0.4, odd * unit, 0), lo, hi)
+    return fmt.from_grid(np.clip(np.where(rng.random(shape) < 0.4, odd * unit, 0), lo, hi))
 
 
 def constant_codes(fmt: Format, rng: Rng, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:

@@ -61,13 +61,13 @@ def matrix_bounds(ins: Sequence[Value], ranges: Sequence[Interval]) -> Bounds:
     x, weight = ins[0], ins[1]
     pos, neg = weight.row_sums
     high, low = max(ranges[0].hi, 0), min(ranges[0].lo, 0)
-    bias = _bias_terms(ins)
+    bias = bias_terms(ins)
     lo = tuple(p * low + n * high + min(b, 0) for p, n, b in zip(pos, neg, bias, strict=True))
     hi = tuple(p * high + n * low + max(b, 0) for p, n, b in zip(pos, neg, bias, strict=True))
     return Bounds(lo, hi, accumulator_frac(x, weight))
 
 
-def _bias_terms(ins: Sequence[Value]) -> list[int]:
+def bias_terms(ins: Sequence[Value]) -> list[int]:
     """The bias of each channel on the product grid, in Python integers (0 without a bias)."""
     if len(ins) < 3 or ins[2].data is None:
         return [0] * ins[1].shape[0]
