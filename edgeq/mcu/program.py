@@ -122,7 +122,7 @@ def make_program(graph: Graph, board: Board) -> Program:
     computed = [v for v in graph.values.values() if not v.constant]
     steps = {node.name: ops.lower(graph, node, ranges, board.isa) for node in graph.nodes}
     sizes = {v.name: value_bytes(v) for v in computed}
-    in_place = {n.name: [n.inputs[i] for i in ops.inplace_candidates(graph, n)] for n in graph.nodes}
+    in_place = {n.name: ops.overwritten(graph, n, steps[n.name]) for n in graph.nodes}
     aliases = {n.outputs[0]: n.inputs[0] for n in graph.nodes if steps[n.name] is None}
     scratch = {name: step.scratch for name, step in steps.items() if step is not None and step.scratch}
     plan = make_plan(graph, sizes, in_place, aliases=aliases, scratch=scratch)

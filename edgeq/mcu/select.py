@@ -63,12 +63,14 @@ class Context:
 
 @dataclass(frozen=True)
 class Call:
-    """What a variant makes of a node: compile-time arguments, parameters, values of x[], bytes of scratch."""
+    """What a variant makes of a node: compile-time arguments, parameters, values of x[], bytes of scratch, and inputs
+    over which this kernel may write its output, beside those over which every kernel of the operator may."""
 
     fixed: tuple[str, ...]
     params: Mapping[str, Param]
     inputs: tuple[str, ...]
     scratch: int = 0
+    overwrites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,4 +122,5 @@ def lower_with(variants: Sequence[Variant], ctx: Context) -> Step:
         inputs=call.inputs,
         output=ctx.out.name,
         scratch=call.scratch,
+        overwrites=call.overwrites,
     )

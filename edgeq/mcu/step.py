@@ -49,6 +49,7 @@ class Step:
     inputs:  values of the arena that are read, in the order of x[]; output: the value that is written.
     scratch: bytes of the arena that the kernel needs while it runs; 0: none. A kernel that needs some always does, and
              takes them as one more argument after `y`: ``void *scratch``, aligned as the arena is.
+    overwrites: inputs over which this kernel may write its output, beside those of the operator's `inplace_candidates`.
     """
 
     node: str
@@ -60,3 +61,4 @@ class Step:
     inputs: tuple[str, ...] = ()
     output: str = ""
     scratch: int = 0
+    overwrites: tuple[str, ...] = ()

@@ -90,6 +90,10 @@ EQ_DSP_BINARY_(eq_uxtab16, "uxtab16 %0, %1, %2")
 EQ_DSP_BINARY_(eq_sxtab16_8, "sxtab16 %0, %1, %2, ror #8")
 EQ_DSP_BINARY_(eq_uxtab16_8, "uxtab16 %0, %1, %2, ror #8")
 EQ_DSP_SUM_(eq_smlad, "smlad %0, %1, %2, %3")
+EQ_DSP_SUM_(eq_smmla, "smmla %0, %1, %2, %3")
+EQ_DSP_SUM_(eq_smmlar, "smmlar %0, %1, %2, %3")
+EQ_DSP_SUM_(eq_smlawb, "smlawb %0, %1, %2, %3")
+EQ_DSP_SUM_(eq_smlawt, "smlawt %0, %1, %2, %3")
 
 /* The greater of each pair of bytes. */
 EQ_INLINE uint32_t eq_max8(uint32_t a, uint32_t b, bool is_signed)
@@ -164,6 +168,26 @@ EQ_INLINE int32_t eq_smlad(uint32_t a, uint32_t b, int32_t c)
     const uint32_t low = (uint32_t)(eq_low_lane(a) * eq_low_lane(b));
     const uint32_t high = (uint32_t)(eq_high_lane(a) * eq_high_lane(b));
     return (int32_t)(low + high + (uint32_t)c);
+}
+
+/* c + a * b / 2^32, rounded down, or (`r`) half up; modulo 2^32. */
+EQ_INLINE int32_t eq_smmla(uint32_t a, uint32_t b, int32_t c)
+{
+    return (int32_t)((uint32_t)c + (uint32_t)eq_asr64((int64_t)(int32_t)a * (int32_t)b, 32));
+}
+EQ_INLINE int32_t eq_smmlar(uint32_t a, uint32_t b, int32_t c)
+{
+    return (int32_t)((uint32_t)c + (uint32_t)eq_asr64((int64_t)(int32_t)a * (int32_t)b + 2147483648ll, 32));
+}
+
+/* c + a * low (`t`: high) lane of b / 2^16, rounded down; modulo 2^32. */
+EQ_INLINE int32_t eq_smlawb(uint32_t a, uint32_t b, int32_t c)
+{
+    return (int32_t)((uint32_t)c + (uint32_t)eq_asr64((int64_t)(int32_t)a * eq_low_lane(b), 16));
+}
+EQ_INLINE int32_t eq_smlawt(uint32_t a, uint32_t b, int32_t c)
+{
+    return (int32_t)((uint32_t)c + (uint32_t)eq_asr64((int64_t)(int32_t)a * eq_high_lane(b), 16));
 }
 #endif
 

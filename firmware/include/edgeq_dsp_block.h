@@ -4,7 +4,8 @@
  * channels is
  *     4 words       start values
  *     2 words each  for every unit, that is a pair of elements a, b of x: channels 0 and 1, then channels 2 and 3
- *     1 word        shifts of the four channels, one byte each
+ *     1 word        shifts of the four channels, one byte each; in front of it eight more constants where a sum has a
+ *                   multiplier (edgeq_dsp_scale.h)
  * and x is, for every unit, one word with the lanes (a, b) of the first pixel and one of the second.
  *
  * Two ways to put the weights e (even channel) and o (odd channel) of a pair into a word:
@@ -19,7 +20,7 @@
 #ifndef EDGEQ_DSP_BLOCK_H
 #define EDGEQ_DSP_BLOCK_H
 
-#include "edgeq_dsp.h"
+#include "edgeq_dsp_scale.h"
 
 /* Outputs go to y[0..3] for the first pixel and y[step..step + 3] for the second; y moves on by 4 with each block. */
 typedef struct {
@@ -100,7 +101,7 @@ typedef struct {
             "mov r9, r5\n\t"                                                                                           \
             "ldr pc, [sp, #8]\n\t"                                                                                     \
             "2:\n"                                                                                                     \
-            UNIT UNIT UNIT UNIT UNIT UNIT UNIT UNIT                                                                    \
+            ".rept 8\n\t" UNIT ".endr\n\t"                                                                             \
             "ldr r10, [sp, #4]\n\t"                                                                                    \
             "cmp r1, r10\n\t"                                                                                          \
             "bne.w 2b\n\t"                                                                                             \
@@ -151,32 +152,66 @@ EQ_DSP_BLOCK_(eq_dsp_block_plain_s8, EQ_DSP_PLAIN_UNIT_, EQ_DSP_PLAIN_SKIP_, EQ_
 EQ_DSP_BLOCK_(eq_dsp_block_plain_u8, EQ_DSP_PLAIN_UNIT_, EQ_DSP_PLAIN_SKIP_, EQ_DSP_PLAIN_DRAIN_, "usat", "#8")
 EQ_DSP_BLOCK_(eq_dsp_block_plain_u7, EQ_DSP_PLAIN_UNIT_, EQ_DSP_PLAIN_SKIP_, EQ_DSP_PLAIN_DRAIN_, "usat", "#7")
 
-/* The blocks of one job, with `dual` and `sat` known when compiling. */
-EQ_INLINE void eq_dsp_block(const eq_dsp_block_t *job, bool dual, int32_t sat)
+
+#define EQ_DSP_BLOCK_STAGE_(stage, DUAL, PLAIN)                                                                        \
+    EQ_DSP_BLOCK_(eq_dsp_block_dual_##stage##_s8, EQ_DSP_DUAL_UNIT_, EQ_DSP_DUAL_SKIP_, DUAL, "ssat", "#8")            \
+    EQ_DSP_BLOCK_(eq_dsp_block_dual_##stage##_u8, EQ_DSP_DUAL_UNIT_, EQ_DSP_DUAL_SKIP_, DUAL, "usat", "#8")            \
+    EQ_DSP_BLOCK_(eq_dsp_block_plain_##stage##_s8, EQ_DSP_PLAIN_UNIT_, EQ_DSP_PLAIN_SKIP_, PLAIN, "ssat", "#8")        \
+    EQ_DSP_BLOCK_(eq_dsp_block_plain_##stage##_u8, EQ_DSP_PLAIN_UNIT_, EQ_DSP_PLAIN_SKIP_, PLAIN, "usat", "#8")
+
+#define EQ_DSP_DUAL_WHOLE_  /* odd channels no longer multiplied by 256 */                                             \
+    "asr r3, r3, #8\n\t"                                                                                               \
+    "asr r5, r5, #8\n\t"                                                                                               \
+    "asr r7, r7, #8\n\t"                                                                                               \
+    "asr r9, r9, #8\n\t"
+EQ_DSP_BLOCK_STAGE_(relu,
+                    EQ_DSP_DUAL_DRAIN_ EQ_DSP_PAIR_FINE_("r2", "r6", "r3", "r7") EQ_DSP_PAIR_FINE_("r4", "r8", "r5", "r9"),
+                    EQ_DSP_PAIR_RELU_("r2", "r6", "r3", "r7") EQ_DSP_PAIR_RELU_("r4", "r8", "r5", "r9"))
+EQ_DSP_BLOCK_STAGE_(any,
+                    EQ_DSP_DUAL_DRAIN_ EQ_DSP_DUAL_WHOLE_ EQ_DSP_PAIR_ANY_("r2", "r6", "r3", "r7")
+                    EQ_DSP_PAIR_ANY_("r4", "r8", "r5", "r9"),
+                    EQ_DSP_PAIR_ANY_("r2", "r6", "r3", "r7") EQ_DSP_PAIR_ANY_("r4", "r8", "r5", "r9"))
+
+#define EQ_DSP_BLOCK_CALL_(name)   \
+    if (sat == EQ_SAT_S8) {        \
+        name##_s8(job);            \
+    } else {                       \
+        name##_u8(job);            \
+    }
+
+/* The blocks of one job, with what follows it known when compiling; EQ_SAT_U7 exists for shifts only. */
+EQ_INLINE void eq_dsp_block(const eq_dsp_block_t *job, bool dual, int32_t sat, int32_t stage)
 {
-    if (dual) {
-        if (sat == EQ_SAT_S8) {
-            eq_dsp_block_dual_s8(job);
-        } else if (sat == EQ_SAT_U8) {
-            eq_dsp_block_dual_u8(job);
+    if (stage != EQ_STAGE_SHIFT) {
+        if (dual && stage == EQ_STAGE_RELU) {
+            EQ_DSP_BLOCK_CALL_(eq_dsp_block_dual_relu)
+        } else if (dual) {
+            EQ_DSP_BLOCK_CALL_(eq_dsp_block_dual_any)
+        } else if (stage == EQ_STAGE_RELU) {
+            EQ_DSP_BLOCK_CALL_(eq_dsp_block_plain_relu)
         } else {
-            eq_dsp_block_dual_u7(job);
+            EQ_DSP_BLOCK_CALL_(eq_dsp_block_plain_any)
         }
-    } else if (sat == EQ_SAT_S8) {
-        eq_dsp_block_plain_s8(job);
-    } else if (sat == EQ_SAT_U8) {
-        eq_dsp_block_plain_u8(job);
+    } else if (sat == EQ_SAT_U7) {
+        if (dual) {
+            eq_dsp_block_dual_u7(job);
+        } else {
+            eq_dsp_block_plain_u7(job);
+        }
+    } else if (dual) {
+        EQ_DSP_BLOCK_CALL_(eq_dsp_block_dual)
     } else {
-        eq_dsp_block_plain_u7(job);
+        EQ_DSP_BLOCK_CALL_(eq_dsp_block_plain)
     }
 }
 #else
 /* One pixel (0 or 1) of one block: what the assembler does, one output after the other. */
 EQ_INLINE void eq_dsp_block_pixel(const eq_dsp_block_t *job, const eq_u32 *w, int32_t pixel, uint8_t *y, bool dual,
-                                  int32_t sat)
+                                  int32_t sat, int32_t stage)
 {
     const int32_t units = (int32_t)(job->x_end - job->x) / 2;
-    const uint32_t shifts = w[4 + 2 * units];
+    const eq_u32 *constants = w + 4 + 2 * units;
+    const uint32_t shifts = constants[eq_dsp_stage_words(stage) - 1];
     int32_t sum[4];
     for (int32_t i = 0; i < 4; i++) {
         sum[i] = (int32_t)w[i];
@@ -189,17 +224,18 @@ EQ_INLINE void eq_dsp_block_pixel(const eq_dsp_block_t *job, const eq_u32 *w, in
     for (int32_t i = 0; i < 4; i++) {
         const bool drain = dual && i % 2 == 1;
         const int32_t v = drain ? (int32_t)((uint32_t)sum[i] - (uint32_t)sum[i - 1]) : sum[i];
-        y[i] = (uint8_t)eq_saturate(eq_dsp_asr(v, shifts >> (8 * i) & 0xFFu), sat);
+        const int32_t scaled = eq_dsp_scaled(v, constants, i, dual, stage);
+        y[i] = (uint8_t)eq_saturate(eq_dsp_asr(scaled, shifts >> (8 * i) & 0xFFu), sat);
     }
 }
 
-EQ_INLINE void eq_dsp_block(const eq_dsp_block_t *job, bool dual, int32_t sat)
+EQ_INLINE void eq_dsp_block(const eq_dsp_block_t *job, bool dual, int32_t sat, int32_t stage)
 {
-    const int32_t units = (int32_t)(job->x_end - job->x) / 2;
+    const int32_t words = 4 + (int32_t)(job->x_end - job->x) + eq_dsp_stage_words(stage);
     uint8_t *y = job->y;
-    for (const eq_u32 *w = job->w; w != job->w_end; w += 5 + 2 * units, y += 4) {
-        eq_dsp_block_pixel(job, w, 0, y, dual, sat);
-        eq_dsp_block_pixel(job, w, 1, y + job->step, dual, sat);
+    for (const eq_u32 *w = job->w; w != job->w_end; w += words, y += 4) {
+        eq_dsp_block_pixel(job, w, 0, y, dual, sat, stage);
+        eq_dsp_block_pixel(job, w, 1, y + job->step, dual, sat, stage);
     }
 }
 #endif

@@ -46,31 +46,32 @@ EQ_INLINE eq_u32 *eq_dsp_expand1(eq_u32 *to, const uint8_t *x, int32_t n, bool i
     return eq_dsp_expand_rest(to, eq_dsp_rest(x, n), n, is_signed);
 }
 
-/* A run of n zeros of one pixel. */
-EQ_INLINE eq_u32 *eq_dsp_zeros1(eq_u32 *to, int32_t n)
+/* A run of n bytes beyond x of one pixel; `lanes` is two of them. */
+EQ_INLINE eq_u32 *eq_dsp_fill1(eq_u32 *to, int32_t n, uint32_t lanes)
 {
     for (int32_t units = eq_dsp_units(n); units > 0; units--, to += 2) {
-        to[0] = 0;
+        to[0] = lanes;
     }
     return to;
 }
 
-/* Bytes from..from + n - 1, n <= 4, of a row of `size` bytes as a word, zero where there are none. */
-EQ_INLINE uint32_t eq_dsp_border_word(const uint8_t *row, int32_t from, int32_t size, int32_t n)
+/* Bytes from..from + n - 1, n <= 4, of a row of `size` bytes as a word; those beyond it are taken from `fill`. */
+EQ_INLINE uint32_t eq_dsp_border_word(const uint8_t *row, int32_t from, int32_t size, int32_t n, uint32_t fill)
 {
-    uint32_t v = 0;
+    uint32_t v = fill;
     for (int32_t i = 0; i < n; i++) {
         if (from + i >= 0 && from + i < size) {
-            v |= (uint32_t)row[from + i] << (8 * i);
+            v = (v & ~(0xFFu << (8 * i))) | (uint32_t)row[from + i] << (8 * i);
         }
     }
     return v;
 }
 
 /* Four bytes, of which some lie beyond an end of the row. */
-EQ_INLINE eq_u32 *eq_dsp_mixed1(eq_u32 *to, const uint8_t *row, int32_t from, int32_t size, bool is_signed)
+EQ_INLINE eq_u32 *eq_dsp_mixed1(eq_u32 *to, const uint8_t *row, int32_t from, int32_t size, uint32_t fill,
+                                bool is_signed)
 {
-    const uint32_t v = eq_dsp_border_word(row, from, size, 4);
+    const uint32_t v = eq_dsp_border_word(row, from, size, 4, fill);
     to[0] = eq_even(v, is_signed);
     to[2] = eq_odd(v, is_signed);
     return to + 4;
@@ -78,15 +79,17 @@ EQ_INLINE eq_u32 *eq_dsp_mixed1(eq_u32 *to, const uint8_t *row, int32_t from, in
 
 /* A run of n bytes of one pixel that starts at byte `from` of a row of `size` bytes, of which it may leave either end:
  * words in front of the row, the one across its start, those inside, the one across its end, those behind, a rest. */
-EQ_INLINE eq_u32 *eq_dsp_row1(eq_u32 *to, const uint8_t *row, int32_t from, int32_t size, int32_t n, bool is_signed)
+EQ_INLINE eq_u32 *eq_dsp_row1(eq_u32 *to, const uint8_t *row, int32_t from, int32_t size, int32_t n, uint32_t fill,
+                              bool is_signed)
 {
     const int32_t end = from + n / 4 * 4;
+    const uint32_t lanes = eq_even(fill, is_signed);
     if (from < 0) {
         const int32_t before = eq_min(-from, end - from) / 4 * 4;
-        to = eq_dsp_zeros1(to, before);
+        to = eq_dsp_fill1(to, before, lanes);
         from += before;
         if (from < 0 && from < end) {
-            to = eq_dsp_mixed1(to, row, from, size, is_signed);
+            to = eq_dsp_mixed1(to, row, from, size, fill, is_signed);
             from += 4;
         }
     }
@@ -95,12 +98,12 @@ EQ_INLINE eq_u32 *eq_dsp_row1(eq_u32 *to, const uint8_t *row, int32_t from, int3
         to = eq_dsp_expand1(to, row + from, inside / 4 * 4, is_signed);
         from += inside / 4 * 4;
         if (from < size && from < end) {
-            to = eq_dsp_mixed1(to, row, from, size, is_signed);
+            to = eq_dsp_mixed1(to, row, from, size, fill, is_signed);
             from += 4;
         }
     }
-    to = eq_dsp_zeros1(to, end - from);
-    return eq_dsp_expand_rest(to, eq_dsp_border_word(row, end, size, n % 4), n % 4, is_signed);
+    to = eq_dsp_fill1(to, end - from, lanes);
+    return eq_dsp_expand_rest(to, eq_dsp_border_word(row, end, size, n % 4, fill), n % 4, is_signed);
 }
 
 /* A plane of rows: `size` bytes each, `height` of them; a window of `rows` runs of `run` bytes on it. The assembler
@@ -109,14 +112,15 @@ typedef struct {
     const uint8_t *x;
     int32_t size, height;
     int32_t run, rows;
+    uint32_t fill; /* four times the code that stands for zero, which is what lies around x */
 } eq_dsp_plane;
 
 /* The window of one pixel from row `top` and byte `from` on, into every second word from `to` on. */
 EQ_INLINE void eq_dsp_window1(const eq_dsp_plane *p, int32_t top, int32_t from, eq_u32 *to, bool is_signed)
 {
     for (int32_t i = top; i < top + p->rows; i++) {
-        to = i >= 0 && i < p->height ? eq_dsp_row1(to, p->x + i * p->size, from, p->size, p->run, is_signed)
-                                     : eq_dsp_zeros1(to, p->run);
+        to = i >= 0 && i < p->height ? eq_dsp_row1(to, p->x + i * p->size, from, p->size, p->run, p->fill, is_signed)
+                                     : eq_dsp_fill1(to, p->run, eq_even(p->fill, is_signed));
     }
 }
 

@@ -1,7 +1,7 @@
 /* edgeq_dsp_row.h: the inner loop of a matrix times one vector with DSP: four outputs at a time, bytes as they lie.
  *
  * Weights lie in flash in the order of edgeq_dsp_block.h. x is read as bytes, four to a group of two units; what is left
- * of it, fewer than four bytes, comes expanded.
+ * of it, fewer than four bytes, comes expanded. Where one multiplier stands for all channels, the stream has weights only.
  */
 #ifndef EDGEQ_DSP_ROW_H
 #define EDGEQ_DSP_ROW_H
@@ -14,6 +14,7 @@ typedef struct {
     uint8_t *y;
     const uint32_t *rest, *rest_end; /* up to two units of one word */
     const uint32_t *w_end, *w;       /* one block or more */
+    uint32_t m, c, shift; /* where all channels share a multiplier: M, c and e of edgeq_dsp_scale.h */
 } eq_dsp_row_t;
 
 #if EQ_DSP_ASM
@@ -87,13 +88,14 @@ typedef struct {
     "lsl r3, r3, #2\n\t"
 
 /* The loop over groups is unrolled four times and entered so that a multiple of four is left. */
-#define EQ_DSP_ROW_(name, X, GROUP, UNIT, SKIP, DRAIN, OP, BITS)                                                       \
+#define EQ_DSP_ROW_(name, X, GROUP, UNIT, SKIP, BEFORE, STAGE, AFTER, OP, BITS)                                          \
     EQ_SHARED void name(const eq_dsp_row_t *from)                                                                      \
     {                                                                                                                  \
         register const eq_dsp_row_t *job __asm__("r0") = from;                                                         \
         __asm__ volatile(                                                                                              \
             "push {r4-r11, lr}\n\t"                                                                                    \
             "ldm r0, {r1, r2, r4, r5, r6, r7, r8}\n\t"                                                                 \
+            BEFORE                                                                                                     \
             "mov r0, r8\n\t"                                                                                           \
             "sub r3, r1, r2\n\t"                                                                                       \
             "and r3, r3, #15\n\t"                                                                                      \
@@ -112,7 +114,7 @@ typedef struct {
             "ldrd r1, r12, [sp]\n\t"                                                                                   \
             "ldr pc, [sp, #8]\n\t"                                                                                     \
             "2:\n"                                                                                                     \
-            GROUP(X) GROUP(X) GROUP(X) GROUP(X)                                                                        \
+            ".rept 4\n\t" GROUP(X) ".endr\n\t"                                                                         \
             "cmp r1, r12\n\t"                                                                                          \
             "bne.w 2b\n\t"                                                                                             \
             "3:\n"                                                                                                     \
@@ -124,16 +126,8 @@ typedef struct {
             "cmp r1, r12\n\t"                                                                                          \
             "bne 4b\n\t"                                                                                               \
             "5:\n"                                                                                                     \
-            DRAIN                                                                                                      \
-            "ldr r10, [r0], #4\n\t"                                                                                    \
+            STAGE                                                                                                      \
             "ldr r11, [sp, #12]\n\t"                                                                                   \
-            "asr r2, r2, r10\n\t"                                                                                      \
-            "lsr r10, r10, #8\n\t"                                                                                     \
-            "asr r3, r3, r10\n\t"                                                                                      \
-            "lsr r10, r10, #8\n\t"                                                                                     \
-            "asr r4, r4, r10\n\t"                                                                                      \
-            "lsr r10, r10, #8\n\t"                                                                                     \
-            "asr r5, r5, r10\n\t"                                                                                      \
             EQ_DSP_SAT_(OP, BITS, "r2")                                                                                \
             EQ_DSP_SAT_(OP, BITS, "r3")                                                                                \
             EQ_DSP_SAT_(OP, BITS, "r4")                                                                                \
@@ -147,55 +141,119 @@ typedef struct {
             "cmp r0, r12\n\t"                                                                                          \
             "bne.w 1b\n\t"                                                                                             \
             "add sp, sp, #28\n\t"                                                                                      \
+            AFTER                                                                                                      \
             "pop {r4-r11, lr}\n\t"                                                                                     \
             : "+r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");                                                     \
     }
 
-EQ_DSP_ROW_(eq_dsp_row_dual_s_s8, "sxtb16", EQ_DSP_ROW_DUAL_GROUP_, EQ_DSP_ROW_DUAL_UNIT_,
-            EQ_DSP_ROW_DUAL_SKIP_, EQ_DSP_ROW_DUAL_DRAIN_, "ssat", "#8")
-EQ_DSP_ROW_(eq_dsp_row_dual_s_u8, "sxtb16", EQ_DSP_ROW_DUAL_GROUP_, EQ_DSP_ROW_DUAL_UNIT_,
-            EQ_DSP_ROW_DUAL_SKIP_, EQ_DSP_ROW_DUAL_DRAIN_, "usat", "#8")
-EQ_DSP_ROW_(eq_dsp_row_dual_s_u7, "sxtb16", EQ_DSP_ROW_DUAL_GROUP_, EQ_DSP_ROW_DUAL_UNIT_,
-            EQ_DSP_ROW_DUAL_SKIP_, EQ_DSP_ROW_DUAL_DRAIN_, "usat", "#7")
-EQ_DSP_ROW_(eq_dsp_row_dual_u_s8, "uxtb16", EQ_DSP_ROW_DUAL_GROUP_, EQ_DSP_ROW_DUAL_UNIT_,
-            EQ_DSP_ROW_DUAL_SKIP_, EQ_DSP_ROW_DUAL_DRAIN_, "ssat", "#8")
-EQ_DSP_ROW_(eq_dsp_row_dual_u_u8, "uxtb16", EQ_DSP_ROW_DUAL_GROUP_, EQ_DSP_ROW_DUAL_UNIT_,
-            EQ_DSP_ROW_DUAL_SKIP_, EQ_DSP_ROW_DUAL_DRAIN_, "usat", "#8")
-EQ_DSP_ROW_(eq_dsp_row_dual_u_u7, "uxtb16", EQ_DSP_ROW_DUAL_GROUP_, EQ_DSP_ROW_DUAL_UNIT_,
-            EQ_DSP_ROW_DUAL_SKIP_, EQ_DSP_ROW_DUAL_DRAIN_, "usat", "#7")
-EQ_DSP_ROW_(eq_dsp_row_plain_s_s8, "sxtb16", EQ_DSP_ROW_PLAIN_GROUP_, EQ_DSP_ROW_PLAIN_UNIT_,
-            EQ_DSP_ROW_PLAIN_SKIP_, "", "ssat", "#8")
-EQ_DSP_ROW_(eq_dsp_row_plain_s_u8, "sxtb16", EQ_DSP_ROW_PLAIN_GROUP_, EQ_DSP_ROW_PLAIN_UNIT_,
-            EQ_DSP_ROW_PLAIN_SKIP_, "", "usat", "#8")
-EQ_DSP_ROW_(eq_dsp_row_plain_s_u7, "sxtb16", EQ_DSP_ROW_PLAIN_GROUP_, EQ_DSP_ROW_PLAIN_UNIT_,
-            EQ_DSP_ROW_PLAIN_SKIP_, "", "usat", "#7")
-EQ_DSP_ROW_(eq_dsp_row_plain_u_s8, "uxtb16", EQ_DSP_ROW_PLAIN_GROUP_, EQ_DSP_ROW_PLAIN_UNIT_,
-            EQ_DSP_ROW_PLAIN_SKIP_, "", "ssat", "#8")
-EQ_DSP_ROW_(eq_dsp_row_plain_u_u8, "uxtb16", EQ_DSP_ROW_PLAIN_GROUP_, EQ_DSP_ROW_PLAIN_UNIT_,
-            EQ_DSP_ROW_PLAIN_SKIP_, "", "usat", "#8")
-EQ_DSP_ROW_(eq_dsp_row_plain_u_u7, "uxtb16", EQ_DSP_ROW_PLAIN_GROUP_, EQ_DSP_ROW_PLAIN_UNIT_,
-            EQ_DSP_ROW_PLAIN_SKIP_, "", "usat", "#7")
+/* A shift for each channel, from the stream. */
+#define EQ_DSP_ROW_SHIFTS_      \
+    "ldr r10, [r0], #4\n\t"     \
+    "asr r2, r2, r10\n\t"       \
+    "lsr r10, r10, #8\n\t"      \
+    "asr r3, r3, r10\n\t"       \
+    "lsr r10, r10, #8\n\t"      \
+    "asr r4, r4, r10\n\t"       \
+    "lsr r10, r10, #8\n\t"      \
+    "asr r5, r5, r10\n\t"
 
-#define EQ_DSP_ROW_CALL_(name)     \
-    if (sat == EQ_SAT_S8) {        \
-        name##_s8(job);            \
-    } else if (sat == EQ_SAT_U8) { \
-        name##_u8(job);            \
-    } else {                       \
-        name##_u7(job);            \
+/* One multiplier for all channels: put above what the function keeps on the stack. */
+#define EQ_DSP_ROW_PUSH_ONE_        \
+    "add r9, r0, #28\n\t"           \
+    "ldm r9, {r9, r10, r11}\n\t"    \
+    "push {r9, r10, r11}\n\t"
+#define EQ_DSP_ROW_POP_ONE_ "add sp, sp, #12\n\t"
+#define EQ_DSP_ROW_ONE_(AWAY)                                                                       \
+    "add r12, sp, #28\n\t"                                                                          \
+    "ldm r12, {r10, r11, r12}\n\t"                                                                  \
+    EQ_DSP_HIGH_("r2", "r10") EQ_DSP_HIGH_("r3", "r10") EQ_DSP_HIGH_("r4", "r10") EQ_DSP_HIGH_("r5", "r10") AWAY \
+    EQ_DSP_PLUS_("r2", "r11") EQ_DSP_PLUS_("r3", "r11") EQ_DSP_PLUS_("r4", "r11") EQ_DSP_PLUS_("r5", "r11")      \
+    "asr r2, r2, r12\n\t"                                                                           \
+    "asr r3, r3, r12\n\t"                                                                           \
+    "asr r4, r4, r12\n\t"                                                                           \
+    "asr r5, r5, r12\n\t"
+#define EQ_DSP_ROW_AWAY_ EQ_DSP_AWAY_("r2") EQ_DSP_AWAY_("r3") EQ_DSP_AWAY_("r4") EQ_DSP_AWAY_("r5")
+#define EQ_DSP_ROW_WHOLE_   \
+    "asr r3, r3, #8\n\t"    \
+    "asr r5, r5, #8\n\t"
+
+/* Every combination of signs of x and of saturations for one stage. */
+#define EQ_DSP_ROW_SIGNS_(name, KIND, BEFORE, STAGE, AFTER, SUFFIX, OP, BITS)                                   \
+    EQ_DSP_ROW_(name##_s_##SUFFIX, "sxtb16", EQ_DSP_ROW_##KIND##_GROUP_, EQ_DSP_ROW_##KIND##_UNIT_,             \
+                EQ_DSP_ROW_##KIND##_SKIP_, BEFORE, STAGE, AFTER, OP, BITS)                                      \
+    EQ_DSP_ROW_(name##_u_##SUFFIX, "uxtb16", EQ_DSP_ROW_##KIND##_GROUP_, EQ_DSP_ROW_##KIND##_UNIT_,             \
+                EQ_DSP_ROW_##KIND##_SKIP_, BEFORE, STAGE, AFTER, OP, BITS)
+#define EQ_DSP_ROW_BYTES_(name, KIND, BEFORE, STAGE, AFTER)                      \
+    EQ_DSP_ROW_SIGNS_(name, KIND, BEFORE, STAGE, AFTER, s8, "ssat", "#8")        \
+    EQ_DSP_ROW_SIGNS_(name, KIND, BEFORE, STAGE, AFTER, u8, "usat", "#8")
+
+EQ_DSP_ROW_BYTES_(eq_dsp_row_dual, DUAL, "", EQ_DSP_ROW_DUAL_DRAIN_ EQ_DSP_ROW_SHIFTS_, "")
+EQ_DSP_ROW_BYTES_(eq_dsp_row_plain, PLAIN, "", EQ_DSP_ROW_SHIFTS_, "")
+EQ_DSP_ROW_SIGNS_(eq_dsp_row_dual, DUAL, "", EQ_DSP_ROW_DUAL_DRAIN_ EQ_DSP_ROW_SHIFTS_, "", u7, "usat", "#7")
+EQ_DSP_ROW_SIGNS_(eq_dsp_row_plain, PLAIN, "", EQ_DSP_ROW_SHIFTS_, "", u7, "usat", "#7")
+EQ_DSP_ROW_BYTES_(eq_dsp_row_dual_relu, DUAL, "",
+                  EQ_DSP_ROW_DUAL_DRAIN_ EQ_DSP_FOUR_FINE_("r2", "r3", "r4", "r5") EQ_DSP_ROW_SHIFTS_, "")
+EQ_DSP_ROW_BYTES_(eq_dsp_row_plain_relu, PLAIN, "", EQ_DSP_FOUR_RELU_("r2", "r3", "r4", "r5") EQ_DSP_ROW_SHIFTS_, "")
+EQ_DSP_ROW_BYTES_(eq_dsp_row_dual_any, DUAL, "", EQ_DSP_ROW_DUAL_DRAIN_ EQ_DSP_ROW_WHOLE_
+                  EQ_DSP_FOUR_ANY_("r2", "r3", "r4", "r5") EQ_DSP_ROW_SHIFTS_, "")
+EQ_DSP_ROW_BYTES_(eq_dsp_row_plain_any, PLAIN, "", EQ_DSP_FOUR_ANY_("r2", "r3", "r4", "r5") EQ_DSP_ROW_SHIFTS_, "")
+EQ_DSP_ROW_BYTES_(eq_dsp_row_dual_one_relu, DUAL, EQ_DSP_ROW_PUSH_ONE_,
+                  EQ_DSP_ROW_DUAL_DRAIN_ EQ_DSP_ROW_WHOLE_ EQ_DSP_ROW_ONE_(""), EQ_DSP_ROW_POP_ONE_)
+EQ_DSP_ROW_BYTES_(eq_dsp_row_plain_one_relu, PLAIN, EQ_DSP_ROW_PUSH_ONE_, EQ_DSP_ROW_ONE_(""), EQ_DSP_ROW_POP_ONE_)
+EQ_DSP_ROW_BYTES_(eq_dsp_row_dual_one_any, DUAL, EQ_DSP_ROW_PUSH_ONE_,
+                  EQ_DSP_ROW_DUAL_DRAIN_ EQ_DSP_ROW_WHOLE_ EQ_DSP_ROW_ONE_(EQ_DSP_ROW_AWAY_), EQ_DSP_ROW_POP_ONE_)
+EQ_DSP_ROW_BYTES_(eq_dsp_row_plain_one_any, PLAIN, EQ_DSP_ROW_PUSH_ONE_, EQ_DSP_ROW_ONE_(EQ_DSP_ROW_AWAY_),
+                  EQ_DSP_ROW_POP_ONE_)
+
+#define EQ_DSP_ROW_CALL_(name)            \
+    if (sat == EQ_SAT_S8 && xs) {         \
+        name##_s_s8(job);                 \
+    } else if (sat == EQ_SAT_S8) {        \
+        name##_u_s8(job);                 \
+    } else if (xs) {                      \
+        name##_s_u8(job);                 \
+    } else {                              \
+        name##_u_u8(job);                 \
+    }
+#define EQ_DSP_ROW_CALL_7_(name)          \
+    if (xs) {                             \
+        name##_s_u7(job);                 \
+    } else {                              \
+        name##_u_u7(job);                 \
     }
 
-/* The blocks of one job, with xs, dual and sat known when compiling. */
-EQ_INLINE void eq_dsp_row(const eq_dsp_row_t *job, bool xs, bool dual, int32_t sat)
+/* The blocks of one job, with what follows it known when compiling; EQ_SAT_U7 exists for shifts only.
+ * one: whether all channels share a multiplier. */
+EQ_INLINE void eq_dsp_row(const eq_dsp_row_t *job, bool xs, bool dual, int32_t sat, int32_t stage, bool one)
 {
-    if (dual && xs) {
-        EQ_DSP_ROW_CALL_(eq_dsp_row_dual_s)
+    if (stage == EQ_STAGE_RELU) {
+        if (one && dual) {
+            EQ_DSP_ROW_CALL_(eq_dsp_row_dual_one_relu)
+        } else if (one) {
+            EQ_DSP_ROW_CALL_(eq_dsp_row_plain_one_relu)
+        } else if (dual) {
+            EQ_DSP_ROW_CALL_(eq_dsp_row_dual_relu)
+        } else {
+            EQ_DSP_ROW_CALL_(eq_dsp_row_plain_relu)
+        }
+    } else if (stage == EQ_STAGE_ANY) {
+        if (one && dual) {
+            EQ_DSP_ROW_CALL_(eq_dsp_row_dual_one_any)
+        } else if (one) {
+            EQ_DSP_ROW_CALL_(eq_dsp_row_plain_one_any)
+        } else if (dual) {
+            EQ_DSP_ROW_CALL_(eq_dsp_row_dual_any)
+        } else {
+            EQ_DSP_ROW_CALL_(eq_dsp_row_plain_any)
+        }
+    } else if (dual && sat == EQ_SAT_U7) {
+        EQ_DSP_ROW_CALL_7_(eq_dsp_row_dual)
     } else if (dual) {
-        EQ_DSP_ROW_CALL_(eq_dsp_row_dual_u)
-    } else if (xs) {
-        EQ_DSP_ROW_CALL_(eq_dsp_row_plain_s)
+        EQ_DSP_ROW_CALL_(eq_dsp_row_dual)
+    } else if (sat == EQ_SAT_U7) {
+        EQ_DSP_ROW_CALL_7_(eq_dsp_row_plain)
     } else {
-        EQ_DSP_ROW_CALL_(eq_dsp_row_plain_u)
+        EQ_DSP_ROW_CALL_(eq_dsp_row_plain)
     }
 }
 #else
@@ -218,19 +276,28 @@ EQ_INLINE int32_t eq_dsp_row_sum(const eq_dsp_row_t *job, const uint32_t *w, int
     return sum;
 }
 
-EQ_INLINE void eq_dsp_row(const eq_dsp_row_t *job, bool xs, bool dual, int32_t sat)
+EQ_INLINE void eq_dsp_row(const eq_dsp_row_t *job, bool xs, bool dual, int32_t sat, int32_t stage, bool one)
 {
     const int32_t units = (int32_t)(job->x_end - job->x) / 2 + (int32_t)(job->rest_end - job->rest);
+    const int32_t words = 4 + 2 * units + (one ? 0 : eq_dsp_stage_words(stage));
+    const uint32_t all[4] = {job->m, job->m, job->c, job->c};
     uint8_t *y = job->y;
-    for (const uint32_t *w = job->w; w != job->w_end; w += 5 + 2 * units, y += 4) {
+    for (const uint32_t *w = job->w; w != job->w_end; w += words, y += 4) {
         int32_t sum[4];
         for (int32_t i = 0; i < 4; i++) {
             sum[i] = eq_dsp_row_sum(job, w, i, xs, dual);
         }
         for (int32_t i = 0; i < 4; i++) {
             const bool drain = dual && i % 2 == 1;
-            const int32_t v = drain ? (int32_t)((uint32_t)sum[i] - (uint32_t)sum[i - 1]) : sum[i];
-            y[i] = (uint8_t)eq_saturate(eq_dsp_asr(v, w[4 + 2 * units] >> (8 * i) & 0xFFu), sat);
+            int32_t v = drain ? (int32_t)((uint32_t)sum[i] - (uint32_t)sum[i - 1]) : sum[i];
+            uint32_t shift = job->shift;
+            if (one) {
+                v = eq_dsp_scaled(drain ? eq_asr32(v, 8) : v, all, 0, false, stage);
+            } else {
+                v = eq_dsp_scaled(v, w + 4 + 2 * units, i, dual, stage);
+                shift = w[words - 1] >> (8 * i) & 0xFFu;
+            }
+            y[i] = (uint8_t)eq_saturate(eq_dsp_asr(v, shift), sat);
         }
     }
 }

@@ -1,16 +1,18 @@
 /* edgeq_dsp_taps.h: the inner loop of depthwise convolutions with DSP: one pixel, four channels at a time.
  *
  * A window is a list of taps, two at a time: where each lies, in bytes from the first element of the window. Taps
- * beyond an end of x lie on zeros. Weights lie in flash as a stream of 32-bit words; a block of four channels is
+ * beyond an end of x lie on codes that stand for zero. Weights lie in flash as a stream of 32-bit words; a block of four
+ * channels is
  *     4 words       start values
  *     4 words each  for every pair of taps a, b: the lanes (a, b) of each channel
- *     1 word        shifts of the four channels, one byte each
+ *     1 word        shifts of the four channels, one byte each; in front of it eight more constants where a sum has a
+ *                   multiplier (edgeq_dsp_scale.h)
  * Where the number of channels is no multiple of four, the last block takes the last four: some are computed twice.
  */
 #ifndef EDGEQ_DSP_TAPS_H
 #define EDGEQ_DSP_TAPS_H
 
-#include "edgeq_dsp.h"
+#include "edgeq_dsp_scale.h"
 
 /* Blocks of channels 0..3, 4..7, … and at last last..last + 3. */
 typedef struct {
@@ -20,6 +22,7 @@ typedef struct {
     int32_t last;
     int32_t skip; /* eq_dsp_taps_skip(pairs) */
     const uint32_t *w;
+    uint32_t fill; /* four times the code that stands for zero, which is what lies around x */
 } eq_dsp_taps_t;
 
 enum { EQ_DSP_TAPS_UNROLL = 5, EQ_DSP_TAPS_CODE = 56 };
@@ -56,7 +59,7 @@ EQ_INLINE uint32_t eq_dsp_no_tap(const uint8_t *zeros, const uint8_t *x)
     "smlad r6, r8, r12, r6\n\t"
 
 /* The loop over pairs is unrolled five times, as many as 3 x 3 taps make. */
-#define EQ_DSP_TAPS_(name, X, OP, BITS)                                                                                \
+#define EQ_DSP_TAPS_(name, X, STAGE, OP, BITS)                                                                          \
     EQ_SHARED void name(const eq_dsp_taps_t *from)                                                                     \
     {                                                                                                                  \
         register const eq_dsp_taps_t *job __asm__("r0") = from;                                                        \
@@ -77,10 +80,11 @@ EQ_INLINE uint32_t eq_dsp_no_tap(const uint8_t *zeros, const uint8_t *x)
             "ldr r1, [sp]\n\t"                                                                                         \
             "ldr pc, [sp, #8]\n\t"                                                                                     \
             "2:\n"                                                                                                     \
-            EQ_DSP_TAPS_PAIR_(X) EQ_DSP_TAPS_PAIR_(X) EQ_DSP_TAPS_PAIR_(X) EQ_DSP_TAPS_PAIR_(X) EQ_DSP_TAPS_PAIR_(X)   \
+            ".rept 5\n\t" EQ_DSP_TAPS_PAIR_(X) ".endr\n\t"                                                             \
             "ldr r10, [sp, #4]\n\t"                                                                                    \
             "cmp r1, r10\n\t"                                                                                          \
             "bne.w 2b\n\t"                                                                                             \
+            STAGE                                                                                                      \
             "ldr r10, [r0], #4\n\t"                                                                                    \
             "ldrd r11, r12, [sp, #12]\n\t"                                                                             \
             "asr r3, r3, r10\n\t"                                                                                      \
@@ -112,26 +116,46 @@ EQ_INLINE uint32_t eq_dsp_no_tap(const uint8_t *zeros, const uint8_t *x)
             : "+r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");                                                     \
     }
 
-EQ_DSP_TAPS_(eq_dsp_taps_s_s8, "sxtb16", "ssat", "#8")
-EQ_DSP_TAPS_(eq_dsp_taps_s_u8, "sxtb16", "usat", "#8")
-EQ_DSP_TAPS_(eq_dsp_taps_s_u7, "sxtb16", "usat", "#7")
-EQ_DSP_TAPS_(eq_dsp_taps_u_s8, "uxtb16", "ssat", "#8")
-EQ_DSP_TAPS_(eq_dsp_taps_u_u8, "uxtb16", "usat", "#8")
-EQ_DSP_TAPS_(eq_dsp_taps_u_u7, "uxtb16", "usat", "#7")
+EQ_DSP_TAPS_(eq_dsp_taps_s_s8, "sxtb16", "", "ssat", "#8")
+EQ_DSP_TAPS_(eq_dsp_taps_s_u8, "sxtb16", "", "usat", "#8")
+EQ_DSP_TAPS_(eq_dsp_taps_s_u7, "sxtb16", "", "usat", "#7")
+EQ_DSP_TAPS_(eq_dsp_taps_u_s8, "uxtb16", "", "ssat", "#8")
+EQ_DSP_TAPS_(eq_dsp_taps_u_u8, "uxtb16", "", "usat", "#8")
+EQ_DSP_TAPS_(eq_dsp_taps_u_u7, "uxtb16", "", "usat", "#7")
+
+#define EQ_DSP_TAPS_STAGE_(stage, STAGE)                                  \
+    EQ_DSP_TAPS_(eq_dsp_taps_s_##stage##_s8, "sxtb16", STAGE, "ssat", "#8") \
+    EQ_DSP_TAPS_(eq_dsp_taps_s_##stage##_u8, "sxtb16", STAGE, "usat", "#8") \
+    EQ_DSP_TAPS_(eq_dsp_taps_u_##stage##_s8, "uxtb16", STAGE, "ssat", "#8") \
+    EQ_DSP_TAPS_(eq_dsp_taps_u_##stage##_u8, "uxtb16", STAGE, "usat", "#8")
+EQ_DSP_TAPS_STAGE_(relu, EQ_DSP_FOUR_RELU_("r3", "r4", "r5", "r6"))
+EQ_DSP_TAPS_STAGE_(any, EQ_DSP_FOUR_ANY_("r3", "r4", "r5", "r6"))
 
 #define EQ_DSP_TAPS_CALL_(name)    \
     if (sat == EQ_SAT_S8) {        \
         name##_s8(job);            \
-    } else if (sat == EQ_SAT_U8) { \
-        name##_u8(job);            \
     } else {                       \
-        name##_u7(job);            \
+        name##_u8(job);            \
     }
 
-/* All channels of one pixel, with xs and sat known when compiling. */
-EQ_INLINE void eq_dsp_taps(const eq_dsp_taps_t *job, bool xs, int32_t sat)
+/* All channels of one pixel, with what follows `job` known when compiling; EQ_SAT_U7 exists for shifts only. */
+EQ_INLINE void eq_dsp_taps(const eq_dsp_taps_t *job, bool xs, int32_t sat, int32_t stage)
 {
-    if (xs) {
+    if (stage == EQ_STAGE_RELU && xs) {
+        EQ_DSP_TAPS_CALL_(eq_dsp_taps_s_relu)
+    } else if (stage == EQ_STAGE_RELU) {
+        EQ_DSP_TAPS_CALL_(eq_dsp_taps_u_relu)
+    } else if (stage == EQ_STAGE_ANY && xs) {
+        EQ_DSP_TAPS_CALL_(eq_dsp_taps_s_any)
+    } else if (stage == EQ_STAGE_ANY) {
+        EQ_DSP_TAPS_CALL_(eq_dsp_taps_u_any)
+    } else if (sat == EQ_SAT_U7) {
+        if (xs) {
+            eq_dsp_taps_s_u7(job);
+        } else {
+            eq_dsp_taps_u_u7(job);
+        }
+    } else if (xs) {
         EQ_DSP_TAPS_CALL_(eq_dsp_taps_s)
     } else {
         EQ_DSP_TAPS_CALL_(eq_dsp_taps_u)
@@ -147,14 +171,15 @@ EQ_INLINE uint32_t eq_dsp_no_tap(const uint8_t *zeros, const uint8_t *x)
 }
 
 /* Four channels from c on: what the assembler does. */
-EQ_INLINE void eq_dsp_taps_block(const eq_dsp_taps_t *job, const uint32_t *w, int32_t c, bool xs, int32_t sat)
+EQ_INLINE void eq_dsp_taps_block(const eq_dsp_taps_t *job, const uint32_t *w, int32_t c, bool xs, int32_t sat,
+                                 int32_t stage)
 {
     int32_t sum[4] = {(int32_t)w[0], (int32_t)w[1], (int32_t)w[2], (int32_t)w[3]};
     w += 4;
     for (const eq_u32 *tap = job->taps; tap != job->taps_end; tap += 2, w += 4) {
         const uint32_t none = eq_dsp_no_tap(NULL, NULL);
-        const uint32_t a = tap[0] == none ? 0 : eq_word(job->x + (int32_t)tap[0] + c);
-        const uint32_t b = tap[1] == none ? 0 : eq_word(job->x + (int32_t)tap[1] + c);
+        const uint32_t a = tap[0] == none ? job->fill : eq_word(job->x + (int32_t)tap[0] + c);
+        const uint32_t b = tap[1] == none ? job->fill : eq_word(job->x + (int32_t)tap[1] + c);
         const uint32_t low = eq_pkhbt(a, b), high = eq_pkhtb(a, b);
         sum[0] = eq_smlad(eq_even(low, xs), w[0], sum[0]);
         sum[1] = eq_smlad(eq_odd(low, xs), w[1], sum[1]);
@@ -162,18 +187,19 @@ EQ_INLINE void eq_dsp_taps_block(const eq_dsp_taps_t *job, const uint32_t *w, in
         sum[3] = eq_smlad(eq_odd(high, xs), w[3], sum[3]);
     }
     for (int32_t i = 0; i < 4; i++) {
-        job->y[c + i] = (uint8_t)eq_saturate(eq_dsp_asr(sum[i], *w >> (8 * i) & 0xFFu), sat);
+        const uint32_t shift = w[eq_dsp_stage_words(stage) - 1] >> (8 * i) & 0xFFu;
+        job->y[c + i] = (uint8_t)eq_saturate(eq_dsp_asr(eq_dsp_scaled(sum[i], w, i, false, stage), shift), sat);
     }
 }
 
-EQ_INLINE void eq_dsp_taps(const eq_dsp_taps_t *job, bool xs, int32_t sat)
+EQ_INLINE void eq_dsp_taps(const eq_dsp_taps_t *job, bool xs, int32_t sat, int32_t stage)
 {
-    const int32_t words = 5 + 2 * (int32_t)(job->taps_end - job->taps);
+    const int32_t words = 4 + 2 * (int32_t)(job->taps_end - job->taps) + eq_dsp_stage_words(stage);
     const uint32_t *w = job->w;
     for (int32_t c = 0; c < job->last; c += 4, w += words) {
-        eq_dsp_taps_block(job, w, c, xs, sat);
+        eq_dsp_taps_block(job, w, c, xs, sat, stage);
     }
-    eq_dsp_taps_block(job, w, job->last, xs, sat);
+    eq_dsp_taps_block(job, w, job->last, xs, sat, stage);
 }
 #endif
 

@@ -46,7 +46,7 @@ EQ_KERNEL void eq_conv_depthwise_dsp(const eq_conv_depthwise_dsp_t *p, const voi
     const int32_t last_y = p->in_h - (p->kernel_h - 1) * p->dilation_h - 1;
     const int32_t last_x = p->in_w - (p->kernel_w - 1) * p->dilation_w - 1;
     bool listed = false;
-    eq_dsp_taps_t job = {taps, taps + p->taps, from, y, channels - 4, eq_dsp_taps_skip(pairs), p->stream};
+    eq_dsp_taps_t job = {taps, taps + p->taps, from, y, channels - 4, eq_dsp_taps_skip(pairs), p->stream, 0};
     for (int32_t c = 0; c < channels; c++) {
         zeros[c] = 0;
     }
@@ -60,7 +60,7 @@ EQ_KERNEL void eq_conv_depthwise_dsp(const eq_conv_depthwise_dsp_t *p, const voi
                 eq_conv_depthwise_dsp_list(p, iy, ix, job.x, zeros, taps);
             }
             listed = inside;
-            eq_dsp_taps(&job, xs, sat);
+            eq_dsp_taps(&job, xs, sat, EQ_STAGE_SHIFT);
         }
     }
     if (clamp) {

@@ -67,7 +67,7 @@ EQ_INLINE void eq_conv_dsp_pixels(const eq_conv_dsp_t *p, const eq_u32 *units, u
     const int32_t fours = p->out_c / 4, rest = p->out_c % 4, words = 5 + 2 * p->units;
     eq_dsp_block_t job = {units, units + 2 * p->units, y, step, p->stream + fours * words, p->stream};
     if (fours > 0) {
-        eq_dsp_block(&job, dual, sat);
+        eq_dsp_block(&job, dual, sat, EQ_STAGE_SHIFT);
     }
     if (rest > 0) {
         uint8_t last[8];
@@ -75,7 +75,7 @@ EQ_INLINE void eq_conv_dsp_pixels(const eq_conv_dsp_t *p, const eq_u32 *units, u
         job.w_end = job.w + words;
         job.y = last;
         job.step = 4;
-        eq_dsp_block(&job, dual, sat);
+        eq_dsp_block(&job, dual, sat, EQ_STAGE_SHIFT);
         for (int32_t i = 0; i < rest; i++) {
             y[4 * fours + i] = last[i];
             y[4 * fours + step + i] = last[4 + i];
@@ -93,7 +93,7 @@ EQ_KERNEL void eq_conv_dsp(const eq_conv_dsp_t *p, const void *const x[], void *
                            int32_t sat, bool clamp)
 {
     const int32_t pixels = p->out_h * p->out_w, out_c = p->out_c;
-    const eq_dsp_plane plane = {x[0], p->in_w * p->pixel, p->in_h, p->run, p->kernel_h};
+    const eq_dsp_plane plane = {x[0], p->in_w * p->pixel, p->in_h, p->run, p->kernel_h, 0};
     uint8_t *to = y;
     eq_conv_dsp_at at = {-p->pad_h, -p->pad_w, p->out_w};
     for (int32_t i = 0; i < pixels; i += 2, to += 2 * out_c) {

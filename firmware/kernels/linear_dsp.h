@@ -22,16 +22,17 @@ EQ_KERNEL void eq_linear_dsp(const eq_linear_dsp_t *p, const void *const x[], vo
     uint32_t rest[4] = {0, 0, 0, 0};
     (void)eq_dsp_expand_rest(rest, eq_dsp_rest(from + (n - left), left), left, xs);
     rest[1] = rest[2];
-    eq_dsp_row_t job = {from, from + (n - left), y, rest, rest + (left + 1) / 2, p->stream + fours * words, p->stream};
+    eq_dsp_row_t job = {from, from + (n - left), y, rest, rest + (left + 1) / 2, p->stream + fours * words, p->stream,
+                        0, 0, 0};
     if (fours > 0) {
-        eq_dsp_row(&job, xs, dual, sat);
+        eq_dsp_row(&job, xs, dual, sat, EQ_STAGE_SHIFT, false);
     }
     if (p->outputs % 4 > 0) {
         uint8_t last[4];
         job.w = job.w_end;
         job.w_end = job.w + words;
         job.y = last;
-        eq_dsp_row(&job, xs, dual, sat);
+        eq_dsp_row(&job, xs, dual, sat, EQ_STAGE_SHIFT, false);
         for (int32_t i = 0; i < p->outputs % 4; i++) {
             ((uint8_t *)y)[4 * fours + i] = last[i];
         }

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.ir import Graph, analyse
-from edgeq.mcu.ops import inplace_candidates, lower
+from edgeq.mcu.ops import lower, overwritten
 from edgeq.mcu.step import Blob, Param, Step
 from edgeq.mcu.storage import from_memory, storage, to_memory, value_bytes
 
@@ -150,8 +150,7 @@ def _graph_text(index: int, graph: Graph, steps: Sequence[Step | None], in_place
         prefix = f"n{index}_{i}_"
         blobs, fields = _fields(step.params, prefix)
         globals_ += [*blobs, f"static const eq_{step.kernel}_t {prefix}p = {{{', '.join(fields)}}};"]
-        shared = inplace_candidates(graph, node)[-1:] if in_place else ()
-        over = {node.inputs[i] for i in shared}
+        over = set(overwritten(graph, node, step)[-1:] if in_place else ())
         x = ", ".join("over" if name in over else f"v[{number[name]}]" for name in step.inputs) or "NULL"
         y = number[step.output]
         room = ", scratch" if step.scratch else ""

@@ -62,3 +62,9 @@ def inplace_candidates(graph: Graph, node: Node) -> tuple[int, ...]:
     """Indices of the inputs whose buffer the output may share while the kernel runs; best first."""
     find = getattr(_known(node), "inplace_candidates", None)
     return tuple(find(graph, node)) if find else ()
+
+
+def overwritten(graph: Graph, node: Node, step: Step | None) -> list[str]:
+    """Inputs whose buffer the output may share while this step runs; best first."""
+    found = [node.inputs[i] for i in inplace_candidates(graph, node)]
+    return list(dict.fromkeys([*found, *(step.overwrites if step is not None else ())]))

@@ -1,0 +1,306 @@
+"""Lowering for Cortex-M cores with DSP where scales are no power of two: layers with constant weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeq.formats import Affine, FixedPoint, Format
+from edgeq.ir.ops._matrix import aligned_bias
+from edgeq.mcu.ops import _dsp, _scale
+from edgeq.mcu.ops._dsp import Codes, window_order
+from edgeq.mcu.ops._names import identifier
+from edgeq.mcu.ops._stage import INT32
+from edgeq.mcu.ops._window import geometry
+from edgeq.mcu.select import Call, Context, Variant
+from edgeq.mcu.step import Blob, Param
+
+#: the least multiplier of a kernel: TensorFlow Lite normalises them to 2^30..2^31 - 1
+LEAST_MULTIPLIER = 1 << 30
+#: the first of TensorFlow Lite's two roundings is at this shift
+FIRST_SHIFT = 31
+#: by so much the sum of an odd channel of a dual block is multiplied
+DUAL_SHIFT = 8
+
+
+def is_byte(fmt: Format) -> bool:
+    """Whether codes are integers in a byte."""
+    return isinstance(fmt, FixedPoint | Affine) and fmt.bits <= 8
+
+
+@dataclass(frozen=True)
+class ScaledStage:
+    """The output stage of edgeq_dsp_scale.h, one entry for each output channel.
+
+    multiplier: m; shift: e; constant: c; relu: whether codes below zero are clipped; sat, clamp: fixed arguments.
+    """
+
+    multiplier: Codes
+    shift: Codes
+    constant: Codes
+    relu: bool
+    sat: str
+    clamp: str
+
+    @property
+    def name(self) -> str:
+        """The fixed argument."""
+        return "EQ_STAGE_RELU" if self.relu else "EQ_STAGE_ANY"
+
+    @property
+    def short(self) -> Codes:
+        """M, the multiplier as SMMLAR takes it."""
+        return 2 * self.multiplier - (1 << 32)
+
+    @property
+    def fine(self) -> Codes:
+        """The constant of a sum that comes multiplied by 256."""
+        return 64 + 128 * self.constant
+
+    @property
+    def one(self) -> bool:
+        """Whether all channels are alike."""
+        columns = (self.multiplier, self.shift, self.constant)
+        return all(int(c.min()) == int(c.max()) for c in columns)
+
+
+def saturation(ctx: Context) -> tuple[str, str]:
+    """The fixed arguments sat and clamp of codes."""
+    bounds = _scale.code_bounds(ctx)
+    signed = ctx.out.format.signed
+    return ("EQ_SAT_S8" if signed else "EQ_SAT_U8"), str(bounds != ((-128, 127) if signed else (0, 255))).lower()
+
+
+def stage(ctx: Context, channels: int) -> ScaledStage:
+    """The output stage of a node; see `stage_reason` for whether it is right."""
+    m, s = (np.asarray(ctx.node.ints(key), dtype=np.int64) for key in ("multiplier", "shift"))
+    m, s = np.broadcast_to(m, (channels,)), np.broadcast_to(s, (channels,))
+    shift = np.maximum(s - FIRST_SHIFT, 0)
+    # A channel of multiplier 0 has sums of 0: any multiplier does.
+    multiplier = np.where(m == 0, LEAST_MULTIPLIER, m)
+    constant = ((np.int64(1) << shift) >> 1) + (np.int64(_scale.zero_of(ctx.out.format)) << shift)
+    lo = _scale.code_bounds(ctx)[0]
+    relu = lo >= _scale.zero_of(ctx.out.format) and int(np.abs(constant).max()) < 1 << 22
+    return ScaledStage(multiplier, shift, constant, relu, *saturation(ctx))
+
+
+def stage_reason(ctx: Context, channels: int) -> str | None:
+    """A reason why an output stage is not that of edgeq_dsp_scale.h."""
+    if (rule := _scale.rule(ctx)) != "EQ_TFLITE":
+        return f"rounds by {rule}; it has EQ_TFLITE"
+    if not is_byte(ctx.out.format):
+        return f"output {ctx.out.format}; it writes 8 bits"
+    m, s = ctx.node.ints("multiplier"), ctx.node.ints("shift")
+    if any(0 < v < LEAST_MULTIPLIER for v in m):
+        return f"a multiplier of {min(v for v in m if v)}; it has 2^30 and more"
+    if min(s) < FIRST_SHIFT:
+        return f"a shift of {min(s)}; it has {FIRST_SHIFT} and more"
+    acc, made = ctx.accumulator, stage(ctx, channels)
+    if acc.lo < INT32[0] or acc.hi > INT32[1]:
+        return f"the sum needs {acc.bits} bits; it has 32"
+    if not made.relu and int(made.shift.min()) == 0:
+        return f"a shift of {FIRST_SHIFT} without a clip at zero; it has more"
+    # |v m / 2^31| rounded is at most |v|; a tie may move it by one more.
+    reach = max(-acc.lo, acc.hi) * int(made.multiplier.max()) // (1 << FIRST_SHIFT) + 2
+    if int(np.abs(made.constant).max()) + reach > INT32[1]:
+        return "the rounded sum and the zero point need more than 32 bits"
+    return None
+
+
+def grid(ctx: Context) -> Codes:
+    """Weights without a zero point, one row for each output channel; rows of multiplier 0 are 0."""
+    found = _scale.weight_grid(ctx).reshape(ctx.ins[1].shape[0], -1)
+    dead = np.asarray(ctx.node.ints("multiplier")) == 0
+    return np.where(np.broadcast_to(dead, (len(found),))[:, None], 0, found)
+
+
+def starts(ctx: Context, weight: Codes) -> Codes:
+    """Start values modulo 2^32: the bias less the zero point of x times the weights; 0 where the multiplier is."""
+    start = -_scale.zero_of(ctx.ins[0].format) * weight.sum(axis=1)
+    if len(ctx.ins) > 2:
+        start = start + aligned_bias(ctx.ins[0], ctx.ins[1], ctx.ins[2])
+    dead = np.broadcast_to(np.asarray(ctx.node.ints("multiplier")) == 0, (len(weight),))
+    found: Codes = np.where(dead, 0, start)
+    return found
+
+
+def byte_matrix(ctx: Context) -> str | None:
+    """A reason why the core or a node with constant weights does not suit."""
+    if (reason := _dsp.has_dsp(ctx) or _scale.needs_multiplier(ctx)) is not None:
+        return reason
+    if not is_byte(ctx.ins[0].format):
+        return f"input {ctx.ins[0].format}; it reads 8 bits"
+    codes = _scale.weight_grid(ctx)
+    if int(codes.min()) < -128 or int(codes.max()) > 127:
+        return f"weights {codes.min()}..{codes.max()} without their zero point; it reads 8 bits, signed"
+    return stage_reason(ctx, ctx.ins[1].shape[0])
+
+
+def _constants(made: ScaledStage, dual: bool, index: Codes) -> Codes:
+    """The nine words behind the weights of each block; index: the channels of each block, (blocks, 4)."""
+    fine = dual and made.relu
+    m, c, e = made.short[index], made.constant[index], made.shift[index]
+    if fine:
+        m[:, 1::2], c[:, 1::2] = made.multiplier[index][:, 1::2], made.fine[index][:, 1::2]
+        e[:, 1::2] += DUAL_SHIFT - 1
+    pairs = np.stack([m.reshape(-1, 2, 2), c.reshape(-1, 2, 2)], axis=2).reshape(-1, 8)
+    packed = (e << np.array([0, 8, 16, 24])).sum(axis=1)
+    found: Codes = np.concatenate([pairs & 0xFFFFFFFF, packed[:, None]], axis=1)
+    return found
+
+
+def stream(ctx: Context, made: ScaledStage, order: Codes, dual: bool, *, constants: bool = True) -> Blob:
+    """The words of all blocks, as edgeq_dsp_block.h and edgeq_dsp_scale.h say."""
+    weight = grid(ctx)
+    blocks = -(-len(weight) // 4)
+    words = _dsp.stream(weight, starts(ctx, weight), (0,), order, dual).reshape(blocks, -1)[:, :-1]
+    if constants:
+        # Channels beyond the last one are never kept.
+        index = np.minimum(np.arange(4 * blocks), len(weight) - 1).reshape(blocks, 4)
+        words = np.concatenate([words, _constants(made, dual, index)], axis=1)
+    return _blob(ctx, words)
+
+
+def _blob(ctx: Context, words: Codes) -> Blob:
+    note = f"weights, start values and constants of {ctx.node.source}, {ctx.ins[1].format}, in the order of the kernel"
+    return Blob(f"{identifier(ctx.node.name)}_stream", "uint32_t", words.reshape(-1).astype(np.uint32), note)
+
+
+def _fixed(ctx: Context, made: ScaledStage, *dual: bool) -> tuple[str, ...]:
+    signs = (str(ctx.ins[0].format.signed).lower(), *(str(d).lower() for d in dual))
+    return (*signs, made.sat, made.clamp, made.name)
+
+
+def _bounds(ctx: Context) -> dict[str, Param]:
+    lo, hi = _scale.code_bounds(ctx)
+    return {"lo": lo, "hi": hi}
+
+
+def supports_linear(ctx: Context) -> str | None:
+    """One vector: its bytes are read where they lie."""
+    rows = ctx.ins[0].size // ctx.ins[1].shape[1]
+    return byte_matrix(ctx) or (f"{rows} rows; it takes one" if rows != 1 else None)
+
+
+def linear(ctx: Context) -> Call:
+    """Parameters of `eq_linear_scaled_dsp_t`."""
+    outputs, inputs = ctx.ins[1].shape
+    made, dual, order = stage(ctx, outputs), _dsp.is_dual(ctx, grid(ctx)), window_order(1, inputs)
+    sizes: dict[str, Param] = {"inputs": inputs, "outputs": outputs, "units": len(order), **_bounds(ctx)}
+    if made.one:
+        sizes |= {"m": int(made.short[0]) & 0xFFFFFFFF, "c": int(made.constant[0]) & 0xFFFFFFFF}
+        sizes |= {"shift": int(made.shift[0])}
+    params = {**sizes, "stream": stream(ctx, made, order, dual, constants=not made.one)}
+    return Call((*_fixed(ctx, made, dual), str(made.one).lower()), params, (ctx.ins[0].name,))
+
+
+def _conv_call(ctx: Context, sizes: dict[str, Param], order: Codes, hold: int | None) -> Call:
+    made, dual = stage(ctx, ctx.ins[1].shape[0]), _dsp.is_dual(ctx, grid(ctx))
+    inner: dict[str, Param] = {**sizes, "units": len(order), **_bounds(ctx), "stream": stream(ctx, made, order, dual)}
+    params: dict[str, Param] = {f"conv.{key}": value for key, value in inner.items()}
+    params |= {"x_zero": _scale.zero_of(ctx.ins[0].format), "hold": hold or 0}
+    scratch = 8 * len(order) + (hold or 0) * ctx.ins[1].shape[0]
+    name = ctx.ins[0].name
+    return Call(_fixed(ctx, made, dual), params, (name,), scratch, () if hold is None else (name,))
+
+
+def supports_conv(ctx: Context) -> str | None:
+    """Any kernel size, stride and padding; one group, taps side by side."""
+    return _dsp.has_dsp(ctx) or _dsp.one_window(ctx) or byte_matrix(ctx)
+
+
+def conv(ctx: Context) -> Call:
+    """Parameters of `eq_conv_scaled_dsp_t`."""
+    x, weight = ctx.ins[0], ctx.ins[1]
+    sizes = geometry(ctx, weight.shape[1:-1])
+    del sizes["dilation_h"], sizes["dilation_w"]
+    height, width, channels = int(sizes["kernel_h"]), int(sizes["kernel_w"]), x.shape[-1]  # type: ignore[arg-type]
+    order = window_order(height, width * channels)
+    sizes |= {"out_c": weight.shape[0], "pixel": channels, "run": width * channels}
+    return _conv_call(ctx, sizes, order, hold(ctx, ahead=2))
+
+
+def rows(ctx: Context) -> Call:
+    """Parameters of `eq_conv_scaled_dsp_t` that make rows times weights of pixels times a filter of one tap."""
+    outputs, inputs = ctx.ins[1].shape
+    count = ctx.ins[0].size // inputs
+    ones = ("kernel_h", "kernel_w", "stride_h", "stride_w", "in_h", "out_h")
+    sizes: dict[str, Param] = {**dict.fromkeys(ones, 1), "pad_h": 0, "pad_w": 0, "in_w": count, "out_w": count}
+    sizes |= {"out_c": outputs, "pixel": inputs, "run": inputs}
+    return _conv_call(ctx, sizes, window_order(1, inputs), 0 if outputs <= inputs else None)
+
+
+def hold(ctx: Context, ahead: int) -> int | None:
+    """Pixels of y that must wait until y may lie over x; None where y is larger or more than a quarter would wait.
+
+    ahead: the kernel computes as many pixels at a time, and has read all of x that they need before it writes
+    (0: one pixel, whose window is still needed).
+    """
+    x, out = ctx.ins[0], ctx.out
+    if x.constant or x.size < out.size:
+        return None
+    sizes = {key: int(value) for key, value in geometry(ctx, ctx.ins[1].shape[1:-1]).items()}  # type: ignore[arg-type]
+    in_c, out_c, width = x.shape[-1], out.shape[-1], sizes["out_w"]
+    pixels = sizes["out_h"] * width
+    step = max(ahead, 1)
+    least = 0
+    for at in range(0, pixels, step):
+        row, column = divmod(at + ahead, width)
+        if row >= sizes["out_h"]:
+            break
+        # The windows from here on begin at this one's first element, or at the first of the next row of windows.
+        iy, ix = row * sizes["stride_h"] - sizes["pad_h"], column * sizes["stride_w"] - sizes["pad_w"]
+        here = max(iy, 0) * sizes["in_w"] + max(ix, 0)
+        below = max(iy + sizes["stride_h"], 0) * sizes["in_w"]
+        free = min(here, below) * in_c
+        # Before pixel `at` is computed, pixels up to at - hold + step - 1 are written.
+        least = max(least, at + step - free // out_c)
+    found = -(-max(least, 0) // step) * step
+    return found if 4 * found <= max(pixels, 4) else None
+
+
+def supports_depthwise(ctx: Context) -> str | None:
+    """One filter for each of four channels or more; any kernel, stride, padding and dilation."""
+    x, weight, groups = ctx.ins[0], ctx.ins[1], ctx.node.integer("groups")
+    if (reason := _dsp.has_dsp(ctx)) is not None:
+        return reason
+    if groups != x.shape[-1] or weight.shape[0] != groups:
+        return f"{groups} groups, {x.shape[-1]} channels, {weight.shape[0]} filters; it takes as many of each"
+    return byte_matrix(ctx) or (f"{groups} channels; it takes 4 or more" if groups < 4 else None)
+
+
+def depthwise(ctx: Context) -> Call:
+    """Parameters of `eq_conv_depthwise_scaled_dsp_t`."""
+    x, weight = ctx.ins[0], grid(ctx)
+    channels, made = len(weight), stage(ctx, len(weight))
+    words = _dsp.taps_stream(weight, starts(ctx, weight), (0,)).reshape(-(-channels // 4), -1)[:, :-1]
+    first = np.minimum(np.arange(0, channels, 4), channels - 4)
+    words = np.concatenate([words, _constants(made, False, first[:, None] + np.arange(4))], axis=1)
+    taps = weight.shape[1] + weight.shape[1] % 2
+    sizes = {**geometry(ctx, ctx.ins[1].shape[1:-1]), "channels": channels, "taps": taps, **_bounds(ctx)}
+    params: dict[str, Param] = {f"conv.{key}": value for key, value in sizes.items()}
+    waits = hold(ctx, ahead=0)
+    params |= {"conv.stream": _blob(ctx, words), "x_zero": _scale.zero_of(x.format), "hold": waits or 0}
+    scratch = 4 * taps + -(-channels // 4) * 4 + (waits or 0) * channels
+    return Call(_fixed(ctx, made), params, (x.name,), scratch, () if waits is None else (x.name,))
+
+
+def _variant(
+    kernel: str, gain: str, supports: Callable[[Context], str | None], call: Callable[[Context], Call]
+) -> Variant:
+    return Variant(_dsp.DSP, kernel, gain, supports, call)
+
+
+#: operator -> its kernels with DSP, best first
+DSP_SCALED = {
+    "conv": (
+        _variant("conv_depthwise_scaled_dsp", "four channels, two taps in one SMLAD", supports_depthwise, depthwise),
+        _variant("conv_scaled_dsp", "two pixels by four channels, SMLAD", supports_conv, conv),
+    ),
+    "linear": (
+        _variant("linear_scaled_dsp", "four outputs at a time, SMLAD", supports_linear, linear),
+        _variant("conv_scaled_dsp", "two rows by four outputs, SMLAD", byte_matrix, rows),
+    ),
+}
