@@ -8,9 +8,10 @@ from math import prod
 import numpy as np
 
 from edgeq.formats import CODE_RULE, DEFAULT_RULE
-from edgeq.mcu.ops import _scale
-from edgeq.mcu.ops._dsp_scaled import DSP_SCALED
+from edgeq.mcu.ops import _scale, _scaled_axes
 from edgeq.mcu.ops._elementwise import plain_constant
+from edgeq.mcu.ops._mve_scaled import MVE_SCALED
+from edgeq.mcu.ops._mve_scaled import MVE_SCALED
 from edgeq.mcu.ops._scaled_matrix import OTHERS
 from edgeq.mcu.ops._strides import broadcast, join, padded
 from edgeq.mcu.ops._window import geometry, window
@@ -63,12 +64,10 @@ def _depthwise(ctx: Context) -> Call:
 
 
 def _two_operands(ctx: Context) -> str | None:
-    if (reason := _scale.needs_multiplier(ctx)) is not None:
+    if (reason := _scaled_axes.integers(ctx)) is not None:
         return reason
-    second = ctx.ins[1]
-    if second.format.kind not in ("fixed", "affine") or second.format.bits > 16:
-        return f"{second.name} is {second.format}; it reads integers of up to 16 bits"
-    if len(ctx.node.ints("multiplier")) > 1:
+    many = "multiplier" in ctx.node.attrs and len(ctx.node.ints("multiplier")) > 1
+    if many and ctx.node.op != "prelu":
         return "has a multiplier for each channel; it takes one"
     return None
 
@@ -76,6 +75,7 @@ def _two_operands(ctx: Context) -> str | None:
 def _elementwise(ctx: Context) -> Call:
     """Parameters of `eq_elementwise_scaled_t`."""
     ins, node = ctx.ins, ctx.node
+    rule, scale = _scaled_axes.stage_params(ctx)
     shape, (a, b) = join(ctx.out.shape, *(broadcast(v.shape, ctx.out.shape) for v in ins))
     own = ("a_multiplier", "b_multiplier", "a_shift", "b_shift")
     params: dict[str, Param] = {
@@ -87,12 +87,12 @@ def _elementwise(ctx: Context) -> Call:
         "b_zero": _scale.zero_of(ins[1].format),
         "left": node.integer("left", -1),
         **{key: node.integer(key, 0) for key in own},
-        **_scale.scale_params(ctx),
+        **scale,
         "a": plain_constant(ctx, ins[0], "a"),
         "b": plain_constant(ctx, ins[1], "b"),
     }
     types = (*_scale.types(ctx, constants=True), _out_type(ctx))
-    return Call((*types, _scale.rule(ctx)), params, tuple(v.name for v in ins if not v.constant))
+    return Call((*types, rule), params, tuple(v.name for v in ins if not v.constant))
 
 
 def _requantise(ctx: Context) -> Call:
@@ -155,20 +155,25 @@ _ONE = "one element at a time"
 SCALED: dict[str, Sequence[Variant]] = {
     "add": (_portable("add_scaled", _ONE, _two_operands, _elementwise),),
     "average_pool": (_portable("average_pool_scaled", "one channel at a time", _pools, _average_pool),),
+    "concat": (_portable("concat_scaled", "whole runs", _scaled_axes.integers, _scaled_axes.concat),),
     "conv": (
-        *DSP_SCALED["conv"],
+        *MVE_SCALED["conv"],
         _portable("conv_depthwise_scaled", "one channel at a time", _is_depthwise, _depthwise),
         _portable("conv_scaled", "four output channels share each input", _scale.needs_multiplier, _generic),
     ),
     "linear": (
-        *DSP_SCALED["linear"],
-        _portable("linear_scaled", "four outputs at a time", _scale.needs_multiplier, _linear),
-    ),
+        *MVE_SCALED["linear"],
+        _portable("linear_scaled", "four outputs at a time", _scale.needs_multiplier, _linear),),
+    "maximum": (_portable("maximum_scaled", _ONE, _two_operands, _elementwise),),
+    "mean": (_portable("mean_scaled", "one output at a time", _scaled_axes.integers, _scaled_axes.means),),
+    "minimum": (_portable("minimum_scaled", _ONE, _two_operands, _elementwise),),
     "mul": (_portable("mul_scaled", _ONE, _two_operands, _elementwise),),
+    "prelu": (_portable("prelu_scaled", _ONE, _two_operands, _elementwise),),
     "requantise": (
         _portable("requantise_scaled", _ONE, _scale.needs_multiplier, _requantise),
         _portable("requantise_scaled", _ONE, _clips, _clip),
     ),
     **OTHERS,
     "sub": (_portable("sub_scaled", _ONE, _two_operands, _elementwise),),
+    "sum": (_portable("sum_scaled", "one output at a time", _scaled_axes.integers, _scaled_axes.sums),),
 }
