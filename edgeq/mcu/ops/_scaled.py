@@ -9,8 +9,8 @@ import numpy as np
 
 from edgeq.formats import CODE_RULE, DEFAULT_RULE
 from edgeq.mcu.ops import _scale, _scaled_axes
+from edgeq.mcu.ops._dsp_scaled import DSP_SCALED
 from edgeq.mcu.ops._elementwise import plain_constant
-from edgeq.mcu.ops._mve_scaled import MVE_SCALED
 from edgeq.mcu.ops._mve_scaled import MVE_SCALED
 from edgeq.mcu.ops._scaled_matrix import OTHERS
 from edgeq.mcu.ops._strides import broadcast, join, padded
@@ -158,12 +158,15 @@ SCALED: dict[str, Sequence[Variant]] = {
     "concat": (_portable("concat_scaled", "whole runs", _scaled_axes.integers, _scaled_axes.concat),),
     "conv": (
         *MVE_SCALED["conv"],
+        *DSP_SCALED["conv"],
         _portable("conv_depthwise_scaled", "one channel at a time", _is_depthwise, _depthwise),
         _portable("conv_scaled", "four output channels share each input", _scale.needs_multiplier, _generic),
     ),
     "linear": (
         *MVE_SCALED["linear"],
-        _portable("linear_scaled", "four outputs at a time", _scale.needs_multiplier, _linear),),
+        *DSP_SCALED["linear"],
+        _portable("linear_scaled", "four outputs at a time", _scale.needs_multiplier, _linear),
+    ),
     "maximum": (_portable("maximum_scaled", _ONE, _two_operands, _elementwise),),
     "mean": (_portable("mean_scaled", "one output at a time", _scaled_axes.integers, _scaled_axes.means),),
     "minimum": (_portable("minimum_scaled", _ONE, _two_operands, _elementwise),),
