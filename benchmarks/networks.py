@@ -1,20 +1,30 @@
-"""Networks to measure kernels on: the shapes of MLPerf Tiny with power-of-two scales and random weights.
+"""Networks to measure kernels on: the shapes of MLPerf Tiny with random weights, in power-of-two and in any scales.
 
 Instruction counts of the kernels do not depend on the weights' values, so training would change nothing here.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from edgeq.formats import FixedPoint
+from edgeq.formats import CODE_RULE, Affine, FixedPoint
 from edgeq.ir import Graph, GraphBuilder
 
 ACTIVATION = FixedPoint(8, 4)
 BIAS = FixedPoint(32, 10)
+
+
+def window(
+    kernel: int | tuple[int, int], stride: int, pad: tuple[int, int, int, int] | None, groups: int
+) -> dict[str, Any]:
+    """Attributes of a conv; without `pad`, as much as keeps the size."""
+    rows, columns = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    padding = (rows // 2, rows // 2, columns // 2, columns // 2) if pad is None else pad
+    return {"stride": (stride, stride), "padding": padding, "dilation": (1, 1), "groups": groups}
 
 
 class Maker:
@@ -51,9 +61,7 @@ class Maker:
     ) -> str:
         """conv, `pad` as much as keeps the size unless given; a fused ReLU."""
         rows, columns = kernel if isinstance(kernel, tuple) else (kernel, kernel)
-        same = (rows // 2, rows // 2, columns // 2, columns // 2)
-        padding = same if pad is None else pad
-        attrs: dict[str, Any] = {"stride": (stride, stride), "padding": padding, "dilation": (1, 1), "groups": groups}
+        attrs = window(kernel, stride, pad, groups)
         attrs |= {"lo": 0} if relu else {}
         operands = [x, *self.constants(name, (filters, rows, columns, channels // groups))]
         return self.builder.node("conv", name, operands, self.activation, **attrs)
@@ -74,9 +82,85 @@ class Maker:
         return self.builder.build([output])
 
 
-def resnet8(bits: int = 8, activation: FixedPoint = ACTIVATION) -> Graph:
+#: scale of every value and rule of every rounding of the scaled networks
+SCALE, RULE = 0.05, "tflite"
+
+
+class ScaledMaker(Maker):
+    """The same layers as .tflite files have them: zero points, a multiplier for each channel, two roundings."""
+
+    def format(self, relu: bool) -> Affine:
+        """Of a value: all codes serve positive numbers behind a ReLU."""
+        return Affine(8, True, -128 if relu else -3, SCALE)
+
+    def input(self, *shape: int) -> str:
+        return self.builder.input("x", shape, self.format(False))
+
+    def constants(self, name: str, shape: tuple[int, ...]) -> list[str]:
+        each = tuple(float(s) for s in self.rng.uniform(0.001, 0.01, shape[0]))
+        codes = self.rng.integers(-127, 127, shape, endpoint=True)
+        weight = self.builder.constant(f"{name}.w", codes, Affine(8, True, 0, each, 0))
+        bias = self.rng.integers(-3000, 3000, shape[:1])
+        return [weight, self.builder.constant(f"{name}.b", bias, Affine(32, True, 0, each, 0))]
+
+    def conv(
+        self,
+        x: str,
+        channels: int,
+        filters: int,
+        kernel: int | tuple[int, int],
+        stride: int = 1,
+        pad: tuple[int, int, int, int] | None = None,
+        *,
+        name: str,
+        groups: int = 1,
+        relu: bool = True,
+    ) -> str:
+        attrs = window(kernel, stride, pad, groups)
+        rows, columns = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+        shape = (filters, rows, columns, channels // groups)
+        return self._products("conv", x, shape, name, relu, attrs)
+
+    def linear(self, x: str, inputs: int, outputs: int, *, name: str, relu: bool = False) -> str:
+        return self._products("linear", x, (outputs, inputs), name, relu, {})
+
+    def _products(self, op: str, x: str, shape: tuple[int, ...], name: str, relu: bool, attrs: dict[str, Any]) -> str:
+        """A layer of sums of products with its own multiplier for each output channel."""
+        terms = int(np.prod(shape[1:]))
+        multiplier = tuple(int(m) for m in self.rng.integers(1 << 30, 1 << 31, shape[0]))
+        shift = 31 + max(int(np.ceil(np.log2(np.sqrt(terms) * 74))), 1)
+        attrs |= {"multiplier": multiplier, "shift": (shift,) * shape[0], "rounding": RULE}
+        attrs |= {"lo": 0} if relu else {}
+        return self.builder.node(op, name, [x, *self.constants(name, shape)], self.format(relu), **attrs)
+
+    def node(self, op: str, name: str, operands: list[str], **attrs: Any) -> str:
+        if op == "mean":
+            shape = self.builder.values[operands[0]].shape
+            window = {"kernel": shape[:2], "stride": shape[:2], "padding": (0,) * 4, "include_pad": 0}
+            fmt = self.builder.values[operands[0]].format
+            pooled = self.builder.node("average_pool", name, operands, fmt, **window, rounding=CODE_RULE)
+            return self.builder.node("reshape", f"{name}.flat", [pooled], fmt, shape=(shape[-1],))
+        join = {"left": 20, "a_multiplier": 3 << 29, "a_shift": 31, "b_multiplier": 5 << 28, "b_shift": 31}
+        scaling = {"multiplier": (1 << 30,), "shift": (50,), "rounding": RULE, **join}
+        return self.builder.node(op, name, operands, self.format(attrs.get("lo") == 0), **scaling, **attrs)
+
+    def graph(self, output: str) -> Graph:
+        table = np.rint(((1 << 31) - 1) * np.exp(-np.arange(256) * SCALE))
+        if len(self.builder.values[output].shape) == 1 and self.builder.values[output].size < 100:
+            exponentials = self.builder.constant("exponentials", table, FixedPoint(32, 31))
+            fmt = Affine(8, True, -128, 1 / 256)
+            output = self.builder.node("softmax_reciprocal", "softmax", [output, exponentials], fmt, axis=0)
+        return self.builder.build([output])
+
+
+def maker(name: str, bits: int, activation: FixedPoint | None) -> Maker:
+    """Of power-of-two networks, or, without an activation format, of scaled ones."""
+    return ScaledMaker(f"{name}_scaled") if activation is None else Maker(name, bits, activation)
+
+
+def resnet8(bits: int = 8, activation: FixedPoint | None = ACTIVATION) -> Graph:
     """Image classification: 12.5 M MACs."""
-    m = Maker("resnet8", bits, activation)
+    m = maker("resnet8", bits, activation)
     x, width = m.conv(m.input(32, 32, 3), 3, 16, 3, name="conv1"), 16
     for i, (filters, stride) in enumerate(((16, 1), (32, 2), (64, 2)), start=1):
         pad = (0, 1, 0, 1) if stride == 2 else None
@@ -89,9 +173,9 @@ def resnet8(bits: int = 8, activation: FixedPoint = ACTIVATION) -> Graph:
     return m.graph(m.linear(x, 64, 10, name="fc"))
 
 
-def dscnn(bits: int = 8, activation: FixedPoint = ACTIVATION) -> Graph:
+def dscnn(bits: int = 8, activation: FixedPoint | None = ACTIVATION) -> Graph:
     """Keyword spotting: 2.66 M MACs."""
-    m = Maker("dscnn", bits, activation)
+    m = maker("dscnn", bits, activation)
     x = m.conv(m.input(49, 10, 1), 1, 64, (10, 4), 2, (4, 5, 1, 1), name="conv1")
     for i in range(1, 5):
         x = m.conv(x, 64, 64, 3, name=f"dw{i}", groups=64)
@@ -100,9 +184,9 @@ def dscnn(bits: int = 8, activation: FixedPoint = ACTIVATION) -> Graph:
     return m.graph(m.linear(x, 64, 12, name="fc"))
 
 
-def autoencoder(bits: int = 8, activation: FixedPoint = ACTIVATION) -> Graph:
+def autoencoder(bits: int = 8, activation: FixedPoint | None = ACTIVATION) -> Graph:
     """Anomaly detection: 0.26 M MACs."""
-    m = Maker("autoencoder", bits, activation)
+    m = maker("autoencoder", bits, activation)
     x, width = m.input(640), 640
     widths = (128, 128, 128, 128, 8, 128, 128, 128, 128, 640)
     for i, outputs in enumerate(widths, start=1):
@@ -111,3 +195,7 @@ def autoencoder(bits: int = 8, activation: FixedPoint = ACTIVATION) -> Graph:
 
 
 NETWORKS: dict[str, Callable[..., Graph]] = {"resnet8": resnet8, "dscnn": dscnn, "autoencoder": autoencoder}
+#: the same shapes with the scales of imported networks
+SCALED: dict[str, Callable[..., Graph]] = {
+    f"{name} scaled": functools.partial(make, activation=None) for name, make in NETWORKS.items()
+}
