@@ -121,7 +121,8 @@ def resize_bilinear(b: GraphBuilder, rng: Rng) -> str:
     y = x if rng.integers(2) else fmt(rng, int(rng.choice([8, 16])), x.scale)  # type: ignore[arg-type]
     shape = (int(rng.integers(1, 5)), int(rng.integers(1, 5)), int(rng.integers(1, 4)))
     size, bits = tuple(int(n) for n in rng.integers(1, 7, 2)), int(rng.choice([1, 3, 10, 14]))
-    low, high = (tuple(int(rng.integers(0, n)) for n, m in zip(shape, size, strict=False) for _ in range(m)) for _ in "lh")
+    most = [n for n, m in zip(shape, size, strict=False) for _ in range(m)]
+    low, high = (tuple(int(rng.integers(0, n)) for n in most) for _ in "lh")
     weight = tuple(int(w) for w in rng.choice([0, 1, 1 << bits >> 1, 1 << bits], sum(size)))
     attrs = {"size": size, "low": low, "high": high, "weight": weight, "bits": bits}
     rule = str(rng.choice([CODE_RULE, CODE_RULE, "half_up", "half_even", "floor"]))

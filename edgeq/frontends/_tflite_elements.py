@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.formats import CODE_RULE, Affine, FixedPoint
-from edgeq.frontends._tflite_build import Building, activation, batchless, bounds, unsupported
+from edgeq.frontends._tflite_build import Building, activation, batchless, unsupported
 from edgeq.frontends._tflite_file import DamagedError, Operation
 from edgeq.frontends._tflite_matrix import multiplier, window
 from edgeq.frontends._tflite_numbers import softmax_table
@@ -136,32 +136,6 @@ def quantize(b: Building, call: Operation) -> None:
     assert isinstance(made.scale, float)
     m, s = multiplier(call, out, into.scale / made.scale)
     b.finish(out, b.node("requantise", out, [b.value(x)], made, rounding="tflite", multiplier=(m,), shift=(s,)))
-
-
-def relu(b: Building, call: Operation) -> None:
-    """RELU: one multiplier, nothing below zero."""
-    x, out = b.tensor(call, 0), b.output(call)
-    into, made = b.format(x), b.format(out)
-    if {into.bits, made.bits} != {8}:
-        raise unsupported(call, out, f"{x.type} to {out.type}; INT8 is supported")
-    assert isinstance(into.scale, float)
-    assert isinstance(made.scale, float)
-    m, s = multiplier(call, out, into.scale / made.scale)
-    stage: dict[str, Attr] = {"rounding": "tflite", "multiplier": (m,), "shift": (s,), **bounds(0.0, None, made)}
-    b.finish(out, b.node("requantise", out, [b.value(x)], made, **stage))
-
-
-def pad(b: Building, call: Operation) -> None:
-    """PAD: the number zero around a tensor, the batch left alone."""
-    x, out = b.tensor(call, 0), b.output(call)
-    amounts = b.fixed(call, 1).astype(np.int64)
-    if amounts.shape != (len(x.shape), 2) or int(amounts.min(initial=0)) < 0:
-        raise DamagedError(f"{call.op} {out.name}: paddings {amounts.tolist()} for {x.shape}")
-    dropped = len(x.shape) - len(b.shape(x))
-    if amounts[:dropped].any():
-        raise unsupported(call, out, "it pads the batch")
-    padding = tuple(int(n) for n in amounts[dropped:].reshape(-1))
-    b.finish(out, b.node("pad", out, [b.value(x)], _like(b, call), padding=padding, mode="constant", value=0))
 
 
 def concatenation(b: Building, call: Operation) -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 from edgeq.errors import EdgeqError, FileError, GraphError, UnsupportedError
 from edgeq.frontends import _tflite_elements as elements
 from edgeq.frontends import _tflite_fold as folding
+from edgeq.frontends import _tflite_functions as functions
 from edgeq.frontends import _tflite_matrix as matrix
 from edgeq.frontends import _tflite_movement as movement
+from edgeq.frontends import _tflite_reductions as reductions
 from edgeq.frontends._tflite_build import Building, batchless
 from edgeq.frontends._tflite_file import DAMAGE, DamagedError, Model, Operation, read
 from edgeq.ir import Graph, GraphBuilder
@@ -37,7 +39,6 @@ READERS: dict[str, Callable[[Building, Operation], None]] = {
     "PAD": movement.pad,
     "PADV2": movement.pad,
     "QUANTIZE": elements.quantize,
-    "RELU": elements.relu,
     "RESHAPE": elements.reshape,
     "SLICE": movement.slice_,
     "SOFTMAX": elements.softmax,
@@ -48,6 +49,8 @@ READERS: dict[str, Callable[[Building, Operation], None]] = {
     "SUB": elements.sub,
     "TRANSPOSE": movement.transpose,
     "UNPACK": movement.unpack,
+    **functions.READERS,
+    **reductions.READERS,
     **dict.fromkeys(folding.CONSTANT_ONLY, folding.computed),
 }
 #: operators that only stand at the borders, between real numbers and codes
