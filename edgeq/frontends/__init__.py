@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeq.errors import FileError, InputError, UnsupportedError
+from edgeq.errors import FileError, InputError
 from edgeq.ir.graph import Graph
 
 if TYPE_CHECKING:
@@ -15,23 +15,22 @@ if TYPE_CHECKING:
 
     from edgeq.quant import Recipe
 
-#: suffix -> what to do with a model that this version does not read yet
-_LATER = {
-    ".onnx": "ONNX",
-}
-
 
 def load(
-    path: str | os.PathLike[str], *, calibrate: Any = None, recipe: Recipe | Mapping[str, Any] | None = None
+    path: str | os.PathLike[str],
+    *,
+    calibrate: Any = None,
+    recipe: Recipe | Mapping[str, Any] | str | os.PathLike[str] | None = None,
 ) -> Graph:
-    """Read a network by its suffix: .edgeq, or .tflite (needs the extra `tflite`).
+    """Read a network by its suffix: .edgeq, .tflite (needs the extra `tflite`) or .onnx (extra `onnx`).
 
-    calibrate: samples for a float network, which is quantised after training (`edgeq.prepare` with `recipe`,
-               `edgeq.calibrate`): an array in the layout that the file takes, a dict by name or a tuple of one for each
-               input, or batches as a data loader gives them. Needs the extra `torch`.
+    calibrate: samples for a float .tflite or .onnx network, which is quantised after training: an array in the layout
+               that the file takes, a dict by name or a tuple with one for each input, or batches as a data loader gives
+               them. Needs the extra `torch`.
+    recipe:    its number formats, as for `edgeq.prepare`, or a YAML file with them; default: 8 bits.
 
-    Raises FileError for a file that is missing, damaged or of no known kind, UnsupportedError for a kind that this
-    version does not read.
+    Raises FileError for a file that is missing, damaged or of no known kind, UnsupportedError for what edgeq does not
+    have.
     """
     suffix = Path(path).suffix.lower()
     if calibrate is not None and suffix != ".edgeq":
@@ -40,17 +39,16 @@ def load(
         return load_calibrated(path, calibrate, recipe)
     if calibrate is not None or recipe is not None:
         raise InputError(f"{path}: a recipe and calibration data are for float networks, and go together")
-    if suffix in _LATER:
-        raise UnsupportedError(
-            f"{path}: this version reads .edgeq and .tflite, not {_LATER[suffix]} ({suffix}); make one from the "
-            "PyTorch module: edgeq.export(edgeq.prepare(model), example).save('net.edgeq')"
-        )
     if suffix == ".tflite":
         from edgeq.frontends.tflite import load as load_tflite
 
         return load_tflite(path)
+    if suffix == ".onnx":
+        from edgeq.frontends.onnx import load as load_onnx
+
+        return load_onnx(path)
     if suffix != ".edgeq":
-        raise FileError(f"{path}: a model is a .edgeq or .tflite file, not {suffix or 'one without suffix'}")
+        raise FileError(f"{path}: a model is a .edgeq, .tflite or .onnx file, not {suffix or 'one without suffix'}")
     from edgeq.ir.file import load as load_edgeq
 
     return load_edgeq(path)
