@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "edgeq_acc.h"
+#include "edgeq_scale.h"
 
 static unsigned long vectors, checks, failures;
 static const char *line_text;
@@ -62,6 +62,9 @@ static int32_t rule_word(void)
     if (strcmp(w, "half_even") == 0) {
         return EQ_HALF_EVEN;
     }
+    if (strcmp(w, "tflite") == 0) {
+        return EQ_TFLITE;
+    }
     if (strcmp(w, "floor") != 0) {
         unreadable("unknown rounding rule");
     }
@@ -92,6 +95,27 @@ static void check_round(void)
     }
     if (narrow && s >= 0 && s < 32) {
         expect("round32", eq_round32((int32_t)num, s, rule), want);
+    }
+}
+
+static void check_scale(void)
+{
+    const int32_t rule = rule_word(), multiplier = small(), shift = small();
+    const int64_t num = number(), want = number();
+    const int8_t shifts[2] = {0, (int8_t)shift};
+    const int32_t multipliers[2] = {1, multiplier};
+    const eq_scale_t one = {multipliers + 1, shifts + 1, 1, 0, INT32_MIN, INT32_MAX};
+    const eq_scale_t two = {multipliers, shifts, 2, 0, INT32_MIN, INT32_MAX};
+    int32_t y[2] = {0, 0};
+    expect("scale", eq_scale(num, multiplier, shift, rule), want);
+    if (!fits32(want)) {
+        return;
+    }
+    eq_put_scaled(y, 0, eq_acc_of(num, true), &one, 5, EQ_S(32), rule, true);
+    expect("put scaled, wide", y[0], want);
+    if (fits32(num)) {
+        eq_put_scaled(y, 1, eq_acc_of(num, false), &two, 1, EQ_S(32), rule, false);
+        expect("put scaled, narrow, of channel 1", y[1], want);
     }
 }
 
@@ -240,6 +264,8 @@ static void check_file(const char *path)
         const char *kind = strtok(text, " \n");
         if (strcmp(kind, "round") == 0) {
             check_round();
+        } else if (strcmp(kind, "scale") == 0) {
+            check_scale();
         } else if (strcmp(kind, "decode") == 0) {
             check_decode();
         } else if (strcmp(kind, "encode") == 0) {

@@ -15,7 +15,18 @@ from itertools import pairwise
 from pathlib import Path
 
 from edgeq.errors import FormatError
-from edgeq.formats import NAMED, RULES, FixedPoint, Format, Minifloat, encode_scalar, round_scalar
+from edgeq.formats import (
+    DYADIC_RULES,
+    NAMED,
+    RULES,
+    FixedPoint,
+    Format,
+    Minifloat,
+    encode_scalar,
+    round_scalar,
+    scale_scalar,
+)
+from edgeq.formats.dyadic import FIRST_SHIFT, MOST_SHIFT, MULTIPLIER_LIMIT
 from edgeq.formats.format import ENCODE_LIMIT
 
 FOLDER = Path(__file__).parent / "vectors"
@@ -29,6 +40,13 @@ COMMON = """\
 ROUND_HEADER = """\
 # round <rule> <num> <den> <result>
 #   <result> is num/den (1 <= den <= 2^62, |num| < 2^62) rounded to an integer by <rule>: half_up, half_even or floor.
+"""
+
+SCALE_HEADER = """\
+# scale <rule> <multiplier> <shift> <num> <result>
+#   <result> is num * multiplier / 2^shift rounded to an integer: once by half_up, half_even or floor; by tflite twice,
+#   half up at min(shift, 31) bits and half away from zero for the bits that are left.
+#   0 <= multiplier < 2^31, 0 <= shift <= 62, and |num| * multiplier + 2^(shift - 1) < 2^62.
 """
 
 ENCODE_FIXED_HEADER = """\
@@ -141,6 +159,35 @@ def round_lines() -> Iterator[str]:
             yield f"round {rule} {num} {den} {round_scalar(Fraction(num, den), rule)}"
 
 
+MULTIPLIERS = (0, 1, 3, 5, (1 << 30) - 1, 1 << 30, (1 << 30) + 1, 3 << 29, 1431655765, 1717986919, MULTIPLIER_LIMIT - 1)
+
+
+def _ties(multiplier: int, shift: int) -> Iterator[int]:
+    """Numbers whose product ends at, just below or just above a half, at the first rounding or at the second."""
+    first = min(shift, FIRST_SHIFT)
+    for at in {first, shift}:
+        step = 1 << at
+        for half in (step // 2, 3 * step // 2, 5 * step // 2, 8191 * step // 2, (1 << 20) * step + step // 2):
+            near = half // max(multiplier, 1)
+            yield from (sign * (near + d) for sign in (1, -1) for d in (-1, 0, 1, 2))
+
+
+def scale_lines() -> Iterator[str]:
+    """Every shift with every kind of multiplier: zero, ties of both roundings, the widest products, random ones."""
+    rng = random.Random(3)
+    for shift in range(MOST_SHIFT + 1):
+        room = ENCODE_LIMIT - 1 - ((1 << shift) >> 1)
+        for multiplier in (*MULTIPLIERS, rng.randrange(1 << 30, MULTIPLIER_LIMIT)):
+            most = min(room // max(multiplier, 1), (1 << 61) - 1)
+            ties = sorted(n for n in set(_ties(multiplier, shift)) if abs(n) <= most)
+            ends = [e for e in (0, 1, -1, most, -most, (1 << 31) - 1, -(1 << 31)) if abs(e) <= most]
+            drawn = [rng.randint(-most, most) >> rng.randrange(40) for _ in range(2)]
+            for num in sorted({*ends, *drawn, *rng.sample(ties, min(6, len(ties)))}):
+                for rule in DYADIC_RULES:
+                    if rule == "tflite" or num in drawn:
+                        yield f"scale {rule} {multiplier} {shift} {num} {scale_scalar(num, multiplier, shift, rule)}"
+
+
 FIXED = (
     *(FixedPoint(w, 0, s) for w in (1, 2, 3, 4, 8, 16, 32) for s in (True, False)),
     *(FixedPoint(8, 4), FixedPoint(8, 7, False), FixedPoint(4, -3)),
@@ -248,6 +295,7 @@ def files() -> dict[str, str]:
     """File name -> text of every vector file."""
     parts = {
         "round.txt": (ROUND_HEADER, round_lines),
+        "scale.txt": (SCALE_HEADER, scale_lines),
         "encode_fixed.txt": (ENCODE_FIXED_HEADER, fixed_lines),
         "encode_minifloat.txt": (ENCODE_MINIFLOAT_HEADER, minifloat_lines),
         "decode.txt": (DECODE_HEADER, decode_lines),

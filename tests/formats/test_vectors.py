@@ -9,7 +9,7 @@ import pytest
 from make_vectors import FOLDER, files, promised
 
 from edgeq.errors import FormatError
-from edgeq.formats import FixedPoint, Format, Minifloat, encode, round_ratio
+from edgeq.formats import DYADIC_RULES, FixedPoint, Format, Minifloat, encode, round_ratio, scale
 
 
 def lines(name: str) -> list[list[str]]:
@@ -37,6 +37,33 @@ def test_rounding() -> None:
         table = np.array([[int(w) for w in words[2:]] for words in lines("round.txt") if words[1] == rule])
         assert len(table) > 900
         np.testing.assert_array_equal(round_ratio(table[:, 0], table[:, 1], rule), table[:, 2])
+
+
+def test_scale() -> None:
+    for rule in DYADIC_RULES:
+        table = np.array([[int(w) for w in words[2:]] for words in lines("scale.txt") if words[1] == rule])
+        multiplier, shift, num, want = table.T
+        assert set(shift) == set(range(63))
+        np.testing.assert_array_equal(scale(num, multiplier, shift, rule), want)
+
+
+def test_scale_vectors_aim_at_both_roundings() -> None:
+    """Ties of the first and of the second rounding, below zero and above; results that one rounding would not make."""
+    seen = dict.fromkeys(("first tie", "second tie", "minus", "wide", "twice is not once", "beyond 32 bits"), 0)
+    for words in lines("scale.txt"):
+        if words[1] != "tflite":
+            continue
+        multiplier, shift, num, result = (int(w) for w in words[2:])
+        product, first = num * multiplier, min(shift, 31)
+        assert abs(product) + ((1 << shift) >> 1) < 1 << 62
+        once = (product + ((1 << first) >> 1)) >> first
+        seen["first tie"] += first > 0 and product % (1 << first) == 1 << (first - 1)
+        seen["second tie"] += shift > 31 and once % (1 << (shift - 31)) == 1 << (shift - 32)
+        seen["minus"] += num < 0
+        seen["wide"] += abs(product) >= 1 << 61
+        seen["beyond 32 bits"] += not -(1 << 31) <= num < 1 << 31
+        seen["twice is not once"] += shift > 0 and result != (product + (1 << (shift - 1))) >> shift
+    assert min(seen.values()) >= 30, seen
 
 
 @pytest.mark.parametrize("name", ["encode_fixed.txt", "encode_minifloat.txt"])
