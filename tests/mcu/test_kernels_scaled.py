@@ -45,7 +45,7 @@ def test_equals_reference_often(op: str, tmp_path: Path) -> None:
     assert differences(op, tmp_path, range(SEEDS, SEEDS + 150)) == []
 
 
-@pytest.mark.parametrize("op", ["add", "mul", "requantise", "sub"])
+@pytest.mark.parametrize("op", ["add", "maximum", "mul", "prelu", "requantise", "sub"])
 def test_in_place_gives_the_same(op: str, tmp_path: Path) -> None:
     seeds = [s for s in range(60) if inplace_candidates(*_graph_and_node(op, s))][:SEEDS]
     assert len(seeds) == SEEDS
@@ -82,6 +82,10 @@ def test_the_cases_reach_every_kernel_and_rule() -> None:
         ("conv", "scale.shift"),
         ("linear", "scale.multiplier"),
         ("add", "a_zero"),
+        ("concat", "zero"),
+        ("mean", "zero"),
+        ("prelu", "scale.multiplier"),
+        ("sum", "reduce.start"),
     ],
 )
 def test_a_fault_is_found(op: str, field: str, tmp_path: Path) -> None:
@@ -97,7 +101,8 @@ def test_a_fault_is_found(op: str, field: str, tmp_path: Path) -> None:
     assert differences(op, tmp_path, range(SEEDS), mutate) != []
 
 
-def test_what_has_no_kernel_says_so() -> None:
+def test_what_has_no_kernel_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(SCALED, "mean")
     b = GraphBuilder("net")
     x = b.input("x", (4,), Affine(8, True, 0, 0.3))
     graph = b.build([b.node("mean", "pool", [x], Affine(8, True, 0, 0.3), axes=(0,), keep_axes=0)])

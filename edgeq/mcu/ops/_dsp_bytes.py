@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+from edgeq.formats import Affine, Format
 from edgeq.ir.operator import frac_of
 from edgeq.mcu.ops._dsp import has_dsp, is_byte, plain_stage, saturation
 from edgeq.mcu.ops._elementwise import plain_constant
@@ -16,6 +17,11 @@ from edgeq.mcu.step import Param
 MOST_LEFT = 14
 #: elements whose sum fits a 16-bit lane
 MOST_TERMS = 256
+
+
+def is_affine_byte(fmt: Format) -> bool:
+    """Whether codes are integers of a scale in a byte."""
+    return isinstance(fmt, Affine) and fmt.width <= 8
 
 
 def _bytes_in(ctx: Context) -> str | None:
@@ -164,6 +170,8 @@ def average_pool(ctx: Context) -> Call:
 
 def supports_max_pool(ctx: Context) -> str | None:
     """Any window of bytes."""
+    if (reason := has_dsp(ctx)) is not None or is_affine_byte(ctx.ins[0].format):
+        return reason
     return _bytes_in(ctx)
 
 

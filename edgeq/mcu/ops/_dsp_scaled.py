@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ from edgeq.mcu.ops._dsp import Codes, window_order
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import INT32
 from edgeq.mcu.ops._window import geometry
-from edgeq.mcu.select import Call, Context, Variant
+from edgeq.mcu.select import Call, Context
 from edgeq.mcu.step import Blob, Param
 
 #: the least multiplier of a kernel: TensorFlow Lite normalises them to 2^30..2^31 - 1
@@ -285,22 +284,3 @@ def depthwise(ctx: Context) -> Call:
     params |= {"conv.stream": _blob(ctx, words), "x_zero": _scale.zero_of(x.format), "hold": waits or 0}
     scratch = 4 * taps + -(-channels // 4) * 4 + (waits or 0) * channels
     return Call(_fixed(ctx, made), params, (x.name,), scratch, () if waits is None else (x.name,))
-
-
-def _variant(
-    kernel: str, gain: str, supports: Callable[[Context], str | None], call: Callable[[Context], Call]
-) -> Variant:
-    return Variant(_dsp.DSP, kernel, gain, supports, call)
-
-
-#: operator -> its kernels with DSP, best first
-DSP_SCALED = {
-    "conv": (
-        _variant("conv_depthwise_scaled_dsp", "four channels, two taps in one SMLAD", supports_depthwise, depthwise),
-        _variant("conv_scaled_dsp", "two pixels by four channels, SMLAD", supports_conv, conv),
-    ),
-    "linear": (
-        _variant("linear_scaled_dsp", "four outputs at a time, SMLAD", supports_linear, linear),
-        _variant("conv_scaled_dsp", "two rows by four outputs, SMLAD", byte_matrix, rows),
-    ),
-}

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeq.formats import CODE_RULE, DEFAULT_RULE
 from edgeq.mcu.ops import _scale, _scaled_axes
-from edgeq.mcu.ops._dsp_scaled import DSP_SCALED
+from edgeq.mcu.ops._dsp_scaled_kernels import DSP_SCALED
 from edgeq.mcu.ops._elementwise import plain_constant
 from edgeq.mcu.ops._mve_scaled import MVE_SCALED
 from edgeq.mcu.ops._scaled_matrix import OTHERS
@@ -153,8 +153,14 @@ _ONE = "one element at a time"
 
 #: operator -> its kernels for scales that are no power of two, best first
 SCALED: dict[str, Sequence[Variant]] = {
-    "add": (_portable("add_scaled", _ONE, _two_operands, _elementwise),),
-    "average_pool": (_portable("average_pool_scaled", "one channel at a time", _pools, _average_pool),),
+    "add": (
+        *DSP_SCALED["add"],
+        _portable("add_scaled", _ONE, _two_operands, _elementwise),
+    ),
+    "average_pool": (
+        *DSP_SCALED["average_pool"],
+        _portable("average_pool_scaled", "one channel at a time", _pools, _average_pool),
+    ),
     "concat": (_portable("concat_scaled", "whole runs", _scaled_axes.integers, _scaled_axes.concat),),
     "conv": (
         *MVE_SCALED["conv"],
@@ -170,13 +176,20 @@ SCALED: dict[str, Sequence[Variant]] = {
     "maximum": (_portable("maximum_scaled", _ONE, _two_operands, _elementwise),),
     "mean": (_portable("mean_scaled", "one output at a time", _scaled_axes.integers, _scaled_axes.means),),
     "minimum": (_portable("minimum_scaled", _ONE, _two_operands, _elementwise),),
-    "mul": (_portable("mul_scaled", _ONE, _two_operands, _elementwise),),
+    "mul": (
+        *DSP_SCALED["mul"],
+        _portable("mul_scaled", _ONE, _two_operands, _elementwise),
+    ),
     "prelu": (_portable("prelu_scaled", _ONE, _two_operands, _elementwise),),
     "requantise": (
+        *DSP_SCALED["requantise"],
         _portable("requantise_scaled", _ONE, _scale.needs_multiplier, _requantise),
         _portable("requantise_scaled", _ONE, _clips, _clip),
     ),
     **OTHERS,
-    "sub": (_portable("sub_scaled", _ONE, _two_operands, _elementwise),),
+    "sub": (
+        *DSP_SCALED["sub"],
+        _portable("sub_scaled", _ONE, _two_operands, _elementwise),
+    ),
     "sum": (_portable("sum_scaled", "one output at a time", _scaled_axes.integers, _scaled_axes.sums),),
 }
