@@ -45,7 +45,7 @@ def conv_2d(b: Building, call: Operation) -> None:
     """CONV_2D: weights (O, H, W, C / groups) as they are."""
     x, weight, out = b.tensor(call, 0), b.tensor(call, 1), b.output(call)
     options = call.options("Conv2DOptions")
-    codes = _weights(b, call, weight, 4)
+    codes = weights_of(b, call, weight, 4)
     attrs = window(b, call, options, x, codes.shape[1:3])
     groups, rest = divmod(x.shape[3], codes.shape[3])
     if rest or groups < 1:
@@ -58,7 +58,7 @@ def depthwise_conv_2d(b: Building, call: Operation) -> None:
     """DEPTHWISE_CONV_2D: weights (1, H, W, O) become (O, H, W, 1), a group for each input channel."""
     x, weight, out = b.tensor(call, 0), b.tensor(call, 1), b.output(call)
     options = call.options("DepthwiseConv2DOptions")
-    codes = _weights(b, call, weight, 4)
+    codes = weights_of(b, call, weight, 4)
     attrs = window(b, call, options, x, codes.shape[1:3])
     if codes.shape[0] != 1 or codes.shape[3] % x.shape[3]:
         raise DamagedError(f"{call.op} {out.name}: weights {codes.shape} for {x.shape[3]} channels")
@@ -73,7 +73,7 @@ def fully_connected(b: Building, call: Operation) -> None:
     options = call.options("FullyConnectedOptions")
     if options is not None and options.WeightsFormat() != 0:
         raise unsupported(call, out, "shuffled weights; plain ones are read")
-    codes = _weights(b, call, weight, 2)
+    codes = weights_of(b, call, weight, 2)
     inputs, shape = codes.shape[1], b.shape(x)
     if shape[-1:] != (inputs,):
         size = int(np.prod(shape))
@@ -86,7 +86,8 @@ def fully_connected(b: Building, call: Operation) -> None:
     _matrix(b, call, options, codes, fmt, "linear", {})
 
 
-def _weights(b: Building, call: Operation, weight: Tensor, rank: int) -> Array:
+def weights_of(b: Building, call: Operation, weight: Tensor, rank: int) -> Array:
+    """Codes of constant weights of 8 bits with `rank` axes."""
     codes = b.constant(weight)
     if codes is None:
         raise unsupported(call, b.output(call), f"weights {weight.name} are computed; they must be constant")
@@ -112,7 +113,7 @@ def _matrix(
     inputs = [b.value(x), b.builder.constant(weight.name, codes, fmt, weight.name)]
     bias = b.optional(call, 2)
     if bias is not None:
-        inputs.append(_bias(b, call, bias, codes.shape[0]))
+        inputs.append(bias_of(b, call, bias, codes.shape[0]))
     assert isinstance(into.scale, float)
     assert isinstance(made.scale, float)
     pairs = [multiplier(call, out, f) for f in product_factors(into.scale, weight.scales, made.scale)]
@@ -133,7 +134,8 @@ def multiplier(call: Operation, out: Tensor, factor: float) -> tuple[int, int]:
     return m, s
 
 
-def _bias(b: Building, call: Operation, bias: Tensor, channels: int) -> str:
+def bias_of(b: Building, call: Operation, bias: Tensor, channels: int) -> str:
+    """The constant of a bias: one integer for each channel."""
     codes = b.constant(bias)
     if codes is None or bias.type not in ("INT32", "INT64") or codes.size != channels:
         raise unsupported(call, b.output(call), f"bias {bias.name} {bias.type} {bias.shape}; a constant INT32 is read")

@@ -16,7 +16,9 @@ from edgeq.frontends import _tflite_fold as folding
 from edgeq.frontends import _tflite_functions as functions
 from edgeq.frontends import _tflite_matrix as matrix
 from edgeq.frontends import _tflite_movement as movement
+from edgeq.frontends import _tflite_products as products
 from edgeq.frontends import _tflite_reductions as reductions
+from edgeq.frontends import _tflite_resize as resizing
 from edgeq.frontends._tflite_build import Building, batchless
 from edgeq.frontends._tflite_file import DAMAGE, DamagedError, Model, Operation, read
 from edgeq.ir import Graph, GraphBuilder
@@ -26,6 +28,7 @@ from edgeq.passes import optimise
 READERS: dict[str, Callable[[Building, Operation], None]] = {
     "ADD": elements.add,
     "AVERAGE_POOL_2D": elements.average_pool_2d,
+    "BATCH_MATMUL": products.batch_matmul,
     "CONCATENATION": elements.concatenation,
     "CONV_2D": matrix.conv_2d,
     "DEPTHWISE_CONV_2D": matrix.depthwise_conv_2d,
@@ -40,6 +43,8 @@ READERS: dict[str, Callable[[Building, Operation], None]] = {
     "PADV2": movement.pad,
     "QUANTIZE": elements.quantize,
     "RESHAPE": elements.reshape,
+    "RESIZE_BILINEAR": resizing.resize_bilinear,
+    "RESIZE_NEAREST_NEIGHBOR": resizing.resize_nearest_neighbor,
     "SLICE": movement.slice_,
     "SOFTMAX": elements.softmax,
     "SPLIT": movement.split,
@@ -48,6 +53,7 @@ READERS: dict[str, Callable[[Building, Operation], None]] = {
     "STRIDED_SLICE": movement.strided_slice,
     "SUB": elements.sub,
     "TRANSPOSE": movement.transpose,
+    "TRANSPOSE_CONV": products.transpose_conv,
     "UNPACK": movement.unpack,
     **functions.READERS,
     **reductions.READERS,
@@ -119,7 +125,7 @@ def _inputs(b: Building, calls: list[Operation]) -> None:
             if not readers or any(c.op != "QUANTIZE" for c in readers):
                 raise UnsupportedError(
                     f"input {tensor.name} is float and is not quantised; quantise the model to int8 (TFLiteConverter "
-                    "with a representative dataset)"
+                    "with a representative dataset), or calibrate it here (edgeq.load(path, calibrate=samples))"
                 )
             for call in readers[1:]:
                 if b.format(b.output(call)) != b.format(b.output(readers[0])):

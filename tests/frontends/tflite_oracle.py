@@ -23,7 +23,9 @@ def samples(graph: Graph, rng: Rng, count: int) -> dict[str, np.ndarray]:
     found = {}
     for name in graph.inputs:
         lo, hi = graph.values[name].format.code_range
-        codes = rng.integers(lo, hi + 1, (count, *graph.values[name].shape))
+        shape = graph.values[name].shape
+        layout = graph.layouts.get(name, tuple(range(len(shape))))
+        codes = rng.integers(lo, hi + 1, (count, *(shape[layout.index(i)] for i in range(len(shape)))))
         codes[0] = rng.choice([lo, hi], codes.shape[1:])
         found[name] = codes
     return found

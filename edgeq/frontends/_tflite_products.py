@@ -1,0 +1,105 @@
+"""TRANSPOSE_CONV and BATCH_MATMUL of .tflite files."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from edgeq.formats import Affine
+from edgeq.frontends._tflite_build import Building, activation, unsupported
+from edgeq.frontends._tflite_file import DamagedError, Operation, Tensor
+from edgeq.frontends._tflite_matrix import bias_of, multiplier, same_padding, weights_of
+from edgeq.frontends._tflite_movement import whole
+from edgeq.frontends._tflite_numbers import product_factors
+from edgeq.ir import Attr
+
+
+def _stage(b: Building, call: Operation, x: Affine, scales: tuple[float, ...]) -> dict[str, Attr]:
+    """The output stage of sums of products: one multiplier for each scale of the second factor."""
+    out = b.output(call)
+    made = b.format(out)
+    assert isinstance(x.scale, float)
+    assert isinstance(made.scale, float)
+    pairs = [multiplier(call, out, f) for f in product_factors(x.scale, scales, made.scale)]
+    return {"rounding": "tflite", "multiplier": tuple(m for m, _ in pairs), "shift": tuple(s for _, s in pairs)}
+
+
+def transpose_conv(b: Building, call: Operation) -> None:
+    """TRANSPOSE_CONV: weights (O, H, W, C) as they are; what does not fit the declared output is cut off."""
+    weight, x, out = b.tensor(call, 1), b.tensor(call, 2), b.output(call)
+    options, codes = call.options("TransposeConvOptions"), weights_of(b, call, weight, 4)
+    into, made = b.format(x), b.format(out)
+    if into.bits != 8 or made.bits != 8:
+        raise unsupported(call, out, f"{x.type} to {out.type}; INT8 is supported")
+    shapes = (x.shape, out.shape)
+    if any(len(s) != 4 or s[0] != 1 for s in shapes) or options is None:
+        raise unsupported(call, out, f"{x.shape} to {out.shape}; a batch of one of height, width and channels is read")
+    if codes.shape[3] != x.shape[3] or codes.shape[0] != out.shape[3]:
+        raise DamagedError(f"{call.op} {out.name}: weights {codes.shape} for {x.shape} to {out.shape}")
+    stride = (options.StrideH(), options.StrideW())
+    if min(stride) < 1:
+        raise DamagedError(f"{call.op} {out.name}: strides {stride}")
+    padding: list[int] = []
+    extra: list[int] = []
+    for n, m, k, s in zip(x.shape[1:3], out.shape[1:3], codes.shape[1:3], stride, strict=True):
+        before = same_padding(m, k, s, 1)[0] if options.Padding() == 0 else 0
+        behind = (n - 1) * s + k - before - m
+        padding += [before, max(behind, 0)]
+        extra.append(max(-behind, 0))
+    inputs = [b.value(x), b.builder.constant(weight.name, codes, b.format(weight, 0), weight.name)]
+    bias = b.optional(call, 3)
+    if bias is not None:
+        inputs.append(bias_of(b, call, bias, codes.shape[0]))
+    attrs: dict[str, Attr] = {
+        "stride": stride,
+        "padding": tuple(padding),
+        "dilation": (1, 1),
+        "output_padding": tuple(extra),
+        "groups": 1,
+        **_stage(b, call, into, weight.scales),
+        **activation(call, out, options.FusedActivationFunction(), made),
+    }
+    b.finish(out, b.node("conv_transpose", out, inputs, made, **attrs))
+
+
+def batch_matmul(b: Building, call: Operation) -> None:
+    """BATCH_MATMUL: either factor may be constant, transposed and repeated along the axes before the last two."""
+    x, y, out = b.tensor(call, 0), b.tensor(call, 1), b.output(call)
+    options, made = call.options("BatchMatMulOptions"), b.format(out)
+    if {b.format(x).bits, b.format(y).bits, made.bits} != {8} or len(y.scales) != 1:
+        raise unsupported(call, out, f"{x.type} and {y.type} to {out.type}; INT8 with one scale each is supported")
+    turned = (False, False) if options is None else (bool(options.AdjX()), bool(options.AdjY()))
+    rank = max(len(x.shape), len(y.shape))
+    if min(len(x.shape), len(y.shape)) < 2:
+        raise DamagedError(f"{call.op} {out.name}: {x.shape} times {y.shape}")
+    try:
+        batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    except ValueError:
+        raise DamagedError(f"{call.op} {out.name}: {x.shape} times {y.shape}") from None
+    factors = [_factor(b, t, adj, batch, rank) for t, adj in zip((x, y), turned, strict=True)]
+    shapes = [b.builder.values[name].shape for name in factors]
+    if shapes[0][-1] != shapes[1][-2]:
+        raise DamagedError(f"{call.op} {out.name}: {shapes[0]} times {shapes[1]}")
+    b.finish(out, b.node("matmul", out, factors, made, **_stage(b, call, b.format(x), y.scales)))
+
+
+def _factor(b: Building, tensor: Tensor, turned: bool, batch: tuple[int, ...], rank: int) -> str:
+    """A factor as (batch axes joined, rows, columns)."""
+    codes, fmt = b.constant(tensor), b.format(tensor)
+    own, last = (1,) * (rank - len(tensor.shape)) + tensor.shape[:-2], tensor.shape[-2:]
+    places = np.broadcast_to(np.arange(prod(own)).reshape(own), batch).reshape(-1)
+    if codes is not None:
+        codes = codes.reshape(-1, *last)[places]
+        codes = codes.swapaxes(-1, -2) if turned else codes
+        return b.builder.constant(tensor.name, codes, fmt, tensor.name)
+    name = whole(b, tensor)
+    shape = (prod(own), *last)
+    if b.builder.values[name].shape != shape:
+        name = b.builder.node("reshape", f"{tensor.name}.matrices", [name], fmt, tensor.name, shape=shape)
+    if turned:
+        name = b.builder.node("transpose", f"{tensor.name}.turned", [name], fmt, tensor.name, permutation=(0, 2, 1))
+    if len(places) != prod(own):
+        picked = {"axes": (0,), "sizes": (len(places),), "indices": tuple(int(i) for i in places)}
+        name = b.builder.node("gather", f"{tensor.name}.repeated", [name], fmt, tensor.name, **picked)
+    return name

@@ -1,0 +1,96 @@
+"""Generated .tflite files that resize or multiply equal TensorFlow Lite Micro to the byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tflite", reason="reading .tflite needs the extra edgeq[tflite]")
+
+from frontends.tflite_oracle import Rng, compare
+from frontends.tflite_writer import Call, Spec, write, write_model
+
+SEEDS = 24
+
+
+def scale(rng: Rng, low: float = 0.005, high: float = 0.5) -> tuple[float]:
+    return (float(np.float32(np.exp(rng.uniform(np.log(low), np.log(high))))),)
+
+
+def zero(rng: Rng) -> int:
+    return int(rng.choice([-128, 127, 0, rng.integers(-128, 128)]))
+
+
+def resize(op: str, options: str, flags: tuple[str, ...]) -> Callable[[Rng], bytes]:
+    def make(rng: Rng) -> bytes:
+        height, width, channels = (int(n) for n in rng.integers(1, 9, 3))
+        size = rng.integers(1, 17, 2)
+        if rng.integers(4) == 0:
+            # float32 quotients that are not what they stand for.
+            height, channels, size[0] = int(rng.integers(7, 60)), 1, rng.integers(1, 60)
+        x = Spec("x", (1, height, width, channels), scales=scale(rng), zero=zero(rng))
+        y = Spec("y", (1, *(int(n) for n in size), channels), "i1", x.scales, x.zero)
+        fields = {flags[0]: True} if (which := int(rng.integers(len(flags) + 1))) == 1 else {}
+        fields = {flags[1]: True} if which == 2 else fields
+        return write(op, [x, Spec("s", (2,), "i4", (), data=size), y], 1, options, **fields)
+
+    return make
+
+
+def transpose_conv(rng: Rng) -> bytes:
+    height, width, channels, filters, kh, kw = (int(n) for n in rng.integers(1, 6, 6))
+    sh, sw = (int(n) for n in rng.integers(1, 4, 2))
+    same = bool(rng.integers(2))
+    out = (height * sh, width * sw) if same else ((height - 1) * sh + kh, (width - 1) * sw + kw)
+    if same and rng.integers(3) == 0:
+        # Any size whose convolution has the input's: an odd one as well.
+        out = (out[0] - int(rng.integers(0, sh)), out[1] - int(rng.integers(0, sw)))
+    x = Spec("x", (1, height, width, channels), scales=scale(rng), zero=zero(rng))
+    scales = tuple(scale(rng, 0.001, 0.05)[0] for _ in range(filters if rng.integers(3) else 1))
+    shape = (filters, kh, kw, channels)
+    w = Spec("w", shape, "i1", scales, data=rng.integers(-127, 128, shape))
+    tensors = [Spec("o", (4,), "i4", (), data=np.array([1, *out, filters])), w, x]
+    if rng.integers(3):
+        own = tuple(float(np.float32(x.scales[0] * s)) for s in scales)
+        tensors.append(Spec("b", (filters,), "i4", own, data=rng.integers(-9000, 9000, filters)))
+    y = Spec("y", (1, *out, filters), scales=scale(rng, 0.01, 0.5), zero=zero(rng))
+    fields = {"Padding": 0 if same else 1, "StrideH": sh, "StrideW": sw}
+    call = Call("TRANSPOSE_CONV", range(len(tensors)), [len(tensors)], "TransposeConvOptions", fields)
+    return write_model([*tensors, y], [call], [2], [len(tensors)])
+
+
+def batch_matmul(rng: Rng) -> bytes:
+    m, k, n = (int(v) for v in rng.integers(1, 8, 3))
+    batch = tuple(int(v) for v in rng.integers(1, 4, int(rng.integers(0, 3))))
+    a_batch, b_batch = (tuple(1 if rng.integers(4) == 0 else v for v in batch) for _ in "ab")
+    adj_x, adj_y = (bool(rng.integers(2)) for _ in "xy")
+    a = Spec("a", (*a_batch, *((k, m) if adj_x else (m, k))), scales=scale(rng), zero=zero(rng))
+    b = Spec("b", (*b_batch, *((n, k) if adj_y else (k, n))), scales=scale(rng), zero=zero(rng))
+    if rng.integers(2):
+        b.data = rng.integers(-128, 128, b.shape)
+    made = np.broadcast_shapes(a_batch, b_batch)
+    y = Spec("y", (*made, m, n), scales=scale(rng, 0.05, 2), zero=zero(rng))
+    inputs = 1 if b.data is not None else 2
+    return write("BATCH_MATMUL", [a, b, y], inputs, "BatchMatMulOptions", AdjX=adj_x, AdjY=adj_y)
+
+
+MAKERS: dict[str, Callable[[Rng], bytes]] = {
+    "BATCH_MATMUL": batch_matmul,
+    "RESIZE_BILINEAR": resize("RESIZE_BILINEAR", "ResizeBilinearOptions", ("AlignCorners", "HalfPixelCenters")),
+    "RESIZE_NEAREST_NEIGHBOR": resize(
+        "RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", ("AlignCorners", "HalfPixelCenters")
+    ),
+    "TRANSPOSE_CONV": transpose_conv,
+}
+
+
+@pytest.mark.parametrize("op", MAKERS)
+def test_equals_the_interpreter(op: str, tmp_path: Path) -> None:
+    values = []
+    for seed in range(SEEDS):
+        rng = np.random.default_rng([seed, *op.encode()])
+        values.append(compare(MAKERS[op](rng), tmp_path / "x.tflite", rng, f"{op} seed {seed}", 4))
+    assert len(np.unique(np.concatenate(values))) > 60
