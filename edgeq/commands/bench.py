@@ -19,15 +19,21 @@ def bench(
     runner: Annotated[
         str | None, typer.Option(metavar="NAME", help="qemu or unicorn; by default what is there.")
     ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Beside other stacks' recorded figures and an estimate of the possible.")
+    ] = False,
     json: Json = False,
 ) -> int:
     """Measure one inference: instructions, estimated cycles, flash, RAM, layer by layer."""
     from edgeq.mcu.bench import bench as measure
+    from edgeq.report.peers import compared
 
     net, target = load_model(model), find_board(board)
     flag = optimize if optimize.startswith("-") else f"-O{optimize.removeprefix('O')}"
     with working(f"measuring on {target.name}"):
         found = measure(net, target, runner=runner, optimize=flag, toolchain=toolchain)
+    if compare:
+        found = compared(net, found)
     if json:
         emit(found)
     else:
@@ -38,14 +44,16 @@ def bench(
 def show(found: dict[str, Any]) -> None:
     """Print the figures for a person."""
     out = console(False)
+    compare = found.get("compare")
+    possible = compare is not None and compare["times_possible"] is not None
     shown = table(
         f"{found['network']} on {found['board']}", "layer", "operator", "kernel", "output",
-        ">MACs", ">weight bytes", ">instructions", ">per MAC", ">share",
+        ">MACs", ">weight bytes", ">instructions", ">per MAC", ">share", *([">× possible"] if possible else []),
     )  # fmt: skip
     for row in found["layers"]:
         count, macs = row["instructions"], row["macs"]
         shown.add_row(
-            row["source"] or row["layer"],
+            (row["source"] or row["layer"]).split(";")[0],
             row["op"],
             f"{row['kernel']} {row['variant']}",
             f"{'×'.join(map(str, row['shape']))} {row['format']}",
@@ -54,6 +62,7 @@ def show(found: dict[str, Any]) -> None:
             "–" if count is None else f"{count:,}",
             f"{count / macs:.2f}" if count and macs else "–",
             "–" if row["share"] is None else f"{100 * row['share']:.1f} %",
+            *([f"{row['times_possible']:.2f}" if row["times_possible"] else "–"] if possible else []),
         )
     out.print(shown)
     if found["instructions"] is None:
@@ -67,3 +76,39 @@ def show(found: dict[str, Any]) -> None:
     stack = "" if found["stack"] is None else f", stack {found['stack']:,}"
     out.print(f"flash {found['flash']:,} bytes, RAM {found['ram']:,} bytes (arena {found['arena']:,}{stack})")
     out.print(f"{found['toolchain']} {found['optimize']}" + (f", run in {found['runner']}" if found["runner"] else ""))
+    if "compare" in found:
+        show_peers(found)
+
+
+def show_peers(found: dict[str, Any]) -> None:
+    """Print what other stacks need for the same network."""
+    out, compare = console(False), found["compare"]
+    if compare["network"] is None:
+        out.print("no figures of other stacks are recorded for a network of these layers")
+    elif not compare["peers"]:
+        out.print(f"{compare['network']}: no figures of other stacks are recorded for {found['core']}")
+    else:
+        title = f"{compare['network']} on {found['core']}; peers: {compare['conditions']}"
+        shown = table(title, "stack", ">instructions", ">per MAC", ">× ours", ">flash", ">RAM", "")
+        ours = {
+            "stack": "edgeq", "instructions": found["instructions"], "per_mac": found["instructions_per_mac"],
+            "times_ours": 1.0, "flash": found["flash"], "ram": found["ram"], "counted": True, "note": None,
+        }  # fmt: skip
+        for row in (ours, *compare["peers"]):
+            count, ratio = row["instructions"], row["times_ours"]
+            shown.add_row(
+                row["stack"],
+                "–" if count is None else f"{'' if row['counted'] else 'at most '}{count:,}",
+                "–" if row["per_mac"] is None else f"{row['per_mac']:.2f}",
+                f"{ratio:.2f}" if ratio and count else "–",
+                f"{row['flash']:,}" if row["flash"] else "–",
+                f"{row['ram']:,}" if row["ram"] else "–",
+                row["note"] or "",
+            )
+        out.print(shown)
+    if compare["times_possible"]:
+        per_mac, why = compare["possible_per_mac"], compare["possible_why"]
+        out.print(
+            f"estimate of the possible: {per_mac:g} instructions per MAC in inner loops ({why}); the whole is at "
+            f"{compare['times_possible']:.2f} times that"
+        )
