@@ -1,18 +1,33 @@
-"""`edgeq convert`: any model that edgeq reads, as net.edgeq."""
+"""`edgeq convert`: any model that edgeq reads, as net.edgeq; float ones with calibration data."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeq.commands.shell import Json, Model, console, emit, load_model
+from edgeq.commands.shell import Json, Model, console, emit, load_model, working
+
+if TYPE_CHECKING:
+    from edgeq.ir import Graph
 
 
 def convert(
     model: Model,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write; it ends in .edgeq.")],
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibrate",
+            metavar="DATA",
+            help="Samples for a float .tflite or .onnx model: a .npy file, or a .npz file with an array for each input "
+            "(a single input may be called x).",
+        ),
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option("--recipe", metavar="YAML", help="Number formats for a float model; default: 8 bits.")
+    ] = None,
     json: Json = False,
 ) -> int:
     """Convert a model to net.edgeq."""
@@ -21,7 +36,7 @@ def convert(
 
     if output.suffix != ".edgeq":
         raise InputError(f"output {output}: must end in .edgeq")
-    net = load_model(model)
+    net = load_model(model) if calibrate is None and recipe is None else _calibrated(model, calibrate, recipe)
     net.save(output)
     if load(output) != net:  # cheap, and a file that reads back otherwise must never be kept
         output.unlink()
@@ -32,3 +47,15 @@ def convert(
     else:
         console(json).print(f"{output}: {net.name}, {len(net.nodes)} nodes, {bytes_written:,} bytes")
     return 0
+
+
+def _calibrated(model: Path, data: Path | None, recipe: Path | None) -> Graph:
+    """A float model, quantised after training."""
+    from edgeq.errors import InputError
+    from edgeq.frontends import load
+    from edgeq.verify.archives import read_arrays
+
+    if data is None:
+        raise InputError("--recipe is for float models, which need calibration data too: --calibrate data.npz")
+    with working(f"calibrating {model.name}"):
+        return load(model, calibrate=read_arrays(data), recipe=recipe)

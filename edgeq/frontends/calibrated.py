@@ -42,26 +42,36 @@ def float_module(path: str | os.PathLike[str]) -> fx.GraphModule:
         from edgeq.frontends._float_tflite import load
 
         return load(path)
-    raise FileError(f"{path}: a float network is a .tflite file, not {suffix or 'one without suffix'}")
+    if suffix == ".onnx":
+        from edgeq.frontends._float_onnx import load as load_onnx
+
+        return load_onnx(path)
+    raise FileError(f"{path}: a float network is a .tflite or .onnx file, not {suffix or 'one without suffix'}")
 
 
 def load_calibrated(
-    path: str | os.PathLike[str], data: Any, recipe: Recipe | Mapping[str, Any] | None = None, name: str | None = None
+    path: str | os.PathLike[str],
+    data: Any,
+    recipe: Recipe | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    name: str | None = None,
 ) -> Graph:
     """The integer program of a float file: `float_module`, `edgeq.prepare`, `edgeq.calibrate`, `edgeq.export`.
 
-    data: what `samples` takes. recipe: as for `edgeq.prepare`; without one, weights and activations have 8 bits.
+    data: what `samples` takes. recipe: as for `edgeq.prepare`, or the YAML file of one; without one, weights and
+    activations have 8 bits.
     name: of the graph; default: the file's.
     """
     from edgeq.frontends.torch import export
-    from edgeq.quant import calibrate, prepare
+    from edgeq.quant import Recipe, calibrate, prepare
 
     path = Path(path)
+    if isinstance(recipe, (str, os.PathLike)):
+        recipe = Recipe.from_yaml(Path(recipe))
     module = float_module(path)
     arrays = samples(data, [str(n.target) for n in module.graph.nodes if n.op == "placeholder"])
     example = telling(arrays)
     try:
-        prepared = calibrate(prepare(module, recipe, example), batches(arrays))
+        prepared = calibrate(prepare(module, recipe, example), batches(arrays), correct_bias=True)
         return export(prepared, example, name=name or path.stem)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
@@ -70,13 +80,12 @@ def load_calibrated(
 def samples(data: Any, inputs: Sequence[str]) -> Arrays:
     """Calibration data as one array for each input, samples along the first axis.
 
-    data: an array or tensor (for a network of one input), a mapping of input names to arrays, a tuple or list with an
-    array for each input, or an iterable of batches, each an array or a tuple (inputs, labels, …) as data loaders give.
+    data: an array or tensor (for a network of one input), a mapping of input names to arrays (what else is in it is
+    left out), a tuple or list with an array for each input, or an iterable of batches, each an array or a tuple
+    (inputs, labels, …) as data loaders give.
     """
     if isinstance(data, Mapping):
-        if set(data) != set(inputs):
-            raise InputError(f"calibration data for {', '.join(map(str, data))}; the inputs are {', '.join(inputs)}")
-        found = [data[name] for name in inputs]
+        found = _named(data, inputs)
     elif hasattr(data, "shape"):
         found = [data]
     elif isinstance(data, (tuple, list)) and len(data) == len(inputs) and all(hasattr(d, "shape") for d in data):
@@ -91,6 +100,15 @@ def samples(data: Any, inputs: Sequence[str]) -> Arrays:
     if len({a.shape[0] for a in arrays}) > 1:
         raise InputError(f"calibration data: {[a.shape[0] for a in arrays]} samples of the inputs {', '.join(inputs)}")
     return arrays
+
+
+def _named(data: Mapping[str, Any], inputs: Sequence[str]) -> list[Any]:
+    """The arrays of a mapping; a network of one input takes the only one, or the one that is called x."""
+    if set(inputs) <= set(data):
+        return [data[name] for name in inputs]
+    if len(inputs) == 1 and ("x" in data or len(data) == 1):
+        return [data["x"] if "x" in data else next(iter(data.values()))]
+    raise InputError(f"calibration data for {', '.join(map(str, data))}; the inputs are {', '.join(inputs)}")
 
 
 def _joined(data: Any, count: int) -> list[npt.NDArray[Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import nn
 
 from edgeq.errors import InputError
 from edgeq.quant.batches import check_batch, input_tensors
+from edgeq.quant.bias_correction import correcting
 from edgeq.quant.binary_point import Observer
 from edgeq.quant.layers import Output
 from edgeq.quant.operations import Constant
@@ -19,24 +20,32 @@ from edgeq.quant.quantizers import binary_point, tensor_quant
 from edgeq.quant.recipe import STATISTICS
 
 
-def calibrate(prepared: nn.Module, batches: Iterable[Any], method: str = "mse") -> nn.Module:
+def calibrate(
+    prepared: nn.Module, batches: Iterable[Any], method: str = "mse", *, correct_bias: bool = False
+) -> nn.Module:
     """Set the binary point of every activation from data, with activations not quantised while it is looked at.
 
     batches: inputs, or tuples (inputs, labels, …) as a data loader gives them; or one array or tensor, which is one
              batch. A few hundred samples do.
     method:  "mse" takes the point of least squared error, "max" the one that saturates nothing,
              "percentile" the one that covers 99.99 % of the values.
+    correct_bias: also take out of the biases what rounding the weights adds to the mean of each output channel; for
+             networks that are not trained any more.
     Returns the module, in eval mode. The points can still be learned by training afterwards.
     Errors: InputError for no batches, one that is empty, not finite or of the wrong shape, an unknown method or a
-    module that `prepare` did not make. The points then stay as they were.
+    module that `prepare` did not make. The points and biases then stay as they were.
     """
     if not is_prepared(prepared):
         raise InputError("calibrate takes the module that edgeq.prepare returned")
     if method not in STATISTICS:
         raise InputError(f"calibration method {method!r} is unknown; choose one of {', '.join(STATISTICS)}")
+    if not isinstance(batches, Iterable) or isinstance(batches, (str, bytes)):
+        raise InputError(
+            f"calibrate takes batches of data, or one array or tensor, not {type(batches).__name__} ({batches!r:.40})"
+        )
     prepared.eval()
     seen = 0
-    with torch.no_grad(), observing(prepared, method):
+    with torch.no_grad(), observing(prepared, method), correcting(prepared) if correct_bias else nullcontext():
         for batch in [batches] if hasattr(batches, "shape") else batches:
             _look_at(prepared, _inputs(prepared, batch), f"batch {seen}")
             seen += 1

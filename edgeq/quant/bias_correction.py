@@ -1,0 +1,57 @@
+"""Bias correction: what rounding the weights adds to the mean of each output channel goes back into the bias.
+
+Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction" (arXiv 1906.04721), section 4.2,
+with means from calibration data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edgeq.quant.layers import Weighted
+
+
+@contextmanager
+def correcting(prepared: nn.Module) -> Iterator[None]:
+    """Look at the inputs of every layer with a bias; on leaving without an error the biases are corrected."""
+    layers = [m for m in prepared.modules() if isinstance(m, Weighted) and m.bias is not None]
+    shifts = [_Shift() for _ in layers]
+    handles = [m.register_forward_pre_hook(s.see) for m, s in zip(layers, shifts, strict=True)]
+    finished = False
+    try:
+        yield
+        finished = True
+    finally:
+        for handle in handles:
+            handle.remove()
+    if finished:
+        for layer, shift in zip(layers, shifts, strict=True):
+            if shift.count and layer.bias is not None:
+                with torch.no_grad():
+                    layer.bias.add_((shift.total / shift.count).to(layer.bias))
+
+
+class _Shift:
+    """The sum, over positions and samples, of what each output channel loses by the rounding of its weights."""
+
+    def __init__(self) -> None:
+        self.total: Tensor = torch.zeros(())
+        self.count = 0
+
+    @torch.no_grad()
+    def see(self, layer: Any, inputs: tuple[Tensor, ...]) -> None:
+        """Take one batch in."""
+        lost = layer.weight - layer.weight_quant(layer.weight).value
+        made: Tensor = layer.product(inputs[0], lost, None)
+        channel = made.ndim - 1 if isinstance(layer, nn.Linear) else 1
+        rows = made.movedim(channel, 0).reshape(made.shape[channel], -1).double()
+        self.total = self.total + rows.sum(dim=1)
+        self.count += rows.shape[1]
+
+
+__all__ = ["correcting"]
