@@ -7,19 +7,59 @@ from typing import TYPE_CHECKING
 from edgeq.commands.shell import Json, Model, OptionalBoard, console, emit, find_board, load_model, table
 
 if TYPE_CHECKING:
+    from edgeq.errors import EdgeqError
+    from edgeq.frontends.survey import Survey
     from edgeq.report.inspection import Inspection, Needs
 
 
 def inspect(model: Model, board: OptionalBoard = None, json: Json = False) -> int:
-    """Show operators, formats, MACs and bytes; with --board what it needs and what to change. Exit code 1 if it does not fit."""  # noqa: E501
+    """Show operators, formats, MACs and bytes; with --board what it needs and what to change. Exit code 1 if it does not fit or is not read."""  # noqa: E501
+    from edgeq.errors import UnsupportedError
+    from edgeq.frontends.survey import survey
     from edgeq.report.inspection import inspect as look
 
-    found = look(load_model(model), find_board(board) if board else None)
+    target = find_board(board) if board else None
+    try:
+        net = load_model(model)
+    except UnsupportedError as error:
+        missing = survey(model)
+        if missing is None:
+            raise
+        _not_read(missing, error, json)
+        return 1
+    found, file = look(net, target), survey(model)
     if json:
-        emit(found.to_json())
+        emit(found.to_json() | ({"file": file.to_json()} if file else {}))
     else:
+        if file is not None:
+            show_file(file)
         show(found)
     return 1 if found.problems else 0
+
+
+def _not_read(file: Survey, error: EdgeqError, json: bool) -> None:
+    """What a file is made of that cannot be imported."""
+    if json:
+        emit({"name": file.name, "file": file.to_json(), "error": str(error)})
+        return
+    show_file(file)
+    out = console(False)
+    if file.missing == 0 and file.floats:
+        out.print("[yellow]float network:[/yellow] calibrate it with samples: edgeq.load(path, calibrate=samples)")
+    out.print(f"[red]is not read:[/red] {error}", soft_wrap=True)
+
+
+def show_file(file: Survey) -> None:
+    """Print the operators of a file: how often each is used, how many are read, what is in the way of the others."""
+    shown = table(f"{file.name}: operators of the file", "operator", ">calls", ">read", "what is in the way", "way out")
+    for use in file.operators:
+        floats = [f"{use.floats} on floats: calibrate"] if use.floats else []
+        facts = [f"{h.tensor}: {h.fact}" for h in use.hindrances]
+        more = use.missing - len(use.hindrances)
+        facts += [f"and {more} more"] if more else []
+        ways = dict.fromkeys(h.way_out for h in use.hindrances)
+        shown.add_row(use.op, str(use.calls), str(use.read), "\n".join(floats + facts), "\n".join(ways))
+    console(False).print(shown)
 
 
 def show(found: Inspection) -> None:
