@@ -14,7 +14,8 @@ from edgeq.resources import resource_dir
 
 KINDS = ("mcu", "fpga", "host", "emulator")
 CORES = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "rv32imac")
-ISA_FEATURES = ("dsp", "fpu", "mve")
+#: thumb1, thumb2, rv32m: the integer instructions of cores without "dsp"
+ISA_FEATURES = ("dsp", "fpu", "mve", "thumb1", "thumb2", "rv32m")
 QEMU_SYSTEMS = ("arm", "riscv32")
 MAX_BOARD_FILE = 64 * 1024  # bytes; a board is a page of text, more is a mistake or an attack
 
@@ -61,7 +62,7 @@ class QemuMachine:
 class Board:
     """Everything that edgeq knows of one target.
 
-    An `mcu` board has a core, `isa` features ("dsp", "fpu", "mve"), a memory named `flash` and one named `ram`
+    An `mcu` board has a core, `isa` features (`ISA_FEATURES`), a memory named `flash` and one named `ram`
     (others are listed for the user but not used by the linker script), a clock in Hz and toolchain data;
     `host` and `emulator` have none of these. `source` says where the facts come from; `path` is the file.
     """

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from edgeq.formats import CODE_RULE, DEFAULT_RULE
-from edgeq.mcu.ops import _scale, _scaled_axes
+from edgeq.mcu.ops import _scalar, _scale, _scaled_axes
 from edgeq.mcu.ops._dsp_scaled_kernels import DSP_SCALED
 from edgeq.mcu.ops._elementwise import plain_constant
 from edgeq.mcu.ops._mve_scaled import MVE_SCALED
@@ -165,12 +165,14 @@ SCALED: dict[str, Sequence[Variant]] = {
     "conv": (
         *MVE_SCALED["conv"],
         *DSP_SCALED["conv"],
+        *_scalar.CONV,
         _portable("conv_depthwise_scaled", "one channel at a time", _is_depthwise, _depthwise),
         _portable("conv_scaled", "four output channels share each input", _scale.needs_multiplier, _generic),
     ),
     "linear": (
         *MVE_SCALED["linear"],
         *DSP_SCALED["linear"],
+        *_scalar.LINEAR,
         _portable("linear_scaled", "four outputs at a time", _scale.needs_multiplier, _linear),
     ),
     "maximum": (_portable("maximum_scaled", _ONE, _two_operands, _elementwise),),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.mcu.ops import _dsp, _mve
+from edgeq.mcu.ops import _dsp, _mve, _scalar
 from edgeq.mcu.ops._matrix import channel_params, matrix_fixed, matrix_params, matrix_stage, weight_blob
 from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
@@ -42,6 +42,7 @@ VARIANTS = (
     ),
     Variant(_mve.MVE, "conv_mve", "three pixels by two channels, VMLADAVA", _mve.supports_conv, _mve.conv),
     Variant(_dsp.DSP, "conv_dsp", "two pixels by four channels, SMLAD", _dsp.supports_conv, _dsp.conv),
+    *_scalar.CONV,
     Variant(PORTABLE, "conv_depthwise", "four channels side by side", _is_depthwise, _depthwise),
     Variant(PORTABLE, "conv", "four output channels share each input", always, _generic),
 )

@@ -1,0 +1,264 @@
+"""Lowering for cores that make one product at a time (ARMv6-M, ARMv7-M, RV32IM): 8-bit codes, weights as streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.formats import Affine, FixedPoint, Format
+from edgeq.ir.ops._matrix import aligned_bias
+from edgeq.mcu.ops import _scale
+from edgeq.mcu.ops._dsp import is_byte, one_window
+from edgeq.mcu.ops._matrix import matrix_stage
+from edgeq.mcu.ops._names import identifier
+from edgeq.mcu.ops._stage import INT32
+from edgeq.mcu.ops._window import geometry
+from edgeq.mcu.select import Call, Context, Variant
+from edgeq.mcu.step import Blob, Param
+from edgeq.mcu.storage import storage
+
+Codes = npt.NDArray[np.int64]
+SCALAR = "scalar"
+#: features of the cores: ARMv6-M, whose kernels take eight channels of one pixel, and those that take four of several
+EIGHT = "thumb1"
+FOUR = ("thumb2", "rv32m")
+#: bytes of gathered windows, unless that makes strips shorter than LEAST_STRIP
+GATHERED = 640
+LEAST_STRIP = 4
+#: without a long product, sums before a multiplier stay below this
+MOST_SUM = 1 << 29
+
+
+def _no_core(ctx: Context) -> str | None:
+    if EIGHT in ctx.features or any(f in ctx.features for f in FOUR):
+        return None
+    return "the core is none of those it is written for"
+
+
+def _is_byte(fmt: Format) -> bool:
+    """Whether codes are integers in a byte."""
+    return (isinstance(fmt, Affine) and fmt.bits <= 8) or is_byte(fmt)
+
+
+def _signed(fmt: Format) -> bool:
+    return storage(fmt).dtype.kind == "i"
+
+
+def _stage_reason(ctx: Context) -> str | None:
+    """A reason why the output stage is not one of edgeq_scalar.h."""
+    if not ctx.scaled:
+        made = matrix_stage(ctx)
+        if made.wide:
+            return f"the sum needs {ctx.accumulator.bits} bits; it has 32"
+        if made.rule != "EQ_FLOOR":
+            return f"rounds {made.rule}; it has half_up and floor, to the right"
+        return None
+    if (reason := _scale.needs_multiplier(ctx)) is not None:
+        return reason
+    if _scale.rule(ctx) != "EQ_TFLITE":
+        return "it rounds as TensorFlow Lite does"
+    if min(ctx.node.ints("shift")) < 32:
+        return "scales of a half and more; its shifts begin at 32"
+    lo, hi = ctx.accumulator.lo, ctx.accumulator.hi
+    if lo <= -MOST_SUM or hi >= MOST_SUM:
+        return f"the sum needs {ctx.accumulator.bits} bits; it has 30 before a multiplier"
+    return None
+
+
+def _matrix_reason(ctx: Context) -> str | None:
+    """A reason why a node with constant weights is not bytes times signed bytes, summed in 32 bits, on such a core."""
+    if (reason := _no_core(ctx)) is not None:
+        return reason
+    x, weight = ctx.ins[0].format, ctx.ins[1].format
+    for fmt in (x, ctx.out.format):
+        if not _is_byte(fmt):
+            return f"{fmt}; it reads and writes integers of up to 8 bits"
+    if isinstance(weight, FixedPoint) and not (weight.width == 8 and weight.signed):
+        return f"weights {weight}; it reads 8 bits, signed"
+    if not isinstance(weight, FixedPoint | Affine):
+        return f"weights {weight}; it reads integers"
+    grid = _weights(ctx)
+    if grid.size and not (grid.min() >= -128 and grid.max() <= 127):
+        return f"weights {grid.min()}..{grid.max()}; it reads 8 bits, signed"
+    return _stage_reason(ctx)
+
+
+def _weights(ctx: Context) -> Codes:
+    """Weights as the integers that are multiplied: (channels, …)."""
+    weight = ctx.ins[1]
+    assert weight.data is not None
+    return _scale.weight_grid(ctx) if ctx.scaled else weight.data.astype(np.int64)
+
+
+def _stage(ctx: Context) -> tuple[Codes, dict[str, Param]]:
+    """Start values of the sums (bias and rounding constant), one a channel; and the fields of `stage`."""
+    channels, name = ctx.ins[1].shape[0], identifier(ctx.node.name)
+    start = np.zeros(channels, dtype=np.int64)
+    if len(ctx.ins) > 2:
+        start = start + aligned_bias(ctx.ins[0], ctx.ins[1], ctx.ins[2])
+    multiplier: Param = 0
+    if ctx.scaled:
+        shifts = np.asarray(ctx.node.ints("shift")) - 32
+        (lo, hi), zero = _scale.code_bounds(ctx), _scale.zero_of(ctx.out.format)
+        values = np.asarray(ctx.node.ints("multiplier"), dtype=np.uint32)
+        multiplier = Blob(f"{name}_multiplier", "uint32_t", values, f"multipliers of {ctx.node.source}")
+    else:
+        made = matrix_stage(ctx)
+        shifts = np.minimum(np.asarray(made.shifts), 31)
+        lo, hi, zero = made.lo, made.hi, 0
+        start = start + np.asarray(made.starts, dtype=np.int64)
+    note = (
+        f"shifts after the multipliers of {ctx.node.source}, less by one"
+        if ctx.scaled
+        else f"shifts of {ctx.node.source}"
+    )
+    params: dict[str, Param] = {
+        "stage.multiplier": multiplier,
+        "stage.shift": Blob(f"{name}_shift", "uint8_t", shifts.astype(np.uint8), note),
+        "stage.each": int(len(shifts) > 1),
+        "stage.zero": zero,
+        "stage.lo": max(lo, INT32[0]),
+        "stage.hi": min(hi, INT32[1]),
+    }
+    return start, params
+
+
+def _start(ctx: Context, start: Codes) -> Blob:
+    words = (start & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+    note = f"start values of the sums of {ctx.node.source}: bias and all that constants add"
+    return Blob(f"{identifier(ctx.node.name)}_start", "int32_t", words, note)
+
+
+def _flip(ctx: Context, unsigned: bool) -> tuple[dict[str, Param], int]:
+    """The fields flip and fill, and the number that a kernel sees for zero."""
+    signed, zero = _signed(ctx.ins[0].format), _scale.zero_of(ctx.ins[0].format)
+    seen = zero + 128 if unsigned and signed else zero
+    return {"flip": 128 if unsigned and signed else 0, "fill": seen & 0xFF}, seen
+
+
+def stream(weight: Codes, eight: bool) -> npt.NDArray[np.uint8]:
+    """The bytes of all blocks, as edgeq_scalar.h says. weight: (channels, elements of a window)."""
+    block = 8 if eight else 4
+    codes = weight + 128 if eight else weight
+    padded = np.pad(codes, ((0, -len(codes) % block), (0, -codes.shape[1] % 4)))
+    blocks = padded.reshape(-1, block, padded.shape[1]).swapaxes(1, 2)
+    return np.ascontiguousarray(blocks & 0xFF).astype(np.uint8).reshape(-1)
+
+
+def _strip(width: int, stride: int, kernel: int, column: int) -> int:
+    """Pixels whose windows are gathered together: as many as fit, in strips of about one length."""
+    fit = max(((GATHERED // column) - kernel) // stride + 1, LEAST_STRIP)
+    count = -(-width // fit)
+    even = -(-width // count)
+    return min(width, -(-even // LEAST_STRIP) * LEAST_STRIP)
+
+
+def _conv(ctx: Context, weight: Codes, sizes: Mapping[str, int]) -> Call:
+    """Parameters of `eq_conv_scalar_t`. weight: (channels, rows, columns, elements of a pixel)."""
+    # One pixel alone has no other to share weights with.
+    eight = EIGHT in ctx.features or sizes["out_h"] * sizes["out_w"] == 1
+    start, stage = _stage(ctx)
+    flip, zero = _flip(ctx, eight)
+    columns = weight.swapaxes(1, 2).reshape(len(weight), -1)
+    kernel, pixel = sizes["kernel_w"], weight.shape[-1]
+    column = sizes["kernel_h"] * pixel
+    strip = _strip(sizes["out_w"], sizes["stride_w"], kernel, column)
+    direct = not eight and weight.shape[1:3] == (1, 1) and not (sizes["pad_h"] or sizes["pad_w"] or pixel % 4)
+    reach = (strip - 1) * sizes["stride_w"] + kernel
+    scratch = 4 if direct else reach * (column + (4 if eight else 0)) + 4
+    note = f"weights of {ctx.node.source}, {ctx.ins[1].format}, in the order of the kernel"
+    params: dict[str, Param] = {
+        **sizes,
+        "out_c": len(weight),
+        "pixel": pixel,
+        "terms": columns.shape[1] + -columns.shape[1] % 4,
+        "strip": strip,
+        **flip,
+        "weight": Blob(f"{identifier(ctx.node.name)}_weight", "uint8_t", stream(columns, eight), note),
+        "start": _start(ctx, start - zero * columns.sum(axis=1)),
+        **stage,
+    }
+    flags = (eight, pixel % 4 == 0, direct, _signed(ctx.ins[0].format), ctx.scaled)
+    return Call(tuple(str(f).lower() for f in flags), params, (ctx.ins[0].name,), scratch)
+
+
+def supports_conv(ctx: Context) -> str | None:
+    """Any kernel size, stride and padding; one group, taps side by side."""
+    return _no_core(ctx) or one_window(ctx) or _matrix_reason(ctx)
+
+
+def _sizes(ctx: Context) -> dict[str, int]:
+    found = geometry(ctx, ctx.ins[1].shape[1:-1])
+    del found["dilation_h"], found["dilation_w"]
+    return {key: value for key, value in found.items() if isinstance(value, int)}
+
+
+def conv(ctx: Context) -> Call:
+    """Parameters of `eq_conv_scalar_t`."""
+    sizes, grid = _sizes(ctx), _weights(ctx)
+    return _conv(ctx, grid.reshape(len(grid), sizes["kernel_h"], sizes["kernel_w"], -1), sizes)
+
+
+def linear(ctx: Context) -> Call:
+    """Parameters of `eq_conv_scalar_t` that make rows times weights of pixels times a filter of one tap."""
+    grid = _weights(ctx)
+    count = ctx.ins[0].size // grid.shape[1]
+    ones = ("kernel_h", "kernel_w", "stride_h", "stride_w", "in_h", "out_h")
+    sizes = {**dict.fromkeys(ones, 1), "pad_h": 0, "pad_w": 0, "in_w": count, "out_w": count}
+    return _conv(ctx, grid[:, None, None, :], sizes)
+
+
+def supports_depthwise(ctx: Context) -> str | None:
+    """One filter for each channel; any kernel, stride and padding."""
+    if (reason := _no_core(ctx)) is not None:
+        return reason
+    x, weight, groups = ctx.ins[0], ctx.ins[1], ctx.node.integer("groups")
+    if groups != x.shape[-1] or weight.shape[0] != groups:
+        return f"{groups} groups, {x.shape[-1]} channels, {weight.shape[0]} filters; it takes as many of each"
+    if any(d != 1 and k != 1 for d, k in zip(ctx.node.ints("dilation"), weight.shape[1:-1], strict=True)):
+        return f"dilation {ctx.node.ints('dilation')}; its taps lie side by side"
+    return _matrix_reason(ctx)
+
+
+def _lengthwise(sizes: dict[str, int]) -> dict[str, int]:
+    """The same window with an axis of one column laid along the rows."""
+    if sizes["in_w"] != 1 or sizes["kernel_w"] != 1 or sizes["out_w"] != 1 or sizes["pad_w"]:
+        return sizes
+    other = {"h": "w", "w": "h"}
+    return {key[:-1] + other[key[-1]]: value for key, value in sizes.items()}
+
+
+def depthwise(ctx: Context) -> Call:
+    """Parameters of `eq_conv_depthwise_scalar_t`."""
+    sizes, grid = _lengthwise(_sizes(ctx)), _weights(ctx)
+    weight = grid.reshape(len(grid), -1)
+    rows, columns = sizes.pop("kernel_h"), sizes.pop("kernel_w")
+    start, stage = _stage(ctx)
+    flip, zero = _flip(ctx, True)
+    width = (sizes["out_w"] - 1) * sizes["stride_w"] + columns
+    # A row of y takes stride rows of the plane and four bytes for each of its sums.
+    row = sizes["stride_h"] * width + 4 * sizes["out_w"]
+    strip = min(max(GATHERED // row, LEAST_STRIP), sizes["out_h"])
+    note = f"weights of {ctx.node.source}, {ctx.ins[1].format}"
+    params: dict[str, Param] = {
+        **sizes,
+        "channels": len(weight),
+        "strip": strip,
+        "width": width,
+        **flip,
+        "weight": Blob(f"{identifier(ctx.node.name)}_weight", "int8_t", weight.astype(np.int8).reshape(-1), note),
+        "start": _start(ctx, start - zero * weight.sum(axis=1)),
+        **stage,
+    }
+    scratch = width * ((strip - 1) * sizes["stride_h"] + rows) + 4 * strip * sizes["out_w"]
+    return Call((str(rows), str(columns), str(ctx.scaled).lower()), params, (ctx.ins[0].name,), scratch)
+
+
+#: kernels of convolutions, with and without multipliers
+CONV = (
+    Variant(SCALAR, "conv_depthwise_scalar", "one channel in rows side by side", supports_depthwise, depthwise),
+    Variant(SCALAR, "conv_scalar", "eight channels, or four by several pixels, at a time", supports_conv, conv),
+)
+LINEAR = (Variant(SCALAR, "conv_scalar", "eight channels, or four by several rows, at a time", _matrix_reason, linear),)

@@ -1,0 +1,161 @@
+"""Kernels for cores that make one product at a time against the meaning of their operators, in C and on the cores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeq.boards import load_board
+from edgeq.emulator import reference
+from edgeq.formats import Affine
+from edgeq.ir import Graph, GraphBuilder, analyse
+from edgeq.mcu.build import build
+from edgeq.mcu.execute import trace
+from edgeq.mcu.ops import lower
+from edgeq.mcu.step import Blob, Step
+from tests.mcu import dsp_cases, scalar_cases, tiny
+from tests.mcu.kernel_driver import compilers, run_graphs
+from tests.mcu.test_kernels_dsp import steps_of, wrong
+
+OPS = sorted(scalar_cases.BATCHES)
+CORES = ("thumb1", "thumb2", "rv32m")
+BOOL = ("true", "false")
+#: core -> place of a fixed argument of conv_scalar -> values that must occur
+ARGUMENTS = {
+    "thumb1": {0: ("true",), 1: BOOL, 2: ("false",), 3: BOOL},
+    "thumb2": {0: BOOL, 1: BOOL, 2: BOOL, 3: BOOL},
+    "rv32m": {0: BOOL, 1: BOOL, 2: BOOL, 3: BOOL},
+}
+
+
+@pytest.mark.parametrize("core", ["thumb1", pytest.param("thumb2", marks=pytest.mark.heavy), "rv32m"])
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("cc", [pytest.param(c, marks=[pytest.mark.heavy] if c != "gcc" else []) for c in compilers()])
+def test_in_c_under_sanitizers(op: str, core: str, cc: str, tmp_path: Path) -> None:
+    """The drivers and the C meaning of the assembler; every buffer has its exact size."""
+    cases = dsp_cases.single(scalar_cases.BATCHES[op](1, 30))
+    found = run_graphs(cases, tmp_path, cc=cc, features=(core,))
+    results = [wrong(graph, data, f, (core,)) for (graph, data), f in zip(cases, found, strict=True)]
+    assert [line for lines in results for line in lines] == []
+
+
+HEAVY = pytest.mark.heavy
+
+
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize(
+    ("board", "toolchain", "runner", "optimize"),
+    [
+        ("cortex-m0", "gcc", "unicorn", "-O2"),
+        ("riscv32", "gcc", "qemu", "-O2"),
+        ("cortex-m3", "gcc", "unicorn", "-O2"),
+        pytest.param("cortex-m0", "gcc", "qemu", "-O3", marks=HEAVY),
+        pytest.param("cortex-m0", "gcc", "qemu", "-O0", marks=HEAVY),
+        pytest.param("cortex-m0", "zig", "unicorn", "-Os", marks=HEAVY),
+        pytest.param("cortex-m0", "zig", "qemu", "-O0", marks=HEAVY),
+        pytest.param("riscv32", "gcc", "qemu", "-O0", marks=HEAVY),
+        pytest.param("riscv32", "gcc", "qemu", "-Os", marks=HEAVY),
+        pytest.param("riscv32", "zig", "qemu", "-O2", marks=HEAVY),
+        pytest.param("riscv32", "zig", "qemu", "-O0", marks=HEAVY),
+        pytest.param("cortex-m3", "gcc", "qemu", "-O0", marks=HEAVY),
+        pytest.param("cortex-m3", "zig", "qemu", "-O3", marks=HEAVY),
+    ],
+)
+def test_on_cores(op: str, board: str, toolchain: str, runner: str, optimize: str, tmp_path: Path) -> None:
+    tiny.toolchain(load_board(board), toolchain)
+    tiny.runner(load_board(board), runner)
+    seed = {"-O0": 2, "-O2": 3, "-O3": 4, "-Os": 5}[optimize] + 10 * len(toolchain)
+    batch = scalar_cases.BATCHES[op](seed, 60)
+    made = build(batch.graph(), board, tmp_path / "out", optimize=optimize, toolchain=toolchain)
+    assert made.warnings == ()
+    found = trace(made, batch.inputs, runner=runner)
+    assert wrong(batch.graph(), batch.inputs, found, load_board(board).isa) == []
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("op", OPS)
+def test_cases_run_on_these_kernels(op: str, core: str) -> None:
+    steps = [s for seed in (1, 2) for s in steps_of(scalar_cases.BATCHES[op](seed, 60).graph(), (core,))]
+    fast = [s for s in steps if s.variant == "scalar"]
+    # Windows with dilation are among the cases of fixed point.
+    assert len(fast) > (0.5 if op == "fixed depthwise" else 0.9) * len(steps), {s.why for s in steps if s not in fast}
+    if "conv" in op:
+        for i, values in ARGUMENTS[core].items():
+            assert {s.fixed[i] for s in fast if s.kernel == "conv_scalar"} >= set(values)
+
+
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("features", [(), ("fpu",), ("dsp",), ("dsp", "mve")])
+def test_other_cores_never_get_these_kernels(op: str, features: tuple[str, ...]) -> None:
+    assert {s.variant for s in steps_of(scalar_cases.BATCHES[op](1, 20).graph(), features)} <= {"portable", *features}
+
+
+def spoiled(step: Step) -> Step:
+    """The step with one bit changed in a weight that each window meets."""
+    weight = step.params["weight"]
+    assert isinstance(weight, Blob)
+    data = weight.data.copy()
+    data[0] ^= np.asarray(0x40, dtype=data.dtype)
+    return replace(step, params={**step.params, "weight": replace(weight, data=data)})
+
+
+@pytest.mark.parametrize("op", ["conv", "depthwise", "linear"])
+def test_a_changed_weight_is_found(op: str, tmp_path: Path) -> None:
+    """Where no bias drowns the products."""
+    cases = [case for case in dsp_cases.single(scalar_cases.BATCHES[op](1, 40)) if len(case[0].nodes[0].inputs) == 2]
+    found = run_graphs(cases, tmp_path, features=("thumb1",), mutate=spoiled)
+    bad = sum(bool(wrong(graph, data, f, ("thumb1",))) for (graph, data), f in zip(cases, found, strict=True))
+    assert bad > len(cases) // 2
+
+
+def one(bias: int, shift: int = 40, rounding: str = "tflite", weight: int = 100) -> Graph:
+    """One product and a bias before a multiplier."""
+    b = GraphBuilder("one")
+    x, w = b.input("x", (1,), Affine(8, True, 0, 0.5)), b.constant("w", np.array([[weight]]), Affine(8, True, 0, 0.5))
+    c = b.constant("c", np.array([bias]), Affine(32, True, 0, 0.25))
+    stage = {"multiplier": (1 << 30,), "shift": (shift,), "rounding": rounding}
+    return b.build([b.node("linear", "y", [x, w, c], Affine(8, True, 0, 1.0), **stage)])
+
+
+@pytest.mark.parametrize(
+    ("graph", "reason"),
+    [
+        (one(scalar_cases.MOST_SUM - 12801), None),
+        (one(scalar_cases.MOST_SUM - 12700), "bits; it has 30"),
+        (one(-scalar_cases.MOST_SUM + 12600), "bits; it has 30"),
+        (one(0, shift=31), "its shifts begin at 32"),
+        (one(0, rounding="half_up"), "it rounds as TensorFlow Lite does"),
+    ],
+)
+def test_what_does_not_fit_is_refused(graph: Graph, reason: str | None) -> None:
+    step = lower(graph, graph.nodes[0], analyse(graph), ("thumb1",))
+    assert step is not None
+    assert step.variant == ("scalar" if reason is None else "portable")
+    assert reason is None or reason in step.why
+
+
+def test_ties_and_edges_of_the_output_stage(tmp_path: Path) -> None:
+    """Sums at both ends of what is allowed and around ties, in C and on a Cortex-M0."""
+    edge = scalar_cases.MOST_SUM - 1
+    ties = [k * 1024 + d for k in (-3, -1, 0, 1, 2) for d in (-513, -512, -511, -1, 0, 1, 511, 512, 513)]
+    values = np.array([*ties, edge, -edge, edge - 1, -edge + 1])
+    b = GraphBuilder("ties")
+    x = b.input("x", (1,), Affine(8, True, 0, 0.5))
+    w = b.constant("w", np.zeros((len(values), 1), np.int64), Affine(8, True, 0, 0.5))
+    c = b.constant("c", values, Affine(32, True, 0, 0.25))
+    names = []
+    for m, shift in ((1 << 30, 40), ((1 << 31) - 1, 41), ((1 << 31) - 1, 62), (1, 32), (0xFFFF8000, 41)):
+        stage = {"multiplier": (m & 0x7FFFFFFF,), "shift": (shift,), "rounding": "tflite"}
+        names.append(b.node("linear", f"y{len(names)}", [x, w, c], Affine(8, True, 3, 1.0), **stage))
+    graph, data = b.build(names), {"x": np.array([[5]])}
+    assert {s.variant for s in steps_of(graph, ("thumb1",))} == {"scalar"}
+    for core in CORES:
+        (found,) = run_graphs([(graph, data)], tmp_path / core, features=(core,))
+        assert wrong(graph, data, found, (core,)) == []
+    tiny.toolchain(load_board("cortex-m0"), "gcc")
+    made = build(graph, "cortex-m0", tmp_path / "out")
+    assert wrong(graph, data, trace(made, data, runner="unicorn"), ("thumb1",)) == []
+    assert len(np.unique(reference(graph, data)["y0"])) > 3
