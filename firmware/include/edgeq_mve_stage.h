@@ -32,7 +32,8 @@ enum { EQ_MVE_AWAY, EQ_MVE_UP, EQ_MVE_ONCE };
     } else {                          \
         name##_once(job);             \
     }
-#else
+#endif
+
 /* sum * multiplier / 2^31 / 2^-shift as the assembler rounds it, 0 >= shift >= -31. */
 EQ_INLINE int32_t eq_mve_scale(int32_t sum, int32_t multiplier, int32_t shift, int32_t rule)
 {
@@ -49,6 +50,5 @@ EQ_INLINE uint8_t eq_mve_code(int32_t v, int32_t zero, int32_t lo, int32_t hi)
 {
     return (uint8_t)eq_clamp32(eq_clamp32(v, -32768, 32767) + zero, lo, hi);
 }
-#endif
 
 #endif

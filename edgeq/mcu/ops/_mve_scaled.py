@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.formats import Format
 from edgeq.ir.ops._matrix import aligned_bias
 from edgeq.mcu.ops import _mve, _scale
 from edgeq.mcu.ops._names import identifier
@@ -26,17 +27,22 @@ FIRST = 31
 _SIGNED, _UNSIGNED = "EQ_S(8)", "EQ_U(8)"
 
 
+def is_byte(fmt: Format) -> bool:
+    """Whether codes are integers in a byte."""
+    return storage(fmt).eq_type in (_SIGNED, _UNSIGNED)
+
+
 def _bytes(ctx: Context) -> str | None:
     """A reason why codes are not bytes or the core or the stage does not suit."""
     if (reason := _mve.has_mve(ctx) or _scale.needs_multiplier(ctx)) is not None:
         return reason
     for value in (ctx.ins[0], ctx.out):
-        if storage(value.format).eq_type not in (_SIGNED, _UNSIGNED):
+        if not is_byte(value.format):
             return f"{value.name} is {value.format}; it reads and writes bytes"
     return None
 
 
-def _rule(ctx: Context) -> str | None:
+def stage_rule(ctx: Context) -> str | None:
     """The rule of edgeq_mve_stage.h that rounds as the node does; None where none does."""
     rests = [s - FIRST for s in ctx.node.ints("shift")]
     if min(rests) < 0:
@@ -62,7 +68,7 @@ def _matrix(ctx: Context) -> str | None:
         return f"weights of {int(grid.min())}..{int(grid.max())} without their zero point; it reads signed bytes"
     if ctx.accumulator.lo < INT32[0] or ctx.accumulator.hi > INT32[1]:
         return f"the sum needs {ctx.accumulator.bits} bits; it has 32"
-    if _rule(ctx) is None:
+    if stage_rule(ctx) is None:
         return f"rounds {ctx.node.text('rounding', 'half_up')} by shifts {sorted(set(ctx.node.ints('shift')))}"
     return None
 
@@ -130,7 +136,7 @@ def _layer(ctx: Context, grid: Codes) -> dict[str, Param]:
 
 
 def _rule_of(ctx: Context) -> str:
-    rule = _rule(ctx)
+    rule = stage_rule(ctx)
     assert rule is not None, ctx.node.name
     return rule
 
@@ -320,6 +326,3 @@ DIRECT = Variant(_mve.MVE, "conv_pointwise_scaled_mve", _PAIRS, _is_direct, _dir
 CONV = Variant(_mve.MVE, "conv_scaled_mve", _PAIRS, _is_conv, _conv)
 LINEAR = Variant(_mve.MVE, "linear_scaled_mve", "eight outputs, VMLADAVA", _is_vector, _linear)
 ROWS = Variant(_mve.MVE, "conv_pointwise_scaled_mve", _PAIRS, _is_rows, _linear_rows)
-
-#: operator -> its kernels with Helium, best first
-MVE_SCALED = {"conv": (DEPTHWISE, DIRECT, CONV), "linear": (LINEAR, ROWS)}

@@ -11,7 +11,7 @@ from edgeq.formats import CODE_RULE, DEFAULT_RULE
 from edgeq.mcu.ops import _scalar, _scale, _scaled_axes
 from edgeq.mcu.ops._dsp_scaled_kernels import DSP_SCALED
 from edgeq.mcu.ops._elementwise import plain_constant
-from edgeq.mcu.ops._mve_scaled import MVE_SCALED
+from edgeq.mcu.ops._mve_elements import MVE_SCALED
 from edgeq.mcu.ops._scaled_matrix import OTHERS
 from edgeq.mcu.ops._strides import broadcast, join, padded
 from edgeq.mcu.ops._window import geometry, window
@@ -154,10 +154,12 @@ _ONE = "one element at a time"
 #: operator -> its kernels for scales that are no power of two, best first
 SCALED: dict[str, Sequence[Variant]] = {
     "add": (
+        *MVE_SCALED["add"],
         *DSP_SCALED["add"],
         _portable("add_scaled", _ONE, _two_operands, _elementwise),
     ),
     "average_pool": (
+        *MVE_SCALED["average_pool"],
         *DSP_SCALED["average_pool"],
         _portable("average_pool_scaled", "one channel at a time", _pools, _average_pool),
     ),
@@ -179,17 +181,20 @@ SCALED: dict[str, Sequence[Variant]] = {
     "mean": (_portable("mean_scaled", "one output at a time", _scaled_axes.integers, _scaled_axes.means),),
     "minimum": (_portable("minimum_scaled", _ONE, _two_operands, _elementwise),),
     "mul": (
+        *MVE_SCALED["mul"],
         *DSP_SCALED["mul"],
         _portable("mul_scaled", _ONE, _two_operands, _elementwise),
     ),
     "prelu": (_portable("prelu_scaled", _ONE, _two_operands, _elementwise),),
     "requantise": (
+        *MVE_SCALED["requantise"],
         *DSP_SCALED["requantise"],
         _portable("requantise_scaled", _ONE, _scale.needs_multiplier, _requantise),
         _portable("requantise_scaled", _ONE, _clips, _clip),
     ),
     **OTHERS,
     "sub": (
+        *MVE_SCALED["sub"],
         *DSP_SCALED["sub"],
         _portable("sub_scaled", _ONE, _two_operands, _elementwise),
     ),
