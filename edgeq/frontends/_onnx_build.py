@@ -30,6 +30,8 @@ Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 #: what has no other format is held exactly in this many bits
 EXACT_BITS = 32
+#: operators that keep the scale of their one operand
+_ALONE = ("requantise", "mean", "average_pool", "resize_bilinear")
 
 
 def inner(full: Shape) -> Shape:
@@ -299,12 +301,13 @@ class Building:
         own = dict(attrs or {})
         values = [self.builder.values[i] for i in inputs]
         affine = not natural or any(isinstance(v.format, Affine) for v in values)
-        whole = isinstance(values[0].format, Affine) and all(v.format.frac == 0 for v in values[:2])
+        # What joins nothing keeps its scale; anything else has a multiplier, and be it one.
+        alone = op in _ALONE and isinstance(values[0].format, Affine)
 
         def make(fmt: Format, stage: Stage) -> Held:
             found = {**own, **stage.attrs(fmt)}
             plain = not affine and not isinstance(fmt, Affine)
-            same = natural and whole and set(units) == {step(fmt)}
+            same = natural and alone and set(units) == {step(fmt)}
             if not plain and not same:
                 m, s = multipliers(units, step(fmt), f"{op} {name}")
                 found |= {"multiplier": m, "shift": s}

@@ -181,6 +181,20 @@ def mul(b: Building, call: Operation) -> None:
     b.put(call, b.pending(call.name, "mul", names, out, (product(*units),)))
 
 
+def extreme(b: Building, call: Operation) -> None:
+    """Max and Min of two tensors of one format."""
+    if len([i for i in call.inputs if i]) != 2:
+        raise unsupported(call, f"{len(call.inputs)} operands; two are supported")
+    names, out = operands(b, call)
+    formats = [b.builder.values[n].format for n in names]
+    fmt = _common(set(formats))
+    if fmt is None:
+        raise unsupported(call, f"operands {formats[0]} and {formats[1]}; quantise both with one scale")
+    op = {"Max": "maximum", "Min": "minimum"}[call.op]
+    made = b.builder.node(op, call.name, names, fmt, call.name)
+    b.put(call, replace(out, name=made))
+
+
 def div(b: Building, call: Operation) -> None:
     """Div by one positive constant."""
     by = b.known(call, 1)
@@ -433,8 +447,8 @@ def global_average_pool(b: Building, call: Operation) -> None:
     _reduce(b, call, tensor, list(range(2, len(tensor.shape))), True)
 
 
-def reduce_mean(b: Building, call: Operation) -> None:
-    """ReduceMean over axes other than the batch."""
+def reduce(b: Building, call: Operation) -> None:
+    """ReduceMean and ReduceSum over axes other than the batch."""
     tensor = b.tensor(call, 0)
     axes = axes_of(b, call, len(tensor.shape))
     if not axes:
@@ -465,12 +479,15 @@ def _reduce(b: Building, call: Operation, tensor: Tensor, axes: list[int], keep:
             return made if keep else b.hold(made.name, final, [], place=call.name)
         return b.hold(name, final, [a - sum(g < a for g in axes) for a in left], place=call.name)
 
-    waiting = _mean(b, call, "mean", x, plain(final), attrs, den, True)
+    if call.op == "ReduceSum":
+        waiting = b.pending(call.name, "sum", [x.name], plain(final), (step(b.format(x)),), attrs)
+    else:
+        waiting = _mean(b, call, "mean", x, plain(final), attrs, den, True)
 
     def make(fmt: Format, stage: Stage) -> Held:
         return place(waiting.rounded(fmt, stage).name)
 
-    b.put(call, Pending(call.name, final, make, lambda: None))
+    b.put(call, Pending(call.name, final, make, waiting.exact))
 
 
 def softmax(b: Building, call: Operation) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from edgeq.errors import UnsupportedError
+from edgeq.formats import Affine, Format
 from edgeq.frontends._model_file import DamagedError
 from edgeq.frontends._onnx_build import (
     Array,
@@ -15,7 +17,9 @@ from edgeq.frontends._onnx_build import (
     Constant,
     Held,
     Known,
+    Pending,
     Shape,
+    Stage,
     Tensor,
     inner,
     lead,
@@ -24,10 +28,11 @@ from edgeq.frontends._onnx_build import (
     unsupported,
 )
 from edgeq.frontends._onnx_file import Operation
-from edgeq.frontends._onnx_numbers import encode_real
+from edgeq.frontends._onnx_numbers import encode_real, step
 from edgeq.frontends._tensors import identity
 from edgeq.ir import Attr
 from edgeq.ir.ops.pad import MODES
+from edgeq.ir.ops.resize_bilinear import MOST_BITS
 
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
 #: indices that mean "to the end" in slices
@@ -54,10 +59,12 @@ def _of_constant(call: Operation, x: Known | Constant, array: Callable[[Array], 
 
 
 def identity_(b: Building, call: Operation) -> None:
-    """Identity, Dropout, and Cast between floats."""
-    b.tensors[call.outputs[0]] = b.tensor(call, 0)
-    if len(call.outputs) > 1 and call.outputs[1]:
-        b.tensors.pop(call.outputs[1], None)
+    """Identity and Dropout."""
+    if any(call.outputs[1:]):
+        raise unsupported(call, "its mask is used")
+    if b.has(call, 2) and b.known(call, 2).any() and (not b.has(call, 1) or float(b.known(call, 1).reshape(-1)[0]) > 0):
+        raise unsupported(call, "in training")
+    b.put(call, b.tensor(call, 0))
 
 
 def cast(b: Building, call: Operation) -> None:
@@ -118,6 +125,8 @@ def _insert(want: Sequence[int], order: Sequence[int], full: Shape, skip: int) -
 
 def _reshaped(b: Building, call: Operation, full: Shape) -> None:
     x = b.tensor(call, 0)
+    if 0 in full or 0 in x.shape:
+        raise unsupported(call, f"makes {full} of {x.shape}; tensors without elements are not supported")
     if size(full) != size(x.shape) or any(n < 1 for n in full):
         raise DamagedError(f"{call.op} {call.name}: {x.shape} does not become {full}")
     _move(b, call, full, lambda t: _as(b, t, full, call.name), lambda a: a.reshape(full))
@@ -268,15 +277,15 @@ def slice_(b: Building, call: Operation) -> None:
         raise DamagedError(f"Slice {call.name}: starts {starts}, ends {ends}, axes {axes}, steps {steps} of {x.shape}")
     begin, end, by = [0] * rank, list(x.shape), [1] * rank
     for s, e, a, n in zip(starts, ends, axes, steps, strict=True):
-        if n < 1:
-            raise unsupported(call, f"step {n}; steps of 1 and more are supported")
-        begin[a], end[a], _ = slice(max(s, -_FAR), min(e, _FAR), n).indices(x.shape[a])
+        if n == 0:
+            raise DamagedError(f"Slice {call.name}: a step of 0")
+        begin[a], end[a], _ = slice(max(min(s, _FAR), -_FAR), max(min(e, _FAR), -_FAR), n).indices(x.shape[a])
         by[a] = n
-    full = tuple(max(0, (e - s + n - 1) // n) for s, e, n in zip(begin, end, by, strict=True))
+    lists = {i: list(range(*ends)) for i, ends in enumerate(zip(begin, end, by, strict=True))}
+    full = tuple(len(index) for index in lists.values())
     if 0 in full and not isinstance(x, (Known, Constant)):
         raise unsupported(call, f"leaves nothing of {x.shape}")
-    index = tuple(slice(s, e, n) for s, e, n in zip(begin, end, by, strict=True))
-    _move(b, call, full, lambda t: _sliced(b, call.name, t, begin, end, by), lambda a: a[index])
+    _move(b, call, full, lambda t: _picked(b, call.name, t, lists), lambda a: a[np.ix_(*lists.values())])
 
 
 def split(b: Building, call: Operation) -> None:
@@ -294,6 +303,8 @@ def split(b: Building, call: Operation) -> None:
     else:
         each = -(-x.shape[axis] // count)
         sizes = [min(each, x.shape[axis] - i * each) for i in range(count)]
+    if min(sizes) == 0:
+        raise unsupported(call, f"sizes {sizes}; tensors without elements are not supported")
     if len(sizes) != count or sum(sizes) != x.shape[axis] or min(sizes) < 1:
         raise DamagedError(f"Split {call.name}: {sizes} of axis {axis} of {x.shape}")
     at = 0
@@ -311,27 +322,52 @@ def _part(b: Building, name: str, begin: list[int], end: list[int], by: list[int
 
 
 def gather(b: Building, call: Operation) -> None:
-    """Gather of indices in even steps upwards, which is a slice; a scalar index drops the axis."""
+    """Gather of constant indices along one axis; a scalar index drops it."""
     x, raw = b.tensor(call, 0), b.known(call, 1)
     rank, axis = len(x.shape), call.integer("axis", 0)
-    if not -rank <= axis < rank or raw.ndim > 1 or raw.size < 1:
+    if not -rank <= axis < rank or raw.size < 1 or raw.size > 1 << 16:
         raise unsupported(call, f"indices of shape {raw.shape} along axis {axis} of {x.shape}")
     axis %= rank
     n = x.shape[axis]
     index = [int(i) + (n if i < 0 else 0) for i in raw.reshape(-1)]
-    by = index[1] - index[0] if len(index) > 1 else 1
-    if by < 1 or index != list(range(index[0], index[-1] + 1, by)) or not 0 <= index[0] <= index[-1] < n:
-        raise unsupported(call, f"indices {index[:8]} are not in even steps upwards")
-    begin, end, step = [0] * rank, list(x.shape), [1] * rank
-    begin[axis], end[axis], step[axis] = index[0], index[-1] + 1, by
-    full = tuple(len(index) if i == axis else s for i, s in enumerate(x.shape))
-    shape = full if raw.ndim else full[:axis] + full[axis + 1 :]
+    if not all(0 <= i < n for i in index):
+        raise DamagedError(f"Gather {call.name}: indices {index[:8]} along axis {axis} of {x.shape}")
+    shape = (*x.shape[:axis], *raw.shape, *x.shape[axis + 1 :])
 
     def apply(t: Held) -> Held:
-        part = _sliced(b, call.name, t, begin, end, step)
-        return part if raw.ndim else _as(b, part, shape, call.name)
+        part = _picked(b, call.name, t, {axis: index})
+        return part if raw.ndim == 1 else _as(b, part, shape, call.name)
 
     _move(b, call, shape, apply, lambda a: a.take(raw, axis=axis))
+
+
+def _picked(b: Building, name: str, t: Held, along: Mapping[int, list[int]]) -> Held:
+    """The listed elements along some axes of ONNX's shape: a slice where they stand in even steps, else a gather."""
+    begin, end, by = [0] * len(t.shape), list(t.shape), [1] * len(t.shape)
+    rest: dict[int, list[int]] = {}
+    for axis, index in along.items():
+        step = index[1] - index[0] if len(index) > 1 else 1
+        if step > 0 and index == list(range(index[0], index[-1] + 1, step)):
+            begin[axis], end[axis], by[axis] = index[0], index[-1] + 1, step
+        else:
+            rest[axis] = index
+    if not rest:
+        return _sliced(b, name, t, begin, end, by)
+    if any(axis < lead(t.shape) for axis in rest):
+        raise UnsupportedError(f"Gather {name}: repeats the batch")
+    if (begin, end, by) != ([0] * len(t.shape), list(t.shape), [1] * len(t.shape)):
+        t = _sliced(b, f"{name}.part", t, begin, end, by)
+    order = b.order(t)
+    axes = tuple(sorted(order.index(a) for a in rest))
+    lists = [rest[order[a]] for a in axes]
+    attrs: dict[str, Attr] = {
+        "axes": axes,
+        "sizes": tuple(map(len, lists)),
+        "indices": tuple(i for n in lists for i in n),
+    }
+    made = b.builder.node("gather", name, [t.name], b.format(t), name, **attrs)
+    full = tuple(len(rest[a]) if a in rest else n for a, n in enumerate(t.shape))
+    return b.hold(made, full, order, place=name)
 
 
 # -- pads, resizes, max pools -----------------------------------------------------------------------------------------
@@ -404,59 +440,110 @@ def spatial(b: Building, t: Held) -> Held:
     return b.laid(t, (*range(1, len(t.permutation)), 0))
 
 
-def _nearest(call: Operation, old: int, new: int, scale: float) -> list[int]:
-    """The element that each output takes along one axis."""
+def _coordinates(call: Operation, old: int, new: int, scale: float) -> npt.NDArray[np.float64]:
+    """Where each output stands among the elements of one axis."""
     mode = call.text("coordinate_transformation_mode", "half_pixel")
     i = np.arange(new, dtype=np.float64)
-    if mode in ("half_pixel", "half_pixel_symmetric") or (mode == "pytorch_half_pixel" and new > 1):
-        at = (i + 0.5) / scale - 0.5
-    elif mode == "asymmetric":
-        at = i / scale
-    elif mode == "align_corners":
-        at = i * (old - 1) / max(new - 1, 1)
-    else:
-        raise unsupported(call, f"coordinates {mode}")
-    nearest = call.text("nearest_mode", "round_prefer_floor")
-    rules: dict[str, Callable[[Any], Any]] = {
-        "round_prefer_floor": lambda v: np.ceil(v - 0.5),
-        "round_prefer_ceil": lambda v: np.floor(v + 0.5),
-        "floor": np.floor,
-        "ceil": np.ceil,
-    }
-    return [int(v) for v in np.clip(rules[nearest](at), 0, old - 1)]
+    if mode == "asymmetric":
+        return i / scale
+    if mode == "align_corners":
+        return i * (old - 1) / max(new - 1, 1)
+    if mode == "pytorch_half_pixel" and new == 1:
+        return i * 0.0
+    if mode in ("half_pixel", "pytorch_half_pixel"):
+        return (i + 0.5) / scale - 0.5
+    if mode == "half_pixel_symmetric":
+        # The middle of the output stands on the middle of the input.
+        found: npt.NDArray[np.float64] = old / 2 * (1 - new / (scale * old)) + (i + 0.5) / scale - 0.5
+        return found
+    raise unsupported(call, f"coordinates {mode}")
+
+
+#: nearest_mode -> the element that stands for a coordinate
+_NEAREST: dict[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = {
+    "round_prefer_floor": lambda v: np.ceil(v - 0.5),
+    "round_prefer_ceil": lambda v: np.floor(v + 0.5),
+    "floor": np.floor,
+    "ceil": np.ceil,
+}
 
 
 def resize(b: Building, call: Operation) -> None:
-    """Resize and Upsample to the nearest element, where each output takes the element at or below it."""
+    """Resize and Upsample, to the nearest element or between two."""
     x = b.tensor(call, 0)
-    feature_map(b, call, x)
-    if call.text("mode", "nearest") != "nearest":
-        raise unsupported(call, f"mode {call.text('mode', 'nearest')}; nearest is supported")
-    at_scales, at_sizes = (1, 9) if call.op == "Upsample" or len(call.inputs) == 2 else (2, 3)
-    axes = list(call.ints("axes", tuple(range(len(x.shape)))))
-    new, factor = list(x.shape), [1.0] * len(x.shape)
-    if b.has(call, at_sizes):
-        for a, n in zip(axes, b.known(call, at_sizes).reshape(-1), strict=True):
-            new[a], factor[a] = int(n), int(n) / x.shape[a]
-    else:
-        scales = b.known(call, at_scales) if b.has(call, at_scales) else np.asarray(call.attrs.get("scales", ()))
-        for a, s in zip(axes, scales.reshape(-1), strict=True):
-            new[a], factor[a] = int(np.floor(x.shape[a] * float(s))), float(s)
-    if new[:2] != list(x.shape[:2]) or max(new) > 1 << 16 or min(new) < 1:
-        raise unsupported(call, f"resizes {x.shape} to {new}")
+    sizes = feature_map(b, call, x)
     if call.op == "Upsample":
-        call = replace(call, attrs={"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"})
-    for old, n, f in zip(x.shape[2:], new[2:], factor[2:], strict=True):
-        if _nearest(call, old, n, f) != [i * old // n for i in range(n)]:
-            raise unsupported(call, f"its coordinates are not floor(i * {old} / {n}); use asymmetric and floor")
+        own = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        call = replace(call, attrs={**call.attrs, **own})
+    mode, policy = call.text("mode", "nearest"), call.text("keep_aspect_ratio_policy", "stretch")
+    if mode not in ("nearest", "linear") or call.integer("antialias", 0) or policy != "stretch":
+        raise unsupported(call, f"mode {mode}, {policy}; nearest and linear without antialias and policy are supported")
+    new, factor = _new_sizes(b, call, x.shape)
+    if new[:2] != list(x.shape[:2]) or max(new) > 1 << 14 or min(new) < 1:
+        raise unsupported(call, f"resizes {x.shape} to {new}")
+    at = [_coordinates(call, *axis) for axis in zip(sizes, new[2:], factor[2:], strict=True)]
     full = tuple(new)
+    if mode == "linear":
+        _linear(b, call, x, at, full)
+        return
+    rule = _NEAREST[call.text("nearest_mode", "round_prefer_floor")]
+    lists = [[int(v) for v in np.clip(rule(v), 0, n - 1)] for v, n in zip(at, sizes, strict=True)]
 
     def apply(t: Held) -> Held:
         t = spatial(b, t)
+        if any(
+            index != [i * n // len(index) for i in range(len(index))] for index, n in zip(lists, sizes, strict=True)
+        ):
+            return _picked(b, call.name, t, {2 + i: index for i, index in enumerate(lists)})
         made = b.builder.node("resize_nearest", call.name, [t.name], b.format(t), call.name, size=full[2:])
         return Held(made, full, t.permutation)
 
     _move(b, call, full, apply, _no_constant(call))
+
+
+def _new_sizes(b: Building, call: Operation, shape: Shape) -> tuple[list[int], list[float]]:
+    """Sizes of a resize and the factor along each axis."""
+    at_scales, at_sizes = (1, 9) if call.op == "Upsample" or len(call.inputs) == 2 else (2, 3)
+    axes = [a % len(shape) for a in call.ints("axes", tuple(range(len(shape))))]
+    new, factor = list(shape), [1.0] * len(shape)
+    by_size = b.has(call, at_sizes)
+    if by_size or b.has(call, at_scales):
+        given = b.known(call, at_sizes if by_size else at_scales).reshape(-1)
+    else:
+        given = np.asarray(call.attrs.get("scales", ()))
+    if len(given) != len(axes) or not np.isfinite(given).all() or (given <= 0).any() or (given > 1 << 14).any():
+        raise DamagedError(f"{call.op} {call.name}: {given.tolist()[:8]} for axes {axes}")
+    for a, v in zip(axes, given, strict=True):
+        new[a] = int(v) if by_size else int(np.floor(shape[a] * float(v)))
+        factor[a] = int(v) / shape[a] if by_size else float(v)
+    return new, factor
+
+
+def _linear(b: Building, call: Operation, x: Tensor, at: list[npt.NDArray[np.float64]], full: Shape) -> None:
+    """Linear interpolation, with shares of 2^-bits."""
+    if call.integer("exclude_outside", 0):
+        raise unsupported(call, "exclude_outside")
+    t = spatial(b, b.settle(x, call))
+    lows, highs, shares = [], [], []
+    for v, n in zip(at, t.shape[2:], strict=True):
+        low = np.floor(v)
+        shares.append(v - low)
+        lows += [int(i) for i in np.clip(low, 0, n - 1)]
+        highs += [int(i) for i in np.clip(low + 1, 0, n - 1)]
+    share = np.concatenate(shares)
+    bits = next((k for k in range(MOST_BITS + 1) if not (np.ldexp(share, k) % 1).any()), 8)
+    attrs: dict[str, Attr] = {"size": full[2:], "low": tuple(lows), "high": tuple(highs), "bits": bits}
+    attrs["weight"] = tuple(int(w) for w in np.rint(np.ldexp(share, bits)))
+    source, out = b.format(t), Held("", full, t.permutation)
+    waiting = b.pending(call.name, "resize_bilinear", [t.name], out, (step(source),), attrs)
+
+    def make(fmt: Format, stage: Stage) -> Held:
+        affine = isinstance(source, Affine), isinstance(fmt, Affine)
+        if not any(affine) or (all(affine) and step(fmt) == step(source)):
+            return waiting.rounded(fmt, stage)
+        return b.rounded(waiting.rounded(source, Stage(stage.rule)), fmt, stage, f"{call.name}.scaled")
+
+    b.put(call, Pending(call.name, full, make, lambda: None))
 
 
 def window(b: Building, call: Operation, sizes: Shape, kernel: Shape) -> tuple[dict[str, Attr], Shape, bool]:
