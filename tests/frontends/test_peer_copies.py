@@ -1,4 +1,4 @@
-"""The copies of published models that the peer's benchmark makes say the same as the files, but for the last SOFTMAX."""
+"""Copies of published models made for the peer's benchmark say the same as the files, but for the last SOFTMAX."""
 
 from __future__ import annotations
 
