@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -96,6 +97,59 @@ def tanh(scale: float) -> Curve:
     return _scaled_curve(scale, _tanh, 31 - 7, -128, 127)
 
 
+@cache
+def _sigmoid_table() -> tuple[int, ...]:
+    """sigmoid(i / 24) in steps of 2^-16, each moved by half of what a line to the next would miss in its middle."""
+
+    def at(i: float) -> float:
+        return 65536 / (1 + math.exp(-i / 24))
+
+    found = [math.floor(at(i) + (at(i + 0.5) - (at(i) + at(i + 1)) / 2) / 2 + 0.5) for i in range(255)]
+    return (*found, 65535)
+
+
+def _wide_argument(scale: float, exact: tuple[int, ...]) -> Curve:
+    """x * scale * 3 * 4096, rounded half up: exactly for the powers of two in `exact`, else by 15 bits."""
+    power = math.floor(math.log2(scale) + 0.5)
+    if abs(math.log2(scale) - power) < 1e-3 and 12 + power in exact:
+        return lambda x: x * (3 << (12 + power))
+    factor, shift = scale * 4096.0 * 3.0, 0
+    while factor <= 32767 / 2 and shift <= 30:
+        factor, shift = factor * 2, shift + 1
+    multiplier, half = int(factor), (1 << shift) >> 1
+    return lambda x: (x * multiplier + half) >> shift
+
+
+def _between(x: int, bits: int) -> int:
+    """The table between two of its entries, `bits` bits apart, with as many bits more."""
+    table, at = _sigmoid_table(), x >> bits
+    return (table[at] << bits) + (x & ((1 << bits) - 1)) * (table[at + 1] - table[at])
+
+
+def wide_logistic(scale: float) -> Curve:
+    """LOGISTIC of 16-bit codes in steps of 2^-15: a line between two entries of a table."""
+    argument = _wide_argument(scale, (0,))
+
+    def at(x: int) -> int:
+        real = argument(x)
+        above = 0x7FFF << 10 if abs(real) >> 9 >= 255 else _between(abs(real), 9)
+        return (above + (1 << 9) if real >= 0 else (1 << 25) - above + (1 << 9) - 1) >> 10
+
+    return at
+
+
+def wide_tanh(scale: float) -> Curve:
+    """TANH of 16-bit codes in steps of 2^-15: 2 * sigmoid(2x) - 1."""
+    argument = _wide_argument(scale, (0, 1))
+
+    def at(x: int) -> int:
+        real = argument(x)
+        above = 0xFFFF << 8 if abs(real) >> 8 >= 255 else _between(abs(real), 8)
+        return (above - (1 << 23) + (1 << 7) if real >= 0 else -above + (1 << 23) + (1 << 7) - 1) >> 8
+
+    return at
+
+
 def _small_multiplier(factor: np.float32) -> tuple[int, int]:
     """A multiplier of 16 bits for a float32 factor, and the exponent: factor ~ multiplier / 2**15 * 2**exponent."""
     multiplier, shift = dyadic(float(factor))
@@ -131,8 +185,7 @@ def hard_swish(scale: float, out: float) -> Curve | None:
 
 def leaky_relu(scale: float, out: float, alpha: float) -> Curve:
     """LEAKY_RELU: a multiplier for numbers from zero on, one with the slope in it below."""
-    above = dyadic(float(np.float32(scale) / np.float32(out)))
-    slope = float(np.float32(scale) * np.float32(alpha) / np.float32(out))
+    above, slope = dyadic(scale / out), scale * alpha / out
     below, sign = dyadic(abs(slope)), -1 if slope < 0 else 1
 
     def at(x: int) -> int:
@@ -152,14 +205,14 @@ def prelu(scale: float, out: float, slope_scale: float, slope: int) -> Curve:
 
 
 def rescaled(scale: float, out: float) -> Curve:
-    """RELU and its kind before they clip: one multiplier, of the quotient of the scales in float32."""
-    m, s = dyadic(float(np.float32(scale) / np.float32(out)))
+    """RELU and its kind before they clip: one multiplier."""
+    m, s = dyadic(scale / out)
     return lambda x: scale_scalar(x, m, s, "tflite")
 
 
 def absolute(scale: float, out: float) -> Curve:
     """ABS."""
-    if np.float32(scale) == np.float32(out):
+    if scale == out:
         return abs
     curve = rescaled(scale, out)
     return lambda x: curve(abs(x))

@@ -20,8 +20,8 @@ def _add(b: Building, call: Operation, op: str, options: str) -> None:
     """ADD and SUB: each operand times its scale over twice the greater one, joined, and brought to the output's."""
     x, y, out = b.tensor(call, 0), b.tensor(call, 1), b.output(call)
     fx, fy, made = b.format(x), b.format(y), b.format(out)
-    if {fx.bits, fy.bits, made.bits} != {8}:
-        raise unsupported(call, out, f"{x.type} and {y.type} to {out.type}; INT8 is supported")
+    if len({x.type, y.type, out.type}) > 1 or made.bits not in _LEFT:
+        raise unsupported(call, out, f"{x.type} and {y.type} to {out.type}; INT8 and INT16 are supported")
     sx, sy, so = (f.scale for f in (fx, fy, made))
     assert isinstance(sx, float)
     assert isinstance(sy, float)
@@ -51,8 +51,8 @@ def mul(b: Building, call: Operation) -> None:
     """MUL: products of grid integers, one multiplier."""
     x, y, out = b.tensor(call, 0), b.tensor(call, 1), b.output(call)
     fx, fy, made = b.format(x), b.format(y), b.format(out)
-    if {fx.bits, fy.bits, made.bits} != {8}:
-        raise unsupported(call, out, f"{x.type} and {y.type} to {out.type}; INT8 is supported")
+    if len({x.type, y.type, out.type}) > 1 or made.bits not in _LEFT:
+        raise unsupported(call, out, f"{x.type} and {y.type} to {out.type}; INT8 and INT16 are supported")
     assert isinstance(fx.scale, float)
     assert isinstance(fy.scale, float)
     assert isinstance(made.scale, float)

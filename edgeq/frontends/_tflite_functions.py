@@ -11,7 +11,9 @@ from edgeq.frontends import _tflite_curves as curves
 from edgeq.frontends._tflite_build import Building, bounds, unsupported
 from edgeq.frontends._tflite_curves import Curve
 from edgeq.frontends._tflite_file import DamagedError, Operation
+from edgeq.frontends._tflite_matrix import multiplier
 from edgeq.frontends._tflite_numbers import quantised
+from edgeq.ir import Attr
 
 #: ReLUs: least and greatest real number
 _CLIPS: dict[str, tuple[float | None, float | None]] = {
@@ -21,12 +23,14 @@ _CLIPS: dict[str, tuple[float | None, float | None]] = {
 }
 
 
-def _ends(b: Building, call: Operation) -> tuple[Affine, Affine, float, float]:
-    """Formats and scales of input and output, which are 8 bits wide."""
+def _ends(b: Building, call: Operation, wide: bool = False) -> tuple[Affine, Affine, float, float]:
+    """Formats and scales of input and output, which are 8 bits wide, or 16 where that is allowed."""
     x, out = b.tensor(call, 0), b.output(call)
     into, made = b.format(x), b.format(out)
-    if (x.type, out.type) != ("INT8", "INT8"):
-        raise unsupported(call, out, f"{x.type} to {out.type}; INT8 is supported")
+    if x.type != out.type or x.type not in ("INT8", "INT16")[: 1 + wide]:
+        raise unsupported(call, out, f"{x.type} to {out.type}; INT8 {'and INT16 are' if wide else 'is'} supported")
+    if into.bits == 16 and (into.zero_point or made.zero_point):
+        raise unsupported(call, out, "16-bit codes have a zero point; it has to be 0")
     assert isinstance(into.scale, float)
     assert isinstance(made.scale, float)
     return into, made, into.scale, made.scale
@@ -50,9 +54,21 @@ def _looked_up(b: Building, call: Operation, codes: list[int], function: str) ->
     b.finish(out, b.table(out, b.value(x), codes, function))
 
 
+def _wide_sigmoid(b: Building, call: Operation, curve: Curve, function: str) -> None:
+    """LOGISTIC and TANH of 16 bits: one entry for each of the 65,536 codes."""
+    _, made, _, _ = _ends(b, call, wide=True)
+    out = b.output(call)
+    if made.scale != 2.0**-15:
+        raise unsupported(call, out, f"output {made}; its scale has to be 1/32768")
+    b.finish(out, b.table(out, b.value(b.tensor(call, 0)), [curve(x) for x in range(-(1 << 15), 1 << 15)], function))
+
+
 def logistic(b: Building, call: Operation) -> None:
     """LOGISTIC."""
-    _, made, scale, _ = _ends(b, call)
+    into, made, scale, _ = _ends(b, call, wide=True)
+    if into.bits == 16:
+        _wide_sigmoid(b, call, curves.wide_logistic(scale), "logistic")
+        return
     if made.zero_point != -128:
         raise unsupported(call, b.output(call), f"output {made}; its zero point has to be -128")
     _tabulated(b, call, curves.logistic(scale), "logistic")
@@ -60,7 +76,10 @@ def logistic(b: Building, call: Operation) -> None:
 
 def tanh(b: Building, call: Operation) -> None:
     """TANH; the kernel takes the output to be in steps of 1/128 around zero."""
-    _, _, scale, _ = _ends(b, call)
+    into, _, scale, _ = _ends(b, call, wide=True)
+    if into.bits == 16:
+        _wide_sigmoid(b, call, curves.wide_tanh(scale), "tanh")
+        return
     _tabulated(b, call, curves.tanh(scale), "tanh", zero=0)
 
 
@@ -78,10 +97,30 @@ def leaky_relu(b: Building, call: Operation) -> None:
     options = call.options("LeakyReluOptions")
     if options is None:
         raise DamagedError(f"{call.op} {b.output(call).name}: its options are missing")
-    _, _, scale, out_scale = _ends(b, call)
+    into, _, scale, out_scale = _ends(b, call, wide=True)
     if not np.isfinite(options.Alpha()):
         raise DamagedError(f"{call.op} {b.output(call).name}: alpha is {options.Alpha()}")
+    if into.bits == 16:
+        if options.Alpha() < 0:
+            raise unsupported(
+                call, b.output(call), f"alpha is {options.Alpha():.3g}; INT16 with 0 and more is supported"
+            )
+        _sloped(b, call, scale * float(options.Alpha()) / out_scale, 1, scale / out_scale)
+        return
     _tabulated(b, call, curves.leaky_relu(scale, out_scale, float(options.Alpha())), "leaky_relu")
+
+
+def _sloped(b: Building, call: Operation, below: float, sign: int, above: float) -> None:
+    """16-bit codes times `above`, those below zero times `sign` and `below`: a prelu whose slope is one code."""
+    out = b.output(call)
+    slope = b.builder.constant(f"{out.name}.sign", np.array([sign]), Affine(8, True, 0, 1.0), out.name)
+    stages = [multiplier(call, out, f) for f in (below, above)]
+    stage: dict[str, Attr] = {
+        "rounding": "tflite",
+        "multiplier": tuple(m for m, _ in stages),
+        "shift": tuple(s for _, s in stages),
+    }
+    b.finish(out, b.node("prelu", out, [b.value(b.tensor(call, 0)), slope], b.format(out), **stage))
 
 
 def elu(b: Building, call: Operation) -> None:
@@ -92,16 +131,24 @@ def elu(b: Building, call: Operation) -> None:
 
 def absolute(b: Building, call: Operation) -> None:
     """ABS."""
-    _, _, scale, out_scale = _ends(b, call)
+    into, _, scale, out_scale = _ends(b, call, wide=True)
+    if into.bits == 16:
+        _sloped(b, call, scale / out_scale, -1, scale / out_scale)
+        return
     _tabulated(b, call, curves.absolute(scale, out_scale), "abs")
 
 
 def clip(b: Building, call: Operation) -> None:
     """RELU, RELU_N1_TO_1, RELU_0_TO_1: one multiplier and bounds; bounds alone where the format stays."""
     x, out = b.tensor(call, 0), b.output(call)
-    into, made, scale, out_scale = _ends(b, call)
+    into, made, scale, out_scale = _ends(b, call, wide=True)
     if into == made and b.constant(x) is None:
         b.finish(out, b.node("requantise", out, [b.value(x)], made, **bounds(*_CLIPS[call.op], made)))
+        return
+    if into.bits == 16:
+        m, s = multiplier(call, out, scale / out_scale)
+        stage: dict[str, Attr] = {"rounding": "tflite", "multiplier": (m,), "shift": (s,)}
+        b.finish(out, b.node("requantise", out, [b.value(x)], made, **stage, **bounds(*_CLIPS[call.op], made)))
         return
     curve = curves.rescaled(scale, out_scale)
     lo, hi = (None if end is None else quantised(end, out_scale, 0) for end in _CLIPS[call.op])
@@ -117,8 +164,12 @@ def clip(b: Building, call: Operation) -> None:
 def relu6(b: Building, call: Operation) -> None:
     """RELU6: codes between those of 0 and 6 in the input's scale, whatever the output's is."""
     x, out = b.tensor(call, 0), b.output(call)
-    into, made, scale, _ = _ends(b, call)
-    least, most = into.zero_point, min(quantised(6.0, scale, into.zero_point), 127)
+    into, made, scale, _ = _ends(b, call, wide=True)
+    least, most = into.zero_point, min(quantised(6.0, scale, into.zero_point), into.code_range[1])
+    if into.bits == 16:
+        name = b.node("requantise", out, [b.value(x)], into, **bounds(0.0, 6.0, into))
+        b.finish(out, name)
+        return
     if into == made and b.constant(x) is None:
         b.finish(out, b.node("requantise", out, [b.value(x)], made, **bounds(0.0, 6.0, made)))
         return

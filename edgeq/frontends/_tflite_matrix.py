@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeq.formats import Affine
 from edgeq.frontends._tflite_build import Array, Building, activation, unsupported
-from edgeq.frontends._tflite_file import DamagedError, Operation, Tensor
+from edgeq.frontends._tflite_file import DamagedError, Operation, Tensor, package
 from edgeq.frontends._tflite_numbers import dyadic, product_factors
 from edgeq.ir import Attr
 
@@ -108,8 +108,8 @@ def _matrix(
     """The node: weights and bias as constants, a multiplier for each scale of the weights, the activation's bounds."""
     x, weight, out = b.tensor(call, 0), b.tensor(call, 1), b.output(call)
     into, made = b.format(x), b.format(out)
-    if into.bits != 8 or made.bits != 8:
-        raise unsupported(call, out, f"{x.type} to {out.type}; INT8 and UINT8 are supported")
+    if (into.bits, made.bits) not in ((8, 8), (16, 16)):
+        raise unsupported(call, out, f"{x.type} to {out.type}; INT8, UINT8 and INT16 are supported")
     inputs = [b.value(x), b.builder.constant(weight.name, codes, fmt, weight.name)]
     bias = b.optional(call, 2)
     if bias is not None:
@@ -117,13 +117,37 @@ def _matrix(
     assert isinstance(into.scale, float)
     assert isinstance(made.scale, float)
     pairs = [multiplier(call, out, f) for f in product_factors(into.scale, weight.scales, made.scale)]
+    rounding = "tflite"
+    if into.bits == 16 and _wide_sums(call, out, options, bias, (into, fmt, made)):
+        rounding, pairs = "half_up", [short_multiplier(call, out, *pair) for pair in pairs]
     stage: dict[str, Attr] = {
-        "rounding": "tflite",
+        "rounding": rounding,
         "multiplier": tuple(m for m, _ in pairs),
         "shift": tuple(s for _, s in pairs),
     }
     fused = 0 if options is None else options.FusedActivationFunction()
     b.finish(out, b.node(op, out, inputs, made, **attrs, **stage, **activation(call, out, fused, made)))
+
+
+def _wide_sums(call: Operation, out: Tensor, options: Any, bias: Tensor | None, formats: tuple[Affine, ...]) -> bool:
+    """Whether sums of 16-bit activations have 64 bits: they do unless the bias, or what it would be, has 32."""
+    if any(f.zero_point for f in formats):
+        raise unsupported(call, out, "16-bit activations or their weights have a zero point; it has to be 0")
+    if bias is not None:
+        narrow = bias.type == "INT32"
+    else:
+        kind = getattr(options, "QuantizedBiasType", None)
+        narrow = kind is not None and kind() == package().TensorType.INT32
+    if narrow and call.op == "DEPTHWISE_CONV_2D":
+        raise unsupported(call, out, "its bias is INT32; with 16-bit activations the reference kernel reads INT64")
+    return not narrow
+
+
+def short_multiplier(call: Operation, out: Tensor, m: int, s: int) -> tuple[int, int]:
+    """Multiplier and shift of sums of 64 bits: 15 bits of the multiplier are kept, and the product is rounded once."""
+    if s <= 16:
+        raise unsupported(call, out, "its scales differ by a factor of 2^15 and more")
+    return ((m + (1 << 15)) >> 16 if m < 0x7FFF0000 else 0x7FFF), s - 16
 
 
 def multiplier(call: Operation, out: Tensor, factor: float) -> tuple[int, int]:

@@ -29,8 +29,8 @@ def _reduction(b: Building, call: Operation) -> None:
     """MEAN and SUM: an exact sum times a multiplier; that of a mean is divided by the number of elements."""
     x, out = b.tensor(call, 0), b.output(call)
     into, made = b.format(x), b.format(out)
-    if (x.type, out.type) != ("INT8", "INT8"):
-        raise unsupported(call, out, f"{x.type} to {out.type}; INT8 is supported")
+    if (x.type, out.type) not in (("INT8", "INT8"), ("INT16", "INT16")):
+        raise unsupported(call, out, f"{x.type} to {out.type}; INT8 and INT16 are supported")
     assert isinstance(into.scale, float)
     assert isinstance(made.scale, float)
     axes, shape = _axes(b, call), b.shape(x)
@@ -101,13 +101,13 @@ def _prelu(b: Building, call: Operation) -> None:
     """PRELU: a table where one slope is for all, else products."""
     x, slope, out = b.tensor(call, 0), b.tensor(call, 1), b.output(call)
     into, by, made = b.format(x), b.format(slope), b.format(out)
-    if {x.type, slope.type, out.type} != {"INT8"}:
-        raise unsupported(call, out, f"{x.type} and {slope.type} to {out.type}; INT8 is supported")
+    if (x.type, slope.type) not in (("INT8", "INT8"), ("INT16", "INT8")) or out.type != x.type:
+        raise unsupported(call, out, f"{x.type} and {slope.type} to {out.type}; INT8 and INT16 are supported")
     assert isinstance(into.scale, float)
     assert isinstance(by.scale, float)
     assert isinstance(made.scale, float)
     data = b.constant(slope)
-    if data is not None and data.size == 1 and b.constant(x) is None:
+    if data is not None and data.size == 1 and x.type == "INT8" and b.constant(x) is None:
         curve = curves.prelu(into.scale, made.scale, by.scale, int(data.reshape(-1)[0]) - by.zero_point)
         least, most = made.code_range
         codes = [curve(code - into.zero_point) + made.zero_point for code in range(-128, 128)]

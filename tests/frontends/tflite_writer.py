@@ -15,6 +15,7 @@ _TYPES = {
     np.dtype("u1"): tflite.TensorType.UINT8,
     np.dtype("<i2"): tflite.TensorType.INT16,
     np.dtype("<i4"): tflite.TensorType.INT32,
+    np.dtype("<i8"): tflite.TensorType.INT64,
     np.dtype("<f4"): tflite.TensorType.FLOAT32,
 }
 
