@@ -169,6 +169,8 @@ class Building:
     fixed: bool = True
     formats: Mapping[str, Format] = field(default_factory=dict)
     tensors: dict[str, Tensor] = field(default_factory=dict)
+    #: inputs of codes whose meaning somebody has said
+    claimed: set[str] = field(default_factory=set)
     layouts: Layouts = field(init=False)
     _made: dict[tuple[int, Format, Stage], Held] = field(default_factory=dict)
     _kept: list[object] = field(default_factory=list)

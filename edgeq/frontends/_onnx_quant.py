@@ -154,9 +154,11 @@ def relabelled(b: Building, call: Operation, x: Held, numbers: Quantisation) -> 
     have = b.format(x)
     lo, hi = have.code_range
     fmt = replace(numbers, lo=lo, hi=hi).format(b.fixed, call.name)
+    first = x.name in b.builder.inputs and x.name not in b.claimed
+    b.claimed.add(x.name)
     if fmt == have:
         return replace(x, integer=False)
-    if x.name in b.builder.inputs and not any(x.name in n.inputs for n in b.builder.nodes):
+    if first and not any(x.name in n.inputs for n in b.builder.nodes):
         b.builder.values[x.name] = replace(b.builder.values[x.name], format=fmt)
         return replace(x, integer=False)
     if fmt.code_range != have.code_range or fmt.bits > 16:
