@@ -17,6 +17,7 @@ _HOMES = {
     "calibrate": "edgeq.quant",
     "Recipe": "edgeq.quant",
     "export": "edgeq.frontends.torch",
+    "from_keras": "edgeq.frontends.keras",
     "load": "edgeq.frontends",
     "build": "edgeq.mcu.build",
     "bench": "edgeq.mcu.bench",
@@ -34,6 +35,7 @@ __all__ = [
     "build",
     "calibrate",
     "export",
+    "from_keras",
     "load",
     "prepare",
     "verify",
@@ -42,6 +44,7 @@ __all__ = [
 if TYPE_CHECKING:
     from edgeq.formats import FixedPoint, Minifloat
     from edgeq.frontends import load
+    from edgeq.frontends.keras import from_keras
     from edgeq.frontends.torch import export
     from edgeq.ir import Graph
     from edgeq.mcu.bench import bench

@@ -16,7 +16,7 @@ from torch import fx
 from edgeq.errors import EdgeqError, FileError, UnsupportedError
 from edgeq.frontends import _float_operations as ops
 from edgeq.frontends._float_module import Array, FloatBuilder, Held, channels_first, natural
-from edgeq.frontends._tflite_file import DAMAGE, DamagedError, Model, Operation, Tensor, read
+from edgeq.frontends._tflite_file import DAMAGE, DamagedError, Model, Operation, Tensor, parse, read
 from edgeq.frontends._tflite_matrix import same_padding
 
 _ACTIVATIONS: dict[int, tuple[float | None, float | None]] = {
@@ -484,7 +484,20 @@ def load(path: Path) -> fx.GraphModule:
     Raises FileError for a damaged file, UnsupportedError naming every operator that has no module, or a network that is
     quantised already.
     """
-    model = read(path)
+    return _checked(read(path), path)
+
+
+def from_bytes(data: bytes, name: str) -> fx.GraphModule:
+    """The module of a file's bytes; `name` stands for it in errors."""
+    try:
+        model = parse(data, name)
+    except DamagedError as error:
+        raise FileError(f"{name}: {error}") from None
+    return _checked(model, name)
+
+
+def _checked(model: Model, path: Path | str) -> fx.GraphModule:
+    """`import_model` with errors that name the file."""
     try:
         return import_model(model)
     except DamagedError as error:

@@ -20,7 +20,7 @@ from edgeq.frontends import _tflite_products as products
 from edgeq.frontends import _tflite_reductions as reductions
 from edgeq.frontends import _tflite_resize as resizing
 from edgeq.frontends._tflite_build import Building, batchless
-from edgeq.frontends._tflite_file import DAMAGE, DamagedError, Model, Operation, read
+from edgeq.frontends._tflite_file import DAMAGE, DamagedError, Model, Operation, parse, read
 from edgeq.ir import Graph, GraphBuilder
 from edgeq.passes import optimise
 
@@ -70,7 +70,20 @@ def load(path: str | os.PathLike[str]) -> Graph:
     where the package `tflite` is missing.
     """
     path = Path(path)
-    model = read(path)
+    return _checked(read(path), path)
+
+
+def from_bytes(data: bytes, name: str) -> Graph:
+    """The network in the bytes of a file; `name` stands for it in errors."""
+    try:
+        model = parse(data, name)
+    except DamagedError as error:
+        raise FileError(f"{name}: {error}") from None
+    return _checked(model, name)
+
+
+def _checked(model: Model, path: Path | str) -> Graph:
+    """`import_model` with errors that name the file."""
     try:
         return import_model(model)
     except DamagedError as error:
