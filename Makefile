@@ -9,6 +9,8 @@ DEMO   := $(VENV)/.installed-demo
 DEV    := $(VENV)/.installed-dev
 # Small networks: more threads only fight for the cores.
 export OMP_NUM_THREADS ?= 1
+# One worker for each core; each imports torch, so not more than eight.
+WORKERS ?= -n auto --maxprocesses 8 --dist worksteal
 
 .PHONY: help demo test lint heavy docs clean
 .DELETE_ON_ERROR:
@@ -23,7 +25,7 @@ demo: $(DEMO)
 	$(BIN)/edgeq demo -o demo
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 lint: $(DEV)
 	$(BIN)/ruff check .
@@ -31,7 +33,7 @@ lint: $(DEV)
 	$(BIN)/mypy
 
 heavy: $(DEV)
-	$(BIN)/python -m pytest -m heavy -n 2 --dist worksteal $(if $(MINUTES),--minutes $(MINUTES)) $(SUITES)
+	$(BIN)/python -m pytest -m heavy $(WORKERS) $(if $(MINUTES),--minutes $(MINUTES)) $(SUITES)
 
 docs: $(DEV)
 	$(BIN)/python -m edgeq.boards
