@@ -403,12 +403,20 @@ def average_pool(b: Building, call: Operation) -> None:
 
 
 def _mean(
-    b: Building, call: Operation, op: str, x: Held, out: Held, attrs: dict[str, Attr], den: int, whole: bool
+    b: Building,
+    call: Operation,
+    op: str,
+    x: Held,
+    out: Held,
+    attrs: dict[str, Attr],
+    den: int,
+    whole: bool,
+    factor: float = 1.0,
 ) -> Pending:
     """A mean that waits for its format; not `whole`: windows are divided by what they see, not by `den`.
 
-    Between two scales a multiplier stands in place of the division: of a sum, which for windows is a convolution with
-    ones. Where windows see different numbers of elements the mean is rounded at its input's scale first.
+    Among scales a multiplier stands in place of the division: of a sum, which for windows is a convolution with ones.
+    Where windows see different numbers of elements the mean is rounded at its input's scale first.
     """
     source = b.format(x)
     unit = step(source)
@@ -416,15 +424,22 @@ def _mean(
 
     def make(fmt: Format, stage: Stage) -> Held:
         affine = isinstance(source, Affine), isinstance(fmt, Affine)
-        if not any(affine) or (all(affine) and step(fmt) == unit):
+        if factor == 1.0 and not any(affine):
             return waiting.rounded(fmt, stage)
+        each = unit * factor / den
         if op == "mean":
-            return b.pending(call.name, "sum", [x.name], out, (unit / den,), attrs, natural=False).rounded(fmt, stage)
+            return b.pending(call.name, "sum", [x.name], out, (each,), attrs, natural=False).rounded(fmt, stage)
         if whole:
-            return _ones(b, call, x, out, attrs, unit / den).rounded(fmt, stage)
-        return b.rounded(waiting.rounded(source, Stage(stage.rule)), fmt, stage, f"{call.name}.scaled")
+            return _ones(b, call, x, out, attrs, each).rounded(fmt, stage)
+        if factor == 1.0 and all(affine) and step(fmt) == unit:
+            return waiting.rounded(fmt, stage)
+        first = waiting.rounded(source, Stage(stage.rule))
+        return b.requantised(first, f"{call.name}.scaled", factor).rounded(fmt, stage)
 
-    return Pending(call.name, out.shape, make, lambda: None)
+    def scaled(by: float) -> Pending:
+        return _mean(b, call, op, x, out, attrs, den, whole, factor * by)
+
+    return Pending(call.name, out.shape, make, lambda: None, scaled=scaled)
 
 
 def _ones(b: Building, call: Operation, x: Held, out: Held, attrs: dict[str, Attr], unit: float) -> Pending:

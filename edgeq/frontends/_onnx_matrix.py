@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +27,7 @@ from edgeq.frontends._onnx_movement import feature_map, spatial, window
 from edgeq.frontends._onnx_numbers import binary_point, per_tensor, step, steps, width_of
 from edgeq.frontends._tensors import identity
 from edgeq.ir import Attr
+from edgeq.ir.ops._matrix import accumulator_frac
 
 #: a bias is held in this many bits
 BIAS_BITS = 32
@@ -91,10 +91,13 @@ def product(a: float, c: float) -> float:
     )
 
 
-def bias(b: Building, call: Operation, position: int, units: tuple[float, ...], exact: bool) -> list[str]:
+def bias(
+    b: Building, call: Operation, position: int, units: tuple[float, ...], points: tuple[int, ...] | None
+) -> list[str]:
     """The bias as a constant on the grid of the products, or nothing.
 
-    A bias that is not on that grid is rounded to it, half to even: it has 2^-20 or so of the output's step there.
+    points: binary points of the products where an operand has one, or None. A bias that is not on the grid of the
+    products is rounded to it, half to even.
     """
     if not b.has(call, position):
         return []
@@ -107,12 +110,12 @@ def bias(b: Building, call: Operation, position: int, units: tuple[float, ...], 
     except ValueError:
         raise DamagedError(f"{call.op} {call.name}: bias of shape {found.shape} for {len(units)} channels") from None
     codes = np.rint(real / np.asarray(units))
-    if isinstance(found, Constant) and not exact:
+    if isinstance(found, Constant) and points is None:
         codes = _integer_bias(found, units, codes)
     if not np.isfinite(codes).all() or (np.abs(codes) >= 1 << (BIAS_BITS - 1)).any():
         raise unsupported(call, "its bias has numbers that 32 bits on the grid of the products do not hold")
-    if exact:
-        point = per_tensor(tuple(round(-math.log2(u)) for u in units))
+    if points is not None:
+        point = per_tensor(points)
         fmt: Format = FixedPoint(BIAS_BITS, point, axis=0 if isinstance(point, tuple) else None)
     else:
         scale = per_tensor(units)
@@ -139,10 +142,10 @@ def matrix(
     channels = b.builder.values[weight].shape[0]
     source = b.format(x)
     units = products(source, fmt, channels)
-    exact = not isinstance(source, Affine) and not isinstance(fmt, Affine)
-    names = [x.name, weight, *bias(b, call, at_bias, tuple(u * alpha for u in units), exact and alpha == 1.0)]
-    if alpha != 1.0:
-        units = tuple(u * alpha for u in units)
+    affine = isinstance(source, Affine) and isinstance(fmt, Affine)
+    units = tuple(u * alpha for u in units)
+    points = None if affine else accumulator_frac(b.builder.values[x.name], b.builder.values[weight])
+    names = [x.name, weight, *bias(b, call, at_bias, units, points)]
     return b.pending(call.name, op, names, out, units, attrs, natural=alpha == 1.0)
 
 
