@@ -263,7 +263,7 @@ class _Tensors:
         shape, kind = tuple(tensor.dims), type_name(tensor.data_type)
         if len(shape) > MAX_RANK or any(n < 0 for n in shape) or prod(shape) > MAX_ELEMENTS:
             raise DamagedError(f"tensor {place}: shape {shape} is not one that a network can have")
-        if kind not in TYPES and not kind.startswith("FLOAT8"):
+        if kind not in TYPES and not kind.startswith(("FLOAT8", "FLOAT4")):
             raise DamagedError(f"tensor {place}: element type {kind} is not read")
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             inner = onnx.TensorProto(data_type=tensor.data_type, dims=shape)

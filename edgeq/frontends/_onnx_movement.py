@@ -27,7 +27,7 @@ from edgeq.frontends._onnx_build import (
     size,
     unsupported,
 )
-from edgeq.frontends._onnx_file import Operation
+from edgeq.frontends._onnx_file import Operation, type_name
 from edgeq.frontends._onnx_numbers import encode_real, step
 from edgeq.frontends._tensors import identity
 from edgeq.ir import Attr
@@ -68,8 +68,10 @@ def identity_(b: Building, call: Operation) -> None:
 
 
 def cast(b: Building, call: Operation) -> None:
-    """Cast: from and to floats, and of integers that are computed, whose codes are their numbers."""
-    x = b.tensor(call, 0)
+    """Cast to floats: of floats, and of integers that are computed, whose codes are their numbers."""
+    x, kind = b.tensor(call, 0), type_name(call.integer("to", 1))
+    if kind not in ("FLOAT", "DOUBLE"):
+        raise unsupported(call, f"to {kind}; casts to FLOAT are read")
     if isinstance(x, Held) and x.integer:
         x = replace(x, integer=False) if _counts(b, x) else x
     if isinstance(x, Held) and x.integer:

@@ -215,7 +215,8 @@ def _read(b: Building, call: Operation) -> None:
     READERS[call.op](b, call)
     for node in b.builder.nodes[made:]:
         if size(b.builder.values[node.outputs[0]].shape) > MAX_ELEMENTS:
-            raise DamagedError(f"{call.op} {call.name}: makes {b.builder.values[node.outputs[0]].shape}")
+            shape = b.builder.values[node.outputs[0]].shape
+            raise DamagedError(f"{call.op} {call.name}: makes {shape}, which is not a shape that a network can have")
 
 
 def _binary_points(b: Building) -> bool:
