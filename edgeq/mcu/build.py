@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from edgeq.mcu.toolchains.elf import LinkResult
 
 ARENA_SYMBOL = "edgeq_arena"
+#: functions and constants of start-up code and harness (firmware/ports)
+_PORTS = re.compile(
+    r"(main|_start|init|run|harness|read_sample|write_sample|run_samples|write_stats|call_measured|paint\w*|trace_file|"
+    r"strlen|eq_(trap\w*|start_c|vectors|fault\w*|harness_net|semihost\w*|sh_\w+)|edgeq_(region|mark_\w+|trace))([.@].*)?"
+)
+_RAM_SECTIONS = (".data", ".bss")
 _OPTIMIZE = re.compile(r"-O[0123sz]")
 
 
@@ -258,19 +264,24 @@ def link_image(
 
 
 def _sizes(program: Program, link: LinkResult) -> dict[str, int]:
-    """Where the bytes of an image are: weights, code of the network and all else."""
+    """Where the bytes of an image are: what the network needs wherever it is linked, and what runs it here.
+
+    other_flash is start-up code and the verification harness, by name; whatever is not known to be theirs (helpers of
+    the compiler and padding too) is the network's. network_flash is what an application gets.
+    """
     weights = sum(
         link.symbols[n].size for c in program.constants if (n := f"{program.name}_{c.c_name}") in link.symbols
     )
-    own = (f"{program.name}_", "kernel_")
-    code = sum(s.size for s in link.symbols.values() if s.is_function and s.name.startswith(own))
+    ports = [s for s in link.symbols.values() if _PORTS.fullmatch(s.name) and s.section not in _RAM_SECTIONS]
+    other = sum(s.size for s in ports)
     params = sum(s.size for s in link.symbols.values() if not s.is_function and s.name.endswith("_params"))
     return {
         "flash": link.flash,
         "weights": weights,
-        "network_code": code,
+        "network_code": link.flash - weights - params - other,
         "network_params": params,
-        "other_flash": link.flash - weights - code - params,
+        "other_flash": other,
+        "network_flash": link.flash - other,
         "arena": link.symbol(ARENA_SYMBOL).size,
         "other_ram": link.ram_static - link.symbol(ARENA_SYMBOL).size,
     }

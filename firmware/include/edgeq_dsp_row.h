@@ -157,22 +157,22 @@ typedef struct {
     "lsr r10, r10, #8\n\t"      \
     "asr r5, r5, r10\n\t"
 
-/* One multiplier for all channels: put above what the function keeps on the stack. */
+/* One multiplier for all channels, for any codes: put above what the function keeps on the stack. */
 #define EQ_DSP_ROW_PUSH_ONE_        \
     "add r9, r0, #28\n\t"           \
     "ldm r9, {r9, r10, r11}\n\t"    \
     "push {r9, r10, r11}\n\t"
 #define EQ_DSP_ROW_POP_ONE_ "add sp, sp, #12\n\t"
-#define EQ_DSP_ROW_ONE_(AWAY)                                                                       \
+#define EQ_DSP_ROW_ONE_                                                                             \
     "add r12, sp, #28\n\t"                                                                          \
     "ldm r12, {r10, r11, r12}\n\t"                                                                  \
-    EQ_DSP_HIGH_("r2", "r10") EQ_DSP_HIGH_("r3", "r10") EQ_DSP_HIGH_("r4", "r10") EQ_DSP_HIGH_("r5", "r10") AWAY \
-    EQ_DSP_PLUS_("r2", "r11") EQ_DSP_PLUS_("r3", "r11") EQ_DSP_PLUS_("r4", "r11") EQ_DSP_PLUS_("r5", "r11")      \
+    EQ_DSP_HIGH_("r2", "r10") EQ_DSP_HIGH_("r3", "r10") EQ_DSP_HIGH_("r4", "r10") EQ_DSP_HIGH_("r5", "r10") \
+    EQ_DSP_AWAY_("r2") EQ_DSP_AWAY_("r3") EQ_DSP_AWAY_("r4") EQ_DSP_AWAY_("r5")                     \
+    EQ_DSP_PLUS_("r2", "r11") EQ_DSP_PLUS_("r3", "r11") EQ_DSP_PLUS_("r4", "r11") EQ_DSP_PLUS_("r5", "r11") \
     "asr r2, r2, r12\n\t"                                                                           \
     "asr r3, r3, r12\n\t"                                                                           \
     "asr r4, r4, r12\n\t"                                                                           \
     "asr r5, r5, r12\n\t"
-#define EQ_DSP_ROW_AWAY_ EQ_DSP_AWAY_("r2") EQ_DSP_AWAY_("r3") EQ_DSP_AWAY_("r4") EQ_DSP_AWAY_("r5")
 #define EQ_DSP_ROW_WHOLE_   \
     "asr r3, r3, #8\n\t"    \
     "asr r5, r5, #8\n\t"
@@ -197,13 +197,9 @@ EQ_DSP_ROW_BYTES_(eq_dsp_row_plain_relu, PLAIN, "", EQ_DSP_FOUR_RELU_("r2", "r3"
 EQ_DSP_ROW_BYTES_(eq_dsp_row_dual_any, DUAL, "", EQ_DSP_ROW_DUAL_DRAIN_ EQ_DSP_ROW_WHOLE_
                   EQ_DSP_FOUR_ANY_("r2", "r3", "r4", "r5") EQ_DSP_ROW_SHIFTS_, "")
 EQ_DSP_ROW_BYTES_(eq_dsp_row_plain_any, PLAIN, "", EQ_DSP_FOUR_ANY_("r2", "r3", "r4", "r5") EQ_DSP_ROW_SHIFTS_, "")
-EQ_DSP_ROW_BYTES_(eq_dsp_row_dual_one_relu, DUAL, EQ_DSP_ROW_PUSH_ONE_,
-                  EQ_DSP_ROW_DUAL_DRAIN_ EQ_DSP_ROW_WHOLE_ EQ_DSP_ROW_ONE_(""), EQ_DSP_ROW_POP_ONE_)
-EQ_DSP_ROW_BYTES_(eq_dsp_row_plain_one_relu, PLAIN, EQ_DSP_ROW_PUSH_ONE_, EQ_DSP_ROW_ONE_(""), EQ_DSP_ROW_POP_ONE_)
-EQ_DSP_ROW_BYTES_(eq_dsp_row_dual_one_any, DUAL, EQ_DSP_ROW_PUSH_ONE_,
-                  EQ_DSP_ROW_DUAL_DRAIN_ EQ_DSP_ROW_WHOLE_ EQ_DSP_ROW_ONE_(EQ_DSP_ROW_AWAY_), EQ_DSP_ROW_POP_ONE_)
-EQ_DSP_ROW_BYTES_(eq_dsp_row_plain_one_any, PLAIN, EQ_DSP_ROW_PUSH_ONE_, EQ_DSP_ROW_ONE_(EQ_DSP_ROW_AWAY_),
-                  EQ_DSP_ROW_POP_ONE_)
+EQ_DSP_ROW_BYTES_(eq_dsp_row_dual_one, DUAL, EQ_DSP_ROW_PUSH_ONE_,
+                  EQ_DSP_ROW_DUAL_DRAIN_ EQ_DSP_ROW_WHOLE_ EQ_DSP_ROW_ONE_, EQ_DSP_ROW_POP_ONE_)
+EQ_DSP_ROW_BYTES_(eq_dsp_row_plain_one, PLAIN, EQ_DSP_ROW_PUSH_ONE_, EQ_DSP_ROW_ONE_, EQ_DSP_ROW_POP_ONE_)
 
 #define EQ_DSP_ROW_CALL_(name)            \
     if (sat == EQ_SAT_S8 && xs) {         \
@@ -223,25 +219,21 @@ EQ_DSP_ROW_BYTES_(eq_dsp_row_plain_one_any, PLAIN, EQ_DSP_ROW_PUSH_ONE_, EQ_DSP_
     }
 
 /* The blocks of one job, with what follows it known when compiling; EQ_SAT_U7 exists for shifts only.
- * one: whether all channels share a multiplier. */
+ * one: whether all channels share a multiplier, which is then for EQ_STAGE_ANY. */
 EQ_INLINE void eq_dsp_row(const eq_dsp_row_t *job, bool xs, bool dual, int32_t sat, int32_t stage, bool one)
 {
-    if (stage == EQ_STAGE_RELU) {
-        if (one && dual) {
-            EQ_DSP_ROW_CALL_(eq_dsp_row_dual_one_relu)
-        } else if (one) {
-            EQ_DSP_ROW_CALL_(eq_dsp_row_plain_one_relu)
-        } else if (dual) {
+    if (one && dual) {
+        EQ_DSP_ROW_CALL_(eq_dsp_row_dual_one)
+    } else if (one) {
+        EQ_DSP_ROW_CALL_(eq_dsp_row_plain_one)
+    } else if (stage == EQ_STAGE_RELU) {
+        if (dual) {
             EQ_DSP_ROW_CALL_(eq_dsp_row_dual_relu)
         } else {
             EQ_DSP_ROW_CALL_(eq_dsp_row_plain_relu)
         }
     } else if (stage == EQ_STAGE_ANY) {
-        if (one && dual) {
-            EQ_DSP_ROW_CALL_(eq_dsp_row_dual_one_any)
-        } else if (one) {
-            EQ_DSP_ROW_CALL_(eq_dsp_row_plain_one_any)
-        } else if (dual) {
+        if (dual) {
             EQ_DSP_ROW_CALL_(eq_dsp_row_dual_any)
         } else {
             EQ_DSP_ROW_CALL_(eq_dsp_row_plain_any)

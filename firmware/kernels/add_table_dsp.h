@@ -11,10 +11,9 @@ typedef struct {
     const int32_t *a_table, *b_table;  /* what each byte stands for in the scale of the sum */
 } eq_add_table_dsp_t;
 
-/* sat: EQ_SAT_S8 or EQ_SAT_U8; clamp: whether lo and hi are needed; stage: EQ_STAGE_RELU or EQ_STAGE_ANY.
- * y may lie over a, and over b where it does not repeat. */
-EQ_KERNEL void eq_add_table_dsp(const eq_add_table_dsp_t *p, const void *const x[], void *y, int32_t sat, bool clamp,
-                                int32_t stage)
+/* sat: EQ_SAT_S8 or EQ_SAT_U8; clamp: whether lo and hi are needed. y may lie over a, and over b where it does not
+ * repeat. */
+EQ_KERNEL void eq_add_table_dsp(const eq_add_table_dsp_t *p, const void *const x[], void *y, int32_t sat, bool clamp)
 {
     const uint8_t *a = eq_dsp_pairs_a(&p->pairs, x), *row = eq_dsp_pairs_b(&p->pairs, x);
     const int32_t *at = p->a_table, *bt = p->b_table;
@@ -24,7 +23,7 @@ EQ_KERNEL void eq_add_table_dsp(const eq_add_table_dsp_t *p, const void *const x
     for (int32_t i = 0; i < p->pairs.rows; i++, row += p->pairs.b_step) {
         const uint8_t *b = row;
         for (const uint8_t *const end = a + n; a != end; a++, b++, to++) {
-            const int32_t v = eq_dsp_scaled(at[*a] + bt[*b], constants, 0, false, stage);
+            const int32_t v = eq_dsp_scaled(at[*a] + bt[*b], constants, 0, false, EQ_STAGE_ANY);
             *to = (uint8_t)eq_saturate(eq_asr32(v, shift), sat);
         }
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +33,8 @@ def is_byte(fmt: Format) -> bool:
 class ScaledStage:
     """The output stage of edgeq_dsp_scale.h, one entry for each output channel.
 
+    EQ_STAGE_ANY does for clipped codes too.
+
     multiplier: m; shift: e; constant: c; relu: whether codes below zero are clipped; sat, clamp: fixed arguments.
     """
 
@@ -60,9 +62,9 @@ class ScaledStage:
 
     @property
     def one(self) -> bool:
-        """Whether all channels are alike."""
+        """Whether all channels are alike, and EQ_STAGE_ANY does for them."""
         columns = (self.multiplier, self.shift, self.constant)
-        return all(int(c.min()) == int(c.max()) for c in columns)
+        return all(int(c.min()) == int(c.max()) for c in columns) and int(self.shift.min()) > 0
 
 
 def saturation(ctx: Context) -> tuple[str, str]:
@@ -187,6 +189,9 @@ def linear(ctx: Context) -> Call:
     """Parameters of `eq_linear_scaled_dsp_t`."""
     outputs, inputs = ctx.ins[1].shape
     made, dual, order = stage(ctx, outputs), _dsp.is_dual(ctx, grid(ctx)), window_order(1, inputs)
+    if made.one:
+        # One function then serves layers with and without a ReLU.
+        made = replace(made, relu=False)
     sizes: dict[str, Param] = {"inputs": inputs, "outputs": outputs, "units": len(order), **_bounds(ctx)}
     if made.one:
         sizes |= {"m": int(made.short[0]) & 0xFFFFFFFF, "c": int(made.constant[0]) & 0xFFFFFFFF}

@@ -182,8 +182,10 @@ def _operand_table(ctx: Context, index: int) -> Codes:
 
 
 def supports_tables(ctx: Context) -> str | None:
-    """Any scales."""
-    return _pairs_reason(ctx) or _scale.needs_multiplier(ctx) or _dsp_scaled.stage_reason(ctx, 1)
+    """Any scales. Where codes below zero are clipped a line serves."""
+    if (reason := _pairs_reason(ctx) or _scale.needs_multiplier(ctx) or _dsp_scaled.stage_reason(ctx, 1)) is not None:
+        return reason
+    return None if _dsp_scaled.stage(ctx, 1).one else "a shift of 31; it has more"
 
 
 def by_tables(ctx: Context) -> Call:
@@ -195,7 +197,7 @@ def by_tables(ctx: Context) -> Call:
         data = _operand_table(ctx, index).astype(np.int32)
         note = f"{ctx.ins[index].name} in the scale of the sum, one entry for each byte"
         params[f"{field}_table"] = Blob(f"{identifier(ctx.node.name)}_{field}_table", "int32_t", data, note)
-    return Call((*saturation(ctx), made.name), params, inputs)
+    return Call(saturation(ctx), params, inputs)
 
 
 def _stage_params(made: ScaledStage) -> dict[str, Param]:
