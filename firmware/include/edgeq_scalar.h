@@ -46,7 +46,9 @@ EQ_INLINE int32_t eq_scalar_multiply(int32_t v, uint32_t m)
     const int32_t low = vh * ml + (int32_t)((uint32_t)(vl * ml) >> 15) + (1 << 15);
     return vh * mh + eq_asr32(vl * mh + eq_asr32(low, 1), 15);
 #else
-    return (int32_t)eq_asr64((int64_t)v * (int32_t)m + (1 << 30), 31);
+    /* Twice the product, whose upper word is the quotient and whose lower word begins with the bit that rounds it. */
+    const int64_t twice = (int64_t)v * (int64_t)(m << 1);
+    return (int32_t)(uint32_t)((uint64_t)twice >> 32) + (int32_t)((uint32_t)twice >> 31);
 #endif
 }
 

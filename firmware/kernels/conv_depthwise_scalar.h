@@ -46,19 +46,27 @@ EQ_INLINE void eq_conv_depthwise_scalar_plane(const eq_conv_depthwise_scalar_t *
 }
 
 /* Products of the weights with a window of up to 16 taps in up to four rows; taps and columns are known constants. */
-#define EQ_TAP_(i)                                                                                  \
-    if ((i) < rows * columns) {                                                                     \
-        sum += (uint32_t)(w[i] * ((i) / columns == 0   ? x0[(i) % columns]                          \
-                                  : (i) / columns == 1 ? x1[(i) % columns]                          \
-                                  : (i) / columns == 2 ? x2[(i) % columns]                          \
-                                                       : x3[(i) % columns]));                       \
+#define EQ_TAP_(i)                                                              \
+    if ((i) < rows * columns) {                                                 \
+        sum += (uint32_t)(w[i] * ((i) / columns == 0   ? x0[(i) % columns]      \
+                                  : (i) / columns == 1 ? x1[(i) % columns]      \
+                                  : (i) / columns == 2 ? x2[(i) % columns]      \
+                                                       : x3[(i) % columns]));   \
+        EQ_TAP_KEEP_(sum);                                                      \
     }
 #define EQ_TAPS_4_(i) EQ_TAP_(i) EQ_TAP_((i) + 1) EQ_TAP_((i) + 2) EQ_TAP_((i) + 3)
 #define EQ_TAP_WEIGHT_(i) (i) < rows * columns ? weight[i] : 0
+/* Few registers hold factors: products go into the sum one after the other. */
+#if EQ_SCALAR_THUMB1
+#define EQ_TAP_KEEP_(sum) __asm__("" : "+l"(sum))
+#else
+#define EQ_TAP_KEEP_(sum) (void)0
+#endif
 
-/* The sums of a row of outputs of one channel: few taps. */
-EQ_INLINE void eq_conv_depthwise_scalar_few(const eq_conv_depthwise_scalar_t *p, const uint8_t *x, const int8_t *weight,
-                                            uint32_t start, eq_u32 *to, int32_t rows, int32_t columns)
+/* The sums of `count` rows of outputs of one channel: few taps. */
+EQ_INLINE void eq_conv_depthwise_scalar_few(const eq_conv_depthwise_scalar_t *p, const uint8_t *plane, int32_t count,
+                                            const int8_t *weight, uint32_t start, eq_u32 *to, int32_t rows,
+                                            int32_t columns)
 {
     const int32_t w[16] = {
         EQ_TAP_WEIGHT_(0), EQ_TAP_WEIGHT_(1), EQ_TAP_WEIGHT_(2), EQ_TAP_WEIGHT_(3),
@@ -66,32 +74,43 @@ EQ_INLINE void eq_conv_depthwise_scalar_few(const eq_conv_depthwise_scalar_t *p,
         EQ_TAP_WEIGHT_(8), EQ_TAP_WEIGHT_(9), EQ_TAP_WEIGHT_(10), EQ_TAP_WEIGHT_(11),
         EQ_TAP_WEIGHT_(12), EQ_TAP_WEIGHT_(13), EQ_TAP_WEIGHT_(14), EQ_TAP_WEIGHT_(15),
     };
-    const int32_t stride = p->stride_w;
-    const eq_u32 *end = to + p->out_w;
-    const uint8_t *x0 = x, *x1 = x0 + (rows > 1 ? p->width : 0), *x2 = x1 + (rows > 2 ? p->width : 0);
-    const uint8_t *x3 = x2 + (rows > 3 ? p->width : 0);
-    for (; to != end; x0 += stride, x1 += stride, x2 += stride, x3 += stride) {
-        uint32_t sum = start;
-        EQ_TAPS_4_(0) EQ_TAPS_4_(4) EQ_TAPS_4_(8) EQ_TAPS_4_(12)
-        *to++ = sum;
-    }
+    const int32_t stride = p->stride_w, width = p->width, next = p->stride_h * width, out_w = p->out_w;
+    const eq_u32 *const last = to + count * out_w;
+    do {
+        const eq_u32 *const end = to + out_w;
+        const uint8_t *x0 = plane, *x1 = x0 + (rows > 1 ? width : 0), *x2 = x1 + (rows > 2 ? width : 0);
+        const uint8_t *x3 = x2 + (rows > 3 ? width : 0);
+        do {
+            uint32_t sum = start;
+            EQ_TAPS_4_(0) EQ_TAPS_4_(4) EQ_TAPS_4_(8) EQ_TAPS_4_(12)
+            *to++ = sum;
+            x0 += stride;
+            x1 += stride;
+            x2 += stride;
+            x3 += stride;
+        } while (to != end);
+        plane += next;
+    } while (to != last);
 }
 
 /* The same for any number of taps. */
-EQ_INLINE void eq_conv_depthwise_scalar_many(const eq_conv_depthwise_scalar_t *p, const uint8_t *x,
+EQ_INLINE void eq_conv_depthwise_scalar_many(const eq_conv_depthwise_scalar_t *p, const uint8_t *plane, int32_t count,
                                              const int8_t *weight, uint32_t start, eq_u32 *to, int32_t rows,
                                              int32_t columns)
 {
-    for (int32_t ox = 0; ox < p->out_w; ox++, x += p->stride_w) {
-        const int8_t *w = weight;
-        const uint8_t *row = x;
-        uint32_t sum = start;
-        for (int32_t ky = 0; ky < rows; ky++, row += p->width) {
-            for (int32_t kx = 0; kx < columns; kx++) {
-                sum += (uint32_t)(*w++ * row[kx]);
+    for (int32_t i = 0; i < count; i++, plane += p->stride_h * p->width) {
+        const uint8_t *x = plane;
+        for (int32_t ox = 0; ox < p->out_w; ox++, x += p->stride_w) {
+            const int8_t *w = weight;
+            const uint8_t *row = x;
+            uint32_t sum = start;
+            for (int32_t ky = 0; ky < rows; ky++, row += p->width) {
+                for (int32_t kx = 0; kx < columns; kx++) {
+                    sum += (uint32_t)(*w++ * row[kx]);
+                }
             }
+            *to++ = sum;
         }
-        *to++ = sum;
     }
 }
 
@@ -103,18 +122,15 @@ EQ_INLINE void eq_conv_depthwise_scalar_strip(const eq_conv_depthwise_scalar_t *
     const int32_t each = p->stage.each, out_w = p->out_w;
     eq_u32 *sums = scratch;
     uint8_t *plane = (uint8_t *)scratch + 4 * p->strip * out_w;
-    const uint8_t *from = plane;
     eq_scalar_put_t put;
     eq_conv_depthwise_scalar_plane(p, x + c, oy * p->stride_h - p->pad_h, (count - 1) * p->stride_h + rows, plane);
-    for (int32_t i = 0; i < count; i++, from += p->stride_h * p->width, sums += out_w) {
-        if (rows <= 4 && rows * columns <= 16) {
-            eq_conv_depthwise_scalar_few(p, from, weight, (uint32_t)p->start[c], sums, rows, columns);
-        } else {
-            eq_conv_depthwise_scalar_many(p, from, weight, (uint32_t)p->start[c], sums, rows, columns);
-        }
+    if (rows <= 4 && rows * columns <= 16) {
+        eq_conv_depthwise_scalar_few(p, plane, count, weight, (uint32_t)p->start[c], sums, rows, columns);
+    } else {
+        eq_conv_depthwise_scalar_many(p, plane, count, weight, (uint32_t)p->start[c], sums, rows, columns);
     }
     put.sum = scratch;
-    put.end = sums;
+    put.end = sums + count * out_w;
     put.y = y + oy * out_w * p->channels + c;
     put.step = p->channels;
     put.zero = p->stage.zero;

@@ -70,6 +70,27 @@ class Scaled:
             attrs["hi"] = min(max(5, attrs.get("lo", lo)), hi)
         self.outputs.append(builder.node(op, f"y{number}", operands, y, **attrs))
 
+    def pair(self, op: str) -> None:
+        """add or sub of two operands of one size, of rows and one row, or of a value and a constant."""
+        rng, builder, number = self.rng, self.builder, len(self.outputs)
+        shape = tuple(int(n) for n in rng.integers(1, 6, size=int(rng.integers(1, 4))))
+        y, names = Affine(8, bool(rng.integers(4)), int(rng.integers(-5, 5)) & 0x7F, 0.5), []
+        shapes = [shape, shape if rng.integers(3) else shape[-1:]]
+        for i, size in enumerate(shapes if rng.integers(2) else shapes[::-1]):
+            x, data = self.format(), f"x{number}_{i}"
+            if size != shape and rng.integers(2):
+                names.append(builder.constant(data, codes(x, size, rng), x))
+            else:
+                self.inputs[data] = codes(x, (self.samples, *size), rng)
+                names.append(builder.input(data, size, x))
+        m = [int(v) for v in rng.integers(1 << 30, 1 << 31, 3)]
+        # As TensorFlow Lite does: both to half of the finer scale times 2^-20, then to the output.
+        own = {"left": 20, "a_multiplier": m[0], "a_shift": int(rng.integers(31, 35)), "b_multiplier": m[1]}
+        scale = {"multiplier": (m[2],), "shift": (int(rng.integers(49, 53)),), "rounding": "tflite"}
+        bounds = {"lo": 0} if rng.integers(3) == 0 else {}
+        attrs: dict[str, Any] = {**own, "b_shift": 31, **scale, **bounds}
+        self.outputs.append(builder.node(op, f"y{number}", names, y, **attrs))
+
     def graph(self) -> Graph:
         return self.builder.build(self.outputs)
 
@@ -120,11 +141,19 @@ def linear(seed: int, count: int) -> Scaled:
     return batch
 
 
+def sums(seed: int, count: int) -> Scaled:
+    batch = Scaled("sums", seed)
+    while len(batch.outputs) < count:
+        batch.pair(("add", "sub")[int(batch.rng.integers(2))])
+    return batch
+
+
 #: networks with multipliers, and networks of fixed point
 BATCHES: dict[str, Callable[[int, int], Scaled | dsp_cases.Batch]] = {
     "conv": conv,
     "depthwise": depthwise,
     "linear": linear,
+    "sums": sums,
     "fixed conv": dsp_cases.conv,
     "fixed depthwise": dsp_cases.depthwise,
     "fixed linear": dsp_cases.linear,

@@ -31,54 +31,74 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize("core", ["thumb1", pytest.param("thumb2", marks=pytest.mark.heavy), "rv32m"])
-@pytest.mark.parametrize("op", OPS)
-@pytest.mark.parametrize("cc", [pytest.param(c, marks=[pytest.mark.heavy] if c != "gcc" else []) for c in compilers()])
+HEAVY = pytest.mark.heavy
+#: what is always tested in C, and on cores at -O2; the rest is heavy
+ALWAYS_IN_C = {("conv", "rv32m"), *((op, "thumb1") for op in ("conv", "depthwise", "linear", "sums"))}
+ALWAYS_ON_CORES = {
+    *((op, "cortex-m0") for op in ("conv", "depthwise", "linear", "fixed conv")),
+    *((op, "riscv32") for op in ("conv", "depthwise")),
+    ("conv", "cortex-m3"),
+}
+IN_C = [
+    pytest.param(op, core, cc, marks=[] if cc == "gcc" and (op, core) in ALWAYS_IN_C else [HEAVY])
+    for op in OPS
+    for core in CORES
+    for cc in compilers()
+]
+BUILDS = (
+    ("cortex-m0", "gcc", "unicorn", "-O2"),
+    ("riscv32", "gcc", "qemu", "-O2"),
+    ("cortex-m3", "gcc", "unicorn", "-O2"),
+    ("cortex-m0", "gcc", "qemu", "-O3"),
+    ("cortex-m0", "gcc", "qemu", "-O0"),
+    ("cortex-m0", "zig", "unicorn", "-Os"),
+    ("cortex-m0", "zig", "qemu", "-O0"),
+    ("riscv32", "gcc", "qemu", "-O0"),
+    ("riscv32", "gcc", "qemu", "-Os"),
+    ("riscv32", "zig", "qemu", "-O2"),
+    ("riscv32", "zig", "qemu", "-O0"),
+    ("cortex-m3", "gcc", "qemu", "-O0"),
+    ("cortex-m3", "zig", "qemu", "-O3"),
+)
+ON_CORES = [
+    pytest.param(op, *made, marks=[] if made[1:] in light and (op, made[0]) in ALWAYS_ON_CORES else [HEAVY])
+    for op in OPS
+    for light in [{("gcc", "unicorn", "-O2"), ("gcc", "qemu", "-O2")}]
+    for made in BUILDS
+]
+#: finding the line through two operands takes as long as many other nodes
+COUNTS = {"sums": 20}
+
+
+def cases_of(op: str, seed: int, count: int) -> scalar_cases.Scaled | dsp_cases.Batch:
+    return scalar_cases.BATCHES[op](seed, min(count, COUNTS.get(op, count)))
+
+
+@pytest.mark.parametrize(("op", "core", "cc"), IN_C)
 def test_in_c_under_sanitizers(op: str, core: str, cc: str, tmp_path: Path) -> None:
     """The drivers and the C meaning of the assembler; every buffer has its exact size."""
-    cases = dsp_cases.single(scalar_cases.BATCHES[op](1, 30))
+    cases = dsp_cases.single(cases_of(op, 1, 30))
     found = run_graphs(cases, tmp_path, cc=cc, features=(core,))
     results = [wrong(graph, data, f, (core,)) for (graph, data), f in zip(cases, found, strict=True)]
     assert [line for lines in results for line in lines] == []
 
 
-HEAVY = pytest.mark.heavy
-
-
-@pytest.mark.parametrize("op", OPS)
-@pytest.mark.parametrize(
-    ("board", "toolchain", "runner", "optimize"),
-    [
-        ("cortex-m0", "gcc", "unicorn", "-O2"),
-        ("riscv32", "gcc", "qemu", "-O2"),
-        ("cortex-m3", "gcc", "unicorn", "-O2"),
-        pytest.param("cortex-m0", "gcc", "qemu", "-O3", marks=HEAVY),
-        pytest.param("cortex-m0", "gcc", "qemu", "-O0", marks=HEAVY),
-        pytest.param("cortex-m0", "zig", "unicorn", "-Os", marks=HEAVY),
-        pytest.param("cortex-m0", "zig", "qemu", "-O0", marks=HEAVY),
-        pytest.param("riscv32", "gcc", "qemu", "-O0", marks=HEAVY),
-        pytest.param("riscv32", "gcc", "qemu", "-Os", marks=HEAVY),
-        pytest.param("riscv32", "zig", "qemu", "-O2", marks=HEAVY),
-        pytest.param("riscv32", "zig", "qemu", "-O0", marks=HEAVY),
-        pytest.param("cortex-m3", "gcc", "qemu", "-O0", marks=HEAVY),
-        pytest.param("cortex-m3", "zig", "qemu", "-O3", marks=HEAVY),
-    ],
-)
+@pytest.mark.parametrize(("op", "board", "toolchain", "runner", "optimize"), ON_CORES)
 def test_on_cores(op: str, board: str, toolchain: str, runner: str, optimize: str, tmp_path: Path) -> None:
     tiny.toolchain(load_board(board), toolchain)
     tiny.runner(load_board(board), runner)
     seed = {"-O0": 2, "-O2": 3, "-O3": 4, "-Os": 5}[optimize] + 10 * len(toolchain)
-    batch = scalar_cases.BATCHES[op](seed, 60)
+    batch = cases_of(op, seed, 45)
     made = build(batch.graph(), board, tmp_path / "out", optimize=optimize, toolchain=toolchain)
     assert made.warnings == ()
     found = trace(made, batch.inputs, runner=runner)
     assert wrong(batch.graph(), batch.inputs, found, load_board(board).isa) == []
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", [pytest.param(core, marks=[HEAVY] if core == "thumb2" else []) for core in CORES])
 @pytest.mark.parametrize("op", OPS)
 def test_cases_run_on_these_kernels(op: str, core: str) -> None:
-    steps = [s for seed in (1, 2) for s in steps_of(scalar_cases.BATCHES[op](seed, 60).graph(), (core,))]
+    steps = steps_of(cases_of(op, 1, 120).graph(), (core,))
     fast = [s for s in steps if s.variant == "scalar"]
     # Windows with dilation are among the cases of fixed point.
     assert len(fast) > (0.5 if op == "fixed depthwise" else 0.9) * len(steps), {s.why for s in steps if s not in fast}
@@ -90,7 +110,7 @@ def test_cases_run_on_these_kernels(op: str, core: str) -> None:
 @pytest.mark.parametrize("op", OPS)
 @pytest.mark.parametrize("features", [(), ("fpu",), ("dsp",), ("dsp", "mve")])
 def test_other_cores_never_get_these_kernels(op: str, features: tuple[str, ...]) -> None:
-    assert {s.variant for s in steps_of(scalar_cases.BATCHES[op](1, 20).graph(), features)} <= {"portable", *features}
+    assert {s.variant for s in steps_of(cases_of(op, 1, 20).graph(), features)} <= {"portable", *features}
 
 
 def spoiled(step: Step) -> Step:

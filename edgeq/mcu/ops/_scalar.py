@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeq.formats import Affine, FixedPoint, Format
 from edgeq.ir.ops._matrix import aligned_bias
-from edgeq.mcu.ops import _scale
-from edgeq.mcu.ops._dsp import is_byte, one_window
+from edgeq.mcu.ops import _dsp_scaled_bytes, _scale
+from edgeq.mcu.ops._dsp import DSP, is_byte, one_window
 from edgeq.mcu.ops._matrix import matrix_stage
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import INT32
@@ -195,9 +196,19 @@ def _sizes(ctx: Context) -> dict[str, int]:
     return {key: value for key, value in found.items() if isinstance(value, int)}
 
 
+def _one_row(sizes: dict[str, int]) -> dict[str, int]:
+    """The same convolution with all pixels in one row, where each output sees one pixel of its own."""
+    if any(sizes[key] != 1 for key in ("kernel_h", "kernel_w", "stride_h", "stride_w")):
+        return sizes
+    if sizes["pad_h"] or sizes["pad_w"] or (sizes["in_h"], sizes["in_w"]) != (sizes["out_h"], sizes["out_w"]):
+        return sizes
+    pixels = sizes["in_h"] * sizes["in_w"]
+    return {**sizes, "in_h": 1, "out_h": 1, "in_w": pixels, "out_w": pixels}
+
+
 def conv(ctx: Context) -> Call:
     """Parameters of `eq_conv_scalar_t`."""
-    sizes, grid = _sizes(ctx), _weights(ctx)
+    sizes, grid = _one_row(_sizes(ctx)), _weights(ctx)
     return _conv(ctx, grid.reshape(len(grid), sizes["kernel_h"], sizes["kernel_w"], -1), sizes)
 
 
@@ -256,9 +267,27 @@ def depthwise(ctx: Context) -> Call:
     return Call((str(rows), str(columns), str(ctx.scaled).lower()), params, (ctx.ins[0].name,), scratch)
 
 
+def _as_dsp(ctx: Context) -> Context:
+    """The same node on a core for which a line through both operands was made first."""
+    return replace(ctx, features=ctx.features | {DSP})
+
+
+def supports_sum(ctx: Context) -> str | None:
+    """Where a line through both operands gives the code of each pair."""
+    return _no_core(ctx) or _dsp_scaled_bytes.supports_line(_as_dsp(ctx))
+
+
+def sum_of_two(ctx: Context) -> Call:
+    """Parameters of `eq_add_scaled_scalar_t`."""
+    call = _dsp_scaled_bytes.by_line(_as_dsp(ctx))
+    return replace(call, fixed=call.fixed[:3])
+
+
 #: kernels of convolutions, with and without multipliers
 CONV = (
     Variant(SCALAR, "conv_depthwise_scalar", "one channel in rows side by side", supports_depthwise, depthwise),
     Variant(SCALAR, "conv_scalar", "eight channels, or four by several pixels, at a time", supports_conv, conv),
 )
 LINEAR = (Variant(SCALAR, "conv_scalar", "eight channels, or four by several rows, at a time", _matrix_reason, linear),)
+#: sums and differences of two scales
+SUM = (Variant(SCALAR, "add_scaled_scalar", "one line through both operands", supports_sum, sum_of_two),)

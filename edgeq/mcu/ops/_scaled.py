@@ -156,6 +156,7 @@ SCALED: dict[str, Sequence[Variant]] = {
     "add": (
         *MVE_SCALED["add"],
         *DSP_SCALED["add"],
+        *_scalar.SUM,
         _portable("add_scaled", _ONE, _two_operands, _elementwise),
     ),
     "average_pool": (
@@ -196,6 +197,7 @@ SCALED: dict[str, Sequence[Variant]] = {
     "sub": (
         *MVE_SCALED["sub"],
         *DSP_SCALED["sub"],
+        *_scalar.SUM,
         _portable("sub_scaled", _ONE, _two_operands, _elementwise),
     ),
     "sum": (_portable("sum_scaled", "one output at a time", _scaled_axes.integers, _scaled_axes.sums),),
