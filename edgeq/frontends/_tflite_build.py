@@ -66,7 +66,7 @@ class Building:
         return found
 
     def format(self, tensor: Tensor, axis: int | None = None) -> Affine:
-        """Format of a quantised tensor; `axis`: where its channels lie in the value (default: where in the tensor)."""
+        """Format of a quantised tensor; `axis`: where channels with a scale each lie in the value, for weights only."""
         if tensor.type not in _WIDTHS:
             raise UnsupportedError(f"tensor {tensor.name}: type {tensor.type} does not compute here; {_QUANTISE}")
         if not tensor.scales:
@@ -74,9 +74,11 @@ class Building:
         width, sign = _WIDTHS[tensor.type]
         if len(tensor.scales) == 1:
             return Affine(width, sign, tensor.zeros[0], tensor.scales[0])
+        if axis is None:
+            raise UnsupportedError(f"tensor {tensor.name}: {len(tensor.scales)} scales; only weights may have several")
         if len(set(tensor.zeros)) > 1:
             raise UnsupportedError(f"tensor {tensor.name}: zero points differ between channels; one is supported")
-        return Affine(width, sign, tensor.zeros[0], tensor.scales, tensor.axis if axis is None else axis)
+        return Affine(width, sign, tensor.zeros[0], tensor.scales, axis)
 
     def value(self, tensor: Tensor) -> str:
         """The value of a tensor; a constant one is put into the graph."""

@@ -32,6 +32,9 @@ def fold(b: Building, call: Operation) -> bool:
         ins.append(known)
     if not ins or (call.op in ARITHMETIC and not all(_plain(b, call, i) for i in range(len(ins)))):
         return False
+    # What is made of products of all inputs may be as large as they say; a network needs a few integers.
+    if prod(max(x.size, 1) for x in ins if x is not None) > MAX_ELEMENTS and call.op in (*ARITHMETIC, "GATHER"):
+        raise DamagedError(f"{call.op} {b.output(call).name}: makes more than a network can have")
     try:
         with np.errstate(all="ignore"):
             made = FOLDS[call.op](b, call, ins)

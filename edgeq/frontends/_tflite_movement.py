@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgeq.errors import UnsupportedError
 from edgeq.frontends._tflite_build import Building, unsupported
 from edgeq.frontends._tflite_file import DamagedError, Operation, Tensor
 from edgeq.frontends._tflite_parts import Parts, SliceError, axis_of, chosen, slice_parts, strided_parts
+
+#: entries of a list of places
+MOST_PLACES = 1 << 16
 
 
 def whole(b: Building, tensor: Tensor) -> str:
@@ -22,12 +26,20 @@ def dropped(b: Building, tensor: Tensor) -> int:
     return len(tensor.shape) - len(b.shape(tensor))
 
 
+def listed(out: Tensor, count: int) -> None:
+    """Refuse lists of places that no microcontroller has the flash for."""
+    if count > MOST_PLACES:
+        raise UnsupportedError(f"tensor {out.name}: picks {count} places; up to {MOST_PLACES} are supported")
+
+
 def _pick(b: Building, x: Tensor, out: Tensor, parts: Parts) -> str:
     """The elements at `parts`, a range for each axis of the tensor."""
     name, own = b.value(x), parts[dropped(b, x) :]
-    if all(list(r) == list(range(n)) for r, n in zip(own, b.shape(x), strict=True)):
+    if all(r == range(n) for r, n in zip(own, b.shape(x), strict=True)):
         return name
-    op, attrs = chosen(own)
+    if any(r.step < 0 for r in own):
+        listed(out, sum(len(r) for r, n in zip(own, b.shape(x), strict=True) if r != range(n)))
+    op, attrs = chosen(b.shape(x), own)
     return b.node(op, out, [name], b.builder.values[name].format, **attrs)
 
 
@@ -120,7 +132,9 @@ def unpack(b: Building, call: Operation) -> None:
     """UNPACK: each element along an axis is an output without that axis."""
     x, options = b.tensor(call, 0), call.options("UnpackOptions")
     axis = _axis(b, call, 0 if options is None else options.Axis(), len(x.shape))
-    _pieces(b, call, x, axis, [1] * x.shape[axis])
+    if x.shape[axis] != len(call.outputs):
+        raise DamagedError(f"{call.op}: {len(call.outputs)} outputs for axis {axis} of {x.shape}")
+    _pieces(b, call, x, axis, [1] * len(call.outputs))
 
 
 def pack(b: Building, call: Operation) -> None:
@@ -151,6 +165,7 @@ def gather(b: Building, call: Operation) -> None:
         raise unsupported(call, out, "batch_dims; 0 is read")
     if places.size == 0 or int(places.min()) < 0 or int(places.max()) >= x.shape[axis]:
         raise DamagedError(f"{call.op} {out.name}: places outside the {x.shape[axis]} of axis {axis}")
+    listed(out, places.size)
     gone = dropped(b, x) if axis > 0 else 0
     name = b.value(x) if gone == dropped(b, x) else whole(b, x)
     indices = tuple(int(i) for i in places)
@@ -201,6 +216,7 @@ def mirror_pad(b: Building, call: Operation) -> None:
         b.finish(out, b.node("pad", out, [name], b.format(x), padding=flat, mode="reflect", value=0))
         return
     axes = [i for i, pair in enumerate(pairs) if any(pair)]
+    listed(out, sum(shape[i] + sum(pairs[i]) for i in axes))
     picked = [np.pad(np.arange(shape[i]), pairs[i], mode="symmetric") for i in axes]
     if axes:
         indices = tuple(int(i) for line in picked for i in line)

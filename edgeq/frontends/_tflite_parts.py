@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from edgeq.frontends._tflite_file import DamagedError, Operation
@@ -91,14 +90,11 @@ def _range(n: int, ends: tuple[int | None, int | None], step: int, shrink: bool,
     return range(start, clamped(end + (start if offset else 0)), step)
 
 
-def chosen(parts: Parts) -> tuple[str, dict[str, tuple[int, ...]]]:
+def chosen(shape: Sequence[int], parts: Parts) -> tuple[str, dict[str, tuple[int, ...]]]:
     """The operator that picks these elements, and its attributes: a slice, or a gather where one goes backwards."""
     if all(r.step > 0 or len(r) == 1 for r in parts):
         begin, end = tuple(r[0] for r in parts), tuple(r[-1] + 1 for r in parts)
         return "slice", {"begin": begin, "end": end, "step": tuple(r.step if len(r) > 1 else 1 for r in parts)}
-    axes = tuple(i for i, r in enumerate(parts))
-    return "gather", {"axes": axes, "sizes": tuple(len(r) for r in parts), "indices": _flat(parts)}
-
-
-def _flat(parts: Parts) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.concatenate([np.array(r, dtype=np.int64) for r in parts]))
+    axes = tuple(i for i, r in enumerate(parts) if r != range(shape[i]))
+    sizes, indices = tuple(len(parts[i]) for i in axes), tuple(j for i in axes for j in parts[i])
+    return "gather", {"axes": axes, "sizes": sizes, "indices": indices}

@@ -10,7 +10,7 @@ from edgeq.formats import Affine
 from edgeq.frontends._tflite_build import Building, activation, unsupported
 from edgeq.frontends._tflite_file import DamagedError, Operation, Tensor
 from edgeq.frontends._tflite_matrix import bias_of, multiplier, same_padding, weights_of
-from edgeq.frontends._tflite_movement import whole
+from edgeq.frontends._tflite_movement import listed, whole
 from edgeq.frontends._tflite_numbers import product_factors
 from edgeq.ir import Attr
 
@@ -77,6 +77,9 @@ def batch_matmul(b: Building, call: Operation) -> None:
         batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     except ValueError:
         raise DamagedError(f"{call.op} {out.name}: {x.shape} times {y.shape}") from None
+    if batch != out.shape[:-2]:
+        raise DamagedError(f"{call.op} {out.name}: {x.shape} times {y.shape}, declared {out.shape}")
+    listed(out, prod(batch))
     factors = [_factor(b, t, adj, batch, rank) for t, adj in zip((x, y), turned, strict=True)]
     shapes = [b.builder.values[name].shape for name in factors]
     if shapes[0][-1] != shapes[1][-2]:

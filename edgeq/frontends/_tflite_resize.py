@@ -10,7 +10,7 @@ import numpy.typing as npt
 from edgeq.formats import CODE_RULE
 from edgeq.frontends._tflite_build import Building, unsupported
 from edgeq.frontends._tflite_file import DamagedError, Operation
-from edgeq.frontends._tflite_movement import dropped
+from edgeq.frontends._tflite_movement import dropped, listed
 
 Places = npt.NDArray[np.int64]
 #: places of the reference kernel's weights behind the point
@@ -47,6 +47,7 @@ def _sizes(b: Building, call: Operation) -> tuple[tuple[int, ...], tuple[int, ..
     size = tuple(int(n) for n in b.fixed(call, 1).reshape(-1))
     if len(x.shape) != 4 or (x.shape[0], *size, x.shape[3]) != out.shape or min(size) < 1:
         raise DamagedError(f"{call.op} {out.name}: {x.shape} to size {size}, declared {out.shape}")
+    listed(out, sum(size))
     return x.shape[1:3], size
 
 

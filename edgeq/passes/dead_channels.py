@@ -28,10 +28,14 @@ from edgeq.passes._channels import Classes, Known, channels, dense, known_channe
 from edgeq.passes._edit import changed, constant, reads, rebuilt, with_shape
 
 Grid = npt.NDArray[np.int64]
+#: a graph with more channels than these keeps them all: nothing that a microcontroller runs comes near
+MOST_CHANNELS = 1 << 20
 
 
 def remove_dead_channels(graph: Graph) -> Graph:
     """Every removable channel, at once; what that makes removable in turn is found by the next call."""
+    if sum(channels(value) for value in graph.values.values()) > MOST_CHANNELS:
+        return graph
     known = known_channels(graph)
     classes = Classes(graph)
     kept = _joined(graph, classes)
