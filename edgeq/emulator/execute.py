@@ -48,7 +48,12 @@ def _by_name(graph: Graph, x: Any) -> dict[str, Any]:
     if isinstance(x, Mapping):
         arrays = dict(x)
     elif isinstance(x, Sequence):
-        arrays = dict(zip(graph.inputs, x, strict=False)) if len(x) == len(graph.inputs) else {}
+        if isinstance(x, (str, bytes)) or len(x) != len(graph.inputs):
+            raise InputError(
+                f"this network takes {len(graph.inputs)} inputs: {', '.join(graph.inputs)}; a list or tuple has one "
+                f"array for each, and this one has {len(x)} (for a batch in nested lists give numpy.asarray(x))"
+            )
+        arrays = dict(zip(graph.inputs, x, strict=True))
     else:
         arrays = {graph.inputs[0]: x}
     if set(arrays) != set(graph.inputs):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeq.errors import FileError, InputError, ToolError
+from edgeq.errors import EdgeqError, FileError, ToolError
 from edgeq.frontends._samples import Arrays, samples
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def load_calibrated(
     arrays = samples(data, [str(n.target) for n in module.graph.nodes if n.op == "placeholder"])
     try:
         return quantised(module, arrays, recipe, name or path.stem)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    except EdgeqError as error:
+        raise type(error)(f"{path}: {error}") from None
 
 
 def quantised(

@@ -156,8 +156,9 @@ class Graph:
     def run(self, x: Any) -> Any:
         """Run the emulator on one batch: floats in, floats out; integer codes in, codes out.
 
-        x: an array in the layout of the source model, with a leading batch dimension (a list or a dict by name
-        for several inputs). Returns one array, or a list for several outputs.
+        x: an array in the layout of the source model, with a leading batch dimension; for several inputs a dict by
+        name, or a list or tuple with one array for each (a list is always that: nested lists of numbers go through
+        numpy.asarray first). Returns one array, or a list for several outputs.
         """
         # The one upward import: the command contract gives a graph these two methods.
         from edgeq.emulator import run

@@ -224,7 +224,7 @@ def test_resnet8_is_the_same_on_every_executor() -> None:
     x, _ = cifar("test", 8)
     net = edgeq.load(resnet8(), calibrate=cifar("train", 50)[0])
     assert edgeq.verify(net, "host", x).equal
-    result = edgeq.verify(net, "mps2-an386", x[:2])
+    result = edgeq.verify(net, "cortex-m4", x[:2])
     assert result.equal
     assert result.values > 100_000
 

@@ -341,6 +341,10 @@ def test_wrong_use() -> None:
         prepare(model, example=torch.zeros(2, 5, 8, 8))
     with pytest.raises(InputError, match="at least one batch"):
         calibrate(prepare(model), [])
+    for nothing in (5, "abc", None):
+        with pytest.raises(InputError, match="takes batches of data") as error:
+            calibrate(prepare(model), nothing)
+        assert "\n" not in str(error.value)
     with pytest.raises(InputError, match="'median' is unknown"):
         calibrate(prepare(model), [batch], "median")
     with pytest.raises(InputError, match=r"that edgeq\.prepare returned"):
@@ -349,3 +353,36 @@ def test_wrong_use() -> None:
         model.conv1.weight[0] = float("nan")
     with pytest.raises(InputError, match=r"conv1\.weight: holds NaN"):
         prepare(model)
+
+
+def test_bias_correction_restores_the_means_of_channels() -> None:
+    torch.manual_seed(2)
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 5, 3, groups=1)).eval()
+    x = torch.rand(40, 3, 8, 8)
+    means = model(x).mean((0, 2, 3))
+
+    def shift(correct: bool) -> float:
+        made = calibrate(prepare(model, {"weights": 3, "activations": 12}, x), [x[:20], x[20:]], correct_bias=correct)
+        return float((made(x).mean((0, 2, 3)) - means).abs().max())
+
+    plain, corrected = shift(False), shift(True)
+    assert corrected < plain / 4
+    prepared = prepare(model, {"weights": 3}, x)
+    before = prepared.get_submodule("0").bias.detach().clone()
+    with pytest.raises(InputError, match="NaN"):
+        calibrate(prepared, [x, x * float("nan")], correct_bias=True)
+    assert torch.equal(before, prepared.get_submodule("0").bias)
+
+
+def test_average_pools_that_reach_beyond_the_end() -> None:
+    torch.manual_seed(4)
+    model = torch.nn.Sequential(torch.nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False)).eval()
+    x = torch.randn(6, 3, 7, 5)
+    prepared = calibrate(prepare(model, example=x), [x])
+    from edgeq import export
+
+    graph = export(prepared, x)
+    assert graph.nodes[-1].ints("padding") == (0, 1, 0, 1)
+    assert torch.equal(torch.from_numpy(graph.run(x.numpy())).float(), prepared(x))
+    with pytest.raises(UnsupportedError, match="counts padding"):
+        prepare(torch.nn.Sequential(torch.nn.AvgPool2d(2, ceil_mode=True)), example=x)
