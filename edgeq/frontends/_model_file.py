@@ -13,6 +13,8 @@ MAX_FILE = 1 << 28
 MAX_RANK = 8
 MAX_ELEMENTS = 1 << 26
 
+#: characters of an error that a person still reads
+MOST_SAID = 1200
 #: characters that a name in a graph may not have
 _BARRED = str.maketrans(dict.fromkeys('"\\*?', "_"))
 
@@ -32,6 +34,12 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def brief(error: Exception) -> str:
+    """The message of an error on one line, cut where a damaged file made it long."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]} …"
 
 
 def printable(text: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import FileError, ToolError
+from edgeq.frontends._model_file import MAX_ELEMENTS as MAX_ELEMENTS
+from edgeq.frontends._model_file import MAX_RANK, brief, printable, read_bytes
+from edgeq.frontends._model_file import DamagedError as DamagedError
 
-#: no network for a microcontroller comes near these
-MAX_FILE = 1 << 28
-MAX_RANK = 8
-MAX_ELEMENTS = 1 << 26
 _IDENTIFIER = b"TFL3"
 #: what reading a damaged flatbuffer raises, besides our own errors
 DAMAGE = (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
@@ -34,10 +31,6 @@ TYPES: dict[str, np.dtype[Any]] = {
     "FLOAT32": np.dtype("<f4"),
     "BOOL": np.dtype("?"),
 }
-
-
-class DamagedError(Exception):
-    """What is wrong with a file; the caller adds which file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +97,9 @@ def package() -> Any:
 def read(path: Path) -> Model:
     """Read a file; FileError, naming the file and the fact, for anything that is not a whole and valid one."""
     try:
-        return parse(_bytes(path), path.stem)
+        return parse(read_bytes(path), path.stem)
     except DamagedError as error:
-        raise FileError(f"{path}: {error}") from None
+        raise FileError(f"{path}: {brief(error)}") from None
 
 
 def parse(data: bytes, name: str) -> Model:
@@ -117,18 +110,6 @@ def parse(data: bytes, name: str) -> Model:
         return _model(data, name)
     except DAMAGE as error:
         raise DamagedError(f"is damaged: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        info = os.stat(path)
-        if not stat.S_ISREG(info.st_mode):
-            raise FileError(f"{path}: is not a regular file")
-        if info.st_size > MAX_FILE:
-            raise FileError(f"{path}: {info.st_size} bytes are more than the {MAX_FILE} that a model may have")
-        return path.read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def _model(data: bytes, name: str) -> Model:
@@ -199,13 +180,18 @@ def _indices(array: Any, count: int, what: str, least: int) -> tuple[int, ...]:
     return found
 
 
+def _shown(shape: tuple[int, ...]) -> str:
+    """A shape of a damaged file, which may have any number of axes."""
+    return str(shape) if len(shape) <= MAX_RANK else f"of {len(shape)} axes"
+
+
 def _tensor(model: Any, tensor: Any, index: int, names: _Names, data: bytes) -> Tensor:
     name = printable((tensor.Name() or b"").decode("utf-8", "replace")) or f"tensor_{index}"
     place = f"tensor {index} ({name[:60]})"
     kind = names.types.get(tensor.Type(), f"type {tensor.Type()}")
     shape = tuple(1 if n == -1 else n for n in _ints(tensor.ShapeAsNumpy()))
     if len(shape) > MAX_RANK or any(n < 0 for n in shape) or prod(shape) > MAX_ELEMENTS:
-        raise DamagedError(f"{place}: shape {shape} is not one that a network can have")
+        raise DamagedError(f"{place}: shape {_shown(shape)} is not one that a network can have")
     if tensor.Sparsity() is not None:
         raise DamagedError(f"{place}: is stored sparse, which is not supported; convert the model without sparsity")
     scales, zeros, axis = _quantisation(tensor.Quantization(), shape, place)
@@ -245,16 +231,6 @@ def _data(model: Any, buffer: int, kind: str, shape: tuple[int, ...], place: str
     codes = np.frombuffer(raw.tobytes(), dtype=TYPES[kind]).reshape(shape)
     codes.setflags(write=False)
     return codes
-
-
-#: characters that a name in a graph may not have
-_BARRED = str.maketrans(dict.fromkeys('"\\*?', "_"))
-
-
-def printable(text: str) -> str:
-    """A name as a graph may carry it: printable, without quotes and wildcards, at most 200 characters."""
-    kept = "".join(c if c.isprintable() else "_" for c in text).translate(_BARRED)
-    return kept if len(kept) <= 200 else f"{kept[:197]}..."
 
 
 #: reads one operation into the graph under construction

@@ -19,6 +19,7 @@ from edgeq.frontends import _tflite_movement as movement
 from edgeq.frontends import _tflite_products as products
 from edgeq.frontends import _tflite_reductions as reductions
 from edgeq.frontends import _tflite_resize as resizing
+from edgeq.frontends._model_file import brief
 from edgeq.frontends._tflite_build import Building, batchless
 from edgeq.frontends._tflite_file import DAMAGE, DamagedError, Model, Operation, parse, read
 from edgeq.ir import Graph, GraphBuilder
@@ -87,13 +88,13 @@ def _checked(model: Model, path: Path | str) -> Graph:
     try:
         return import_model(model)
     except DamagedError as error:
-        raise FileError(f"{path}: {error}") from None
+        raise FileError(f"{path}: {brief(error)}") from None
     except GraphError as error:
-        raise FileError(f"{path}: {error}") from None
+        raise FileError(f"{path}: {brief(error)}") from None
     except EdgeqError as error:
-        raise type(error)(f"{path}: {error}") from None
+        raise type(error)(f"{path}: {brief(error)}") from None
     except DAMAGE as error:
-        raise FileError(f"{path}: is damaged: {type(error).__name__}: {str(error)[:200]}") from None
+        raise FileError(f"{path}: is damaged: {type(error).__name__}: {brief(error)[:200]}") from None
 
 
 def import_model(model: Model) -> Graph:
