@@ -47,23 +47,6 @@ EQ_INLINE uint8_t *eq_mve_copy(uint8_t *to, const uint8_t *x, int32_t n, bool is
     }
     return end;
 }
-
-/* Writes n zeros. */
-EQ_INLINE uint8_t *eq_mve_zeros(uint8_t *to, int32_t n, bool is_signed)
-{
-    uint8_t *end = to + n;
-    const uint32_t zero = eq_mve_zero(is_signed);
-    __asm__ volatile("vdup.8 q0, %2\n\t"
-                     "wlstp.8 lr, %1, 2f\n"
-                     "1:\n\t"
-                     "vstrb.8 q0, [%0], #16\n\t"
-                     "letp lr, 1b\n"
-                     "2:\n"
-                     : "+r"(to)
-                     : "r"(n), "r"(zero)
-                     : "lr", "q0", "cc", "memory");
-    return end;
-}
 #else
 EQ_INLINE uint8_t *eq_mve_copy(uint8_t *to, const uint8_t *x, int32_t n, bool is_signed)
 {
@@ -71,24 +54,6 @@ EQ_INLINE uint8_t *eq_mve_copy(uint8_t *to, const uint8_t *x, int32_t n, bool is
         *to++ = (uint8_t)(*x++ ^ eq_mve_zero(is_signed));
     }
     return to;
-}
-
-EQ_INLINE uint8_t *eq_mve_zeros(uint8_t *to, int32_t n, bool is_signed)
-{
-    for (; n > 0; n--) {
-        *to++ = eq_mve_zero(is_signed);
-    }
-    return to;
-}
-
-/* start + sum of a[i] b[i], modulo 2^32; a is unsigned where the kernel reads it so. */
-EQ_INLINE int32_t eq_mve_dot(int32_t start, const uint8_t *a, const uint8_t *b, int32_t n, uint8_t flip)
-{
-    uint32_t sum = (uint32_t)start;
-    for (int32_t i = 0; i < n; i++) {
-        sum += (uint32_t)((int8_t)(uint8_t)(a[i] ^ flip) * (int8_t)b[i]);
-    }
-    return (int32_t)sum;
 }
 #endif
 

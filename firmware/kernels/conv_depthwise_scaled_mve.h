@@ -64,6 +64,7 @@ EQ_KERNEL void eq_conv_depthwise_scaled_mve(const eq_conv_depthwise_scaled_mve_t
     uint8_t *strip = scratch;
     eq_mve_taps_t job;
     job.zero = p->zero;
+    job.x_step = 0;
     for (int32_t i = 0; i < 8; i++) {
         job.lo[i] = (int16_t)p->lo;
         job.hi[i] = (int16_t)p->hi;

@@ -23,14 +23,20 @@ BOOL = ("true", "false")
 SATURATIONS = ("EQ_SAT_S8", "EQ_SAT_U8", "EQ_SAT_U7")
 ROUNDING = ("EQ_FLOOR", "EQ_HALF_UP", "EQ_HALF_EVEN")
 #: kernels of an operator, where they are not one of its name
-KERNELS_MVE = {"conv": {"conv_mve"}, "linear": {"linear_mve", "conv_mve"}}
+KERNELS_MVE = {
+    "conv": {"conv_scaled_mve", "conv_pointwise_scaled_mve"},
+    "depthwise": {"conv_depthwise_scaled_mve"},
+    "linear": {"linear_scaled_mve", "conv_scaled_mve"},
+}
 KERNELS = {"depthwise": {"conv_depthwise_dsp"}, "linear": {"linear_dsp", "conv_dsp"}, "sub": {"add_dsp"}}
 #: kernel -> place of a fixed argument -> values that must occur
 ARGUMENTS = {
     "conv_dsp": {0: BOOL, 1: BOOL, 2: SATURATIONS, 3: BOOL},
     "conv_depthwise_dsp": {0: BOOL, 1: SATURATIONS, 2: BOOL},
-    "conv_mve": {0: BOOL, 1: SATURATIONS, 2: BOOL},
-    "linear_mve": {0: BOOL, 1: SATURATIONS, 2: BOOL},
+    "conv_scaled_mve": {0: BOOL},
+    "conv_depthwise_scaled_mve": {0: BOOL},
+    "conv_pointwise_scaled_mve": {},
+    "linear_scaled_mve": {0: BOOL, 1: BOOL, 2: BOOL},
     "linear_dsp": {0: BOOL, 1: BOOL, 2: SATURATIONS, 3: BOOL},
     "add_dsp": {0: BOOL, 1: BOOL, 2: ("0", "1", "3"), 3: SATURATIONS, 4: BOOL},
     "requantise_dsp": {0: BOOL, 1: ("0", "1", "5"), 2: SATURATIONS, 3: BOOL},

@@ -159,7 +159,7 @@ MVE_SCALED = {
     "add": (LINE,),
     "average_pool": (POOL,),
     "conv": (_mve_scaled.DEPTHWISE, _mve_scaled.DIRECT, _mve_scaled.CONV),
-    "linear": (_mve_scaled.LINEAR, _mve_scaled.ROWS),
+    "linear": (_mve_scaled.LINEAR, _mve_scaled.ROWS, _mve_scaled.ANY_ROWS),
     "mul": (PRODUCT,),
     "requantise": (LOOK_UP,),
     "sub": (LINE,),

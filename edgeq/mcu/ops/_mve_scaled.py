@@ -1,15 +1,18 @@
-"""Lowering for Cortex-M cores with Helium (MVE) of scales that are no power of two: .tflite and .onnx networks."""
+"""Lowering for Cortex-M cores with Helium (MVE) of layers with constant weights: multipliers, or powers of two."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.formats import Format
+from edgeq.formats import DEFAULT_RULE, FixedPoint, Format
 from edgeq.ir.ops._matrix import aligned_bias
 from edgeq.mcu.ops import _mve, _scale
+from edgeq.mcu.ops._dsp import plain_stage
+from edgeq.mcu.ops._matrix import matrix_stage
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import INT32
 from edgeq.mcu.ops._window import geometry
@@ -47,7 +50,7 @@ def stage_rule(ctx: Context) -> str | None:
     rests = [s - FIRST for s in ctx.node.ints("shift")]
     if min(rests) < 0:
         return None
-    rule = ctx.node.text("rounding", "half_up")
+    rule = ctx.node.text("rounding", DEFAULT_RULE)
     if rule == "half_up" and min(rests) > 0:
         return "EQ_MVE_ONCE"
     if rule not in ("half_up", "tflite"):
@@ -59,17 +62,80 @@ def stage_rule(ctx: Context) -> str | None:
     return "EQ_MVE_AWAY" if rule == "tflite" and min(rests) > 0 else None
 
 
-def _matrix(ctx: Context) -> str | None:
-    """A reason why a node with constant weights is not bytes times signed bytes in 32 bits."""
+@dataclass(frozen=True)
+class Scaling:
+    """How the sums of a node with constant weights become codes, for each channel.
+
+    rule: of edgeq_mve_stage.h; rest: of the shift after the first step, negated; start: what is added to each sum.
+    """
+
+    rule: str
+    multiplier: Codes
+    rest: Codes
+    start: Codes
+    alike: bool
+
+
+def _multiplied(ctx: Context, channels: int) -> Scaling | str:
+    """The scaling of a node with multipliers, or a reason why there is none."""
     if (reason := _bytes(ctx)) is not None:
         return reason
+    if (rule := stage_rule(ctx)) is None:
+        return f"rounds {ctx.node.text('rounding', DEFAULT_RULE)} by shifts {sorted(set(ctx.node.ints('shift')))}"
+    shape, node = (channels,), ctx.node
+    multiplier = np.broadcast_to(np.asarray(node.ints("multiplier"), dtype=np.int64), shape)
+    shift = np.broadcast_to(np.asarray(node.ints("shift"), dtype=np.int64), shape)
+    alike = len(node.ints("multiplier")) == 1
+    return Scaling(rule, multiplier, FIRST - shift, np.zeros(shape, dtype=np.int64), alike)
+
+
+def _shifted(ctx: Context, channels: int) -> Scaling | str:
+    """The scaling of a node whose scales are powers of two, or a reason why there is none.
+
+    The stage rounds half up twice: floor((x + 1) / 2), and then by the rest. What that adds is taken off the start.
+    """
+    x, weight = ctx.ins[0].format, ctx.ins[1].format
+    if not (isinstance(x, FixedPoint) and is_byte(x)):
+        return f"input {x}; it reads fixed point of up to 8 bits"
+    if not (isinstance(weight, FixedPoint) and weight.width == 8 and weight.signed):
+        return f"weights {weight}; it reads 8 bits, signed"
+    made = matrix_stage(ctx)
+    if (reason := plain_stage(ctx, made)) is not None:
+        return reason
+    shift = np.broadcast_to(np.asarray(made.shifts, dtype=np.int64), (channels,))
+    if shift.max(initial=0) > FIRST or ctx.accumulator.lo <= INT32[0]:
+        return f"shifts by {int(shift.max())} sums of {ctx.accumulator.bits} bits; it has {FIRST}, and one to spare"
+    added = np.where(shift > 1, (1 << np.maximum(shift, 1)) // 2, 0) + (shift > 0)
+    multiplier = np.where(shift > 0, 1 << 30, (1 << 31) - 1)
+    rest = -np.maximum(shift - 1, 0)
+    start = np.broadcast_to(np.asarray(made.starts, dtype=np.int64), (channels,)) - added
+    return Scaling("EQ_MVE_UP", multiplier, rest, start, len(set(made.shifts)) == 1)
+
+
+def scaling(ctx: Context) -> Scaling | str:
+    """The scaling of a node with constant weights, or a reason why there is none."""
+    channels = ctx.ins[1].shape[0]
+    return _multiplied(ctx, channels) if ctx.scaled else _shifted(ctx, channels)
+
+
+def _scaling(ctx: Context) -> Scaling:
+    found = scaling(ctx)
+    assert isinstance(found, Scaling), ctx.node.name
+    return found
+
+
+def _matrix(ctx: Context) -> str | None:
+    """A reason why a node with constant weights is not bytes times signed bytes in 32 bits."""
+    if (reason := _mve.has_mve(ctx)) is not None:
+        return reason
+    found = scaling(ctx)
+    if isinstance(found, str):
+        return found
     grid = _scale.weight_grid(ctx)
     if grid.size and (grid.min() < -128 or grid.max() > 127):
         return f"weights of {int(grid.min())}..{int(grid.max())} without their zero point; it reads signed bytes"
     if ctx.accumulator.lo < INT32[0] or ctx.accumulator.hi > INT32[1]:
         return f"the sum needs {ctx.accumulator.bits} bits; it has 32"
-    if stage_rule(ctx) is None:
-        return f"rounds {ctx.node.text('rounding', 'half_up')} by shifts {sorted(set(ctx.node.ints('shift')))}"
     return None
 
 
@@ -83,20 +149,12 @@ def _zero(ctx: Context) -> int:
 
 
 def _starts(ctx: Context, grid: Codes) -> Codes:
-    """Start value of each sum: bias, and zero point of x. grid: (channels, elements)."""
-    start = -_zero(ctx) * grid.sum(axis=1)
+    """Start value of each sum: bias, zero point of x, and what its scaling adds. grid: (channels, elements)."""
+    start = _scaling(ctx).start - _zero(ctx) * grid.sum(axis=1)
     if len(ctx.ins) > 2:
         start = start + aligned_bias(ctx.ins[0], ctx.ins[1], ctx.ins[2])
     found: Codes = start
     return found
-
-
-def _scales(ctx: Context, channels: int) -> tuple[Codes, Codes]:
-    """Multiplier and shift of each channel, the shift as the stage wants it."""
-    shape = (channels,)
-    multiplier = np.broadcast_to(np.asarray(ctx.node.ints("multiplier"), dtype=np.int64), shape)
-    shift = np.broadcast_to(np.asarray(ctx.node.ints("shift"), dtype=np.int64), shape)
-    return multiplier, FIRST - shift
 
 
 def stream(codes: Codes, stage: list[Codes], size: int) -> npt.NDArray[np.uint32]:
@@ -129,16 +187,10 @@ def _ends(ctx: Context, prefix: str = "") -> dict[str, Param]:
 
 def _layer(ctx: Context, grid: Codes) -> dict[str, Param]:
     """The fields of `eq_mve_layer_t`. grid: (channels, elements of a window in the order of the kernel)."""
-    multiplier, shift = _scales(ctx, len(grid))
-    words = stream(grid, [_starts(ctx, grid), multiplier, shift], 4)
+    made = _scaling(ctx)
+    words = stream(grid, [_starts(ctx, grid), made.multiplier, made.rest], 4)
     sizes: dict[str, Param] = {"layer.out_c": len(grid), "layer.groups": -(-grid.shape[1] // LANES)}
     return {**sizes, **_ends(ctx, "layer."), "layer.stream": _blob(ctx, words)}
-
-
-def _rule_of(ctx: Context) -> str:
-    rule = stage_rule(ctx)
-    assert rule is not None, ctx.node.name
-    return rule
 
 
 def _windows(ctx: Context) -> dict[str, int]:
@@ -179,7 +231,10 @@ def _by_columns(ctx: Context, sizes: dict[str, int]) -> Codes:
 
 def _conv(ctx: Context) -> Call:
     """Parameters of `eq_conv_scaled_mve_t`."""
-    sizes = _windows(ctx)
+    return _strips(ctx, _windows(ctx))
+
+
+def _strips(ctx: Context, sizes: dict[str, int]) -> Call:
     column = sizes["kernel_h"] * ctx.ins[0].shape[-1]
     most = (SCRATCH // column - sizes["kernel_w"]) // sizes["stride_w"] + 1
     chunk = min(max(most - most % 2, 2), sizes["out_w"])
@@ -191,7 +246,7 @@ def _conv(ctx: Context) -> Call:
         "chunk": chunk,
         **_layer(ctx, _by_columns(ctx, sizes)),
     }
-    return Call((str(_flip(ctx)).lower(), _rule_of(ctx)), params, (ctx.ins[0].name,), scratch)
+    return Call((str(_flip(ctx)).lower(), _scaling(ctx).rule), params, (ctx.ins[0].name,), scratch)
 
 
 def _is_direct(ctx: Context) -> str | None:
@@ -214,7 +269,7 @@ def _direct(ctx: Context) -> Call:
     if row == count * step:
         rows, count = 1, rows * count
     params: dict[str, Param] = {"rows": rows, "count": count, "row": row, "step": step}
-    return Call((_rule_of(ctx),), {**params, **_layer(ctx, _by_columns(ctx, sizes))}, (ctx.ins[0].name,))
+    return Call((_scaling(ctx).rule,), {**params, **_layer(ctx, _by_columns(ctx, sizes))}, (ctx.ins[0].name,))
 
 
 def _taps(sizes: dict[str, int], rows: int) -> tuple[int, Codes]:
@@ -262,8 +317,8 @@ def _depthwise(ctx: Context) -> Call:
     index = (np.minimum(np.arange(0, channels, 4), channels - 4)[:, None] + np.arange(4)).reshape(-1)
     spread = np.zeros((channels, LANES), dtype=np.int64)
     spread[:, places] = grid
-    multiplier, shift = _scales(ctx, channels)
-    words = stream(spread[index], [_starts(ctx, grid)[index], multiplier[index], shift[index]], 4)
+    made = _scaling(ctx)
+    words = stream(spread[index], [_starts(ctx, grid)[index], made.multiplier[index], made.rest[index]], 4)
     params: dict[str, Param] = {
         **_image(ctx, sizes),
         **{key: sizes[key] for key in ("out_h", "out_w", "stride_h", "stride_w", "pad_h", "pad_w")},
@@ -275,7 +330,7 @@ def _depthwise(ctx: Context) -> Call:
         **_ends(ctx),
         "stream": _blob(ctx, words),
     }
-    return Call((str(_flip(ctx)).lower(), _rule_of(ctx)), params, (ctx.ins[0].name,), scratch)
+    return Call((str(_flip(ctx)).lower(), _scaling(ctx).rule), params, (ctx.ins[0].name,), scratch)
 
 
 def _is_vector(ctx: Context) -> str | None:
@@ -287,22 +342,22 @@ def _linear(ctx: Context) -> Call:
     """Parameters of `eq_linear_scaled_mve_t`."""
     grid = _scale.weight_grid(ctx)
     outputs, inputs = grid.shape
-    each, groups = len(ctx.node.ints("multiplier")) > 1, -(-inputs // LANES)
-    multiplier, shift = _scales(ctx, outputs)
-    words = stream(grid, [_starts(ctx, grid), *((multiplier, shift) if each else ())], 8)
+    made, groups = _scaling(ctx), -(-inputs // LANES)
+    each = not made.alike
+    words = stream(grid, [_starts(ctx, grid), *((made.multiplier, made.rest) if each else ())], 8)
     copy = _flip(ctx) or inputs % LANES != 0
     params: dict[str, Param] = {
         "inputs": inputs,
         "outputs": outputs,
         "groups": groups,
         "bytes": 8 * LANES * groups + (72 if each else 32),
-        "multiplier": 0 if each else int(multiplier[0]),
-        "shift": 0 if each else int(shift[0]),
+        "multiplier": 0 if each else int(made.multiplier[0]),
+        "shift": 0 if each else int(made.rest[0]),
         **_ends(ctx),
         "stream": _blob(ctx, words),
     }
     fixed = tuple(str(flag).lower() for flag in (each, copy, _flip(ctx)))
-    return Call((*fixed, _rule_of(ctx)), params, (ctx.ins[0].name,), LANES * groups if copy else 4)
+    return Call((*fixed, made.rule), params, (ctx.ins[0].name,), LANES * groups if copy else 4)
 
 
 def _is_rows(ctx: Context) -> str | None:
@@ -315,7 +370,14 @@ def _linear_rows(ctx: Context) -> Call:
     """Parameters of `eq_conv_pointwise_scaled_mve_t` that make rows times weights of pixels."""
     inputs = ctx.ins[1].shape[1]
     params: dict[str, Param] = {"rows": 1, "count": ctx.ins[0].size // inputs, "row": 0, "step": inputs}
-    return Call((_rule_of(ctx),), {**params, **_layer(ctx, _scale.weight_grid(ctx))}, (ctx.ins[0].name,))
+    return Call((_scaling(ctx).rule,), {**params, **_layer(ctx, _scale.weight_grid(ctx))}, (ctx.ins[0].name,))
+
+
+def _any_rows(ctx: Context) -> Call:
+    """Parameters of `eq_conv_scaled_mve_t` that make rows times weights of pixels times a filter of one tap."""
+    ones = ("in_h", "out_h", "kernel_h", "kernel_w", "dilation_h", "stride_h", "stride_w")
+    count = ctx.ins[0].size // ctx.ins[1].shape[1]
+    return _strips(ctx, {**dict.fromkeys(ones, 1), "pad_h": 0, "pad_w": 0, "in_w": count, "out_w": count})
 
 
 _PAIRS = "two pixels by four channels, VMLADAVA"
@@ -326,3 +388,4 @@ DIRECT = Variant(_mve.MVE, "conv_pointwise_scaled_mve", _PAIRS, _is_direct, _dir
 CONV = Variant(_mve.MVE, "conv_scaled_mve", _PAIRS, _is_conv, _conv)
 LINEAR = Variant(_mve.MVE, "linear_scaled_mve", "eight outputs, VMLADAVA", _is_vector, _linear)
 ROWS = Variant(_mve.MVE, "conv_pointwise_scaled_mve", _PAIRS, _is_rows, _linear_rows)
+ANY_ROWS = Variant(_mve.MVE, "conv_scaled_mve", _PAIRS, _matrix, _any_rows)

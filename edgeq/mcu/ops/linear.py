@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgeq.mcu.ops import _dsp, _mve, _scalar
+from edgeq.mcu.ops import _dsp, _mve_scaled, _scalar
 from edgeq.mcu.ops._matrix import matrix_fixed, matrix_params, matrix_stage
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 
@@ -15,8 +15,9 @@ def _generic(ctx: Context) -> Call:
 
 
 VARIANTS = (
-    Variant(_mve.MVE, "linear_mve", "four outputs at a time, VMLADAVA", _mve.supports_linear, _mve.linear),
-    Variant(_mve.MVE, "conv_mve", "three rows by two outputs, VMLADAVA", _mve.supports_rows, _mve.rows),
+    _mve_scaled.LINEAR,
+    _mve_scaled.ROWS,
+    _mve_scaled.ANY_ROWS,
     Variant(_dsp.DSP, "linear_dsp", "four outputs at a time, SMLAD", _dsp.supports_linear, _dsp.linear),
     Variant(_dsp.DSP, "conv_dsp", "two rows by four outputs, SMLAD", _dsp.bytes_by_bytes, _dsp.rows),
     *_scalar.LINEAR,
