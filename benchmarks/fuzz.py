@@ -1,6 +1,6 @@
 """Damaged model files: each has to be read or to give one clear error, in little time and memory.
 
-    python benchmarks/fuzz.py tflite --minutes 60 [--seed 1] [--keep FOLDER]
+    python benchmarks/fuzz.py tflite|onnx --minutes 60 [--seed 1] [--keep FOLDER]
 
 Whole files of all operators are damaged (bytes and words changed, cut off, parts repeated, left out or taken from
 another file) and handed to the parser in worker processes of limited memory. A finding is anything else than an
@@ -54,6 +54,19 @@ def tflite_seeds() -> list[bytes]:
     return [*files, test_tflite_more.dynamic_reshape(), test_tflite_more.two_by_two()]
 
 
+def onnx_seeds() -> list[bytes]:
+    """The quantised networks of the generated tests, a few operators each."""
+    from frontends import test_onnx_operators as tests
+
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "whole.onnx"
+        for body, shapes, scale in tests.CASES.values():
+            found.append(tests.qdq(path, body, shapes, scale, 3).read_bytes())
+        found += [tests.qlinear_conv(path, seed, True)[0].read_bytes() for seed in (1, 2)]
+    return found
+
+
 @dataclass(frozen=True)
 class Target:
     """A parser: the suffix of its files, and whole files to start from."""
@@ -62,7 +75,7 @@ class Target:
     seeds: Callable[[], list[bytes]]
 
 
-TARGETS = {"tflite": Target(".tflite", tflite_seeds)}
+TARGETS = {"onnx": Target(".onnx", onnx_seeds), "tflite": Target(".tflite", tflite_seeds)}
 
 
 def damaged(rng: Rng, files: Sequence[bytes]) -> bytes:

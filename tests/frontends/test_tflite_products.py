@@ -87,10 +87,20 @@ MAKERS: dict[str, Callable[[Rng], bytes]] = {
 }
 
 
+def compare_many(op: str, seeds: range, folder: Path) -> None:
+    values = []
+    for seed in seeds:
+        rng = np.random.default_rng([seed, *op.encode()])
+        values.append(compare(MAKERS[op](rng), folder / "x.tflite", rng, f"{op} seed {seed}", 4))
+    assert len(np.unique(np.concatenate(values))) > 60
+
+
 @pytest.mark.parametrize("op", MAKERS)
 def test_equals_the_interpreter(op: str, tmp_path: Path) -> None:
-    values = []
-    for seed in range(SEEDS):
-        rng = np.random.default_rng([seed, *op.encode()])
-        values.append(compare(MAKERS[op](rng), tmp_path / "x.tflite", rng, f"{op} seed {seed}", 4))
-    assert len(np.unique(np.concatenate(values))) > 60
+    compare_many(op, range(SEEDS), tmp_path)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("op", MAKERS)
+def test_equals_the_interpreter_on_many(op: str, tmp_path: Path) -> None:
+    compare_many(op, range(SEEDS, SEEDS + 500), tmp_path)
