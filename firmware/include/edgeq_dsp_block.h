@@ -172,6 +172,10 @@ EQ_DSP_BLOCK_STAGE_(any,
                     EQ_DSP_PAIR_ANY_("r4", "r8", "r5", "r9"),
                     EQ_DSP_PAIR_ANY_("r2", "r6", "r3", "r7") EQ_DSP_PAIR_ANY_("r4", "r8", "r5", "r9"))
 
+EQ_DSP_BLOCK_STAGE_(once,
+                    EQ_DSP_DUAL_DRAIN_ EQ_DSP_PAIR_ONCE_("r2", "r6", "r3", "r7") EQ_DSP_PAIR_ONCE_("r4", "r8", "r5", "r9"),
+                    EQ_DSP_PAIR_ONCE_("r2", "r6", "r3", "r7") EQ_DSP_PAIR_ONCE_("r4", "r8", "r5", "r9"))
+
 #define EQ_DSP_BLOCK_CALL_(name)   \
     if (sat == EQ_SAT_S8) {        \
         name##_s8(job);            \
@@ -183,7 +187,11 @@ EQ_DSP_BLOCK_STAGE_(any,
 EQ_INLINE void eq_dsp_block(const eq_dsp_block_t *job, bool dual, int32_t sat, int32_t stage)
 {
     if (stage != EQ_STAGE_SHIFT) {
-        if (dual && stage == EQ_STAGE_RELU) {
+        if (dual && stage == EQ_STAGE_ONCE) {
+            EQ_DSP_BLOCK_CALL_(eq_dsp_block_dual_once)
+        } else if (stage == EQ_STAGE_ONCE) {
+            EQ_DSP_BLOCK_CALL_(eq_dsp_block_plain_once)
+        } else if (dual && stage == EQ_STAGE_RELU) {
             EQ_DSP_BLOCK_CALL_(eq_dsp_block_dual_relu)
         } else if (dual) {
             EQ_DSP_BLOCK_CALL_(eq_dsp_block_dual_any)

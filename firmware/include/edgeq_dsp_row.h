@@ -194,6 +194,9 @@ EQ_DSP_ROW_SIGNS_(eq_dsp_row_plain, PLAIN, "", EQ_DSP_ROW_SHIFTS_, "", u7, "usat
 EQ_DSP_ROW_BYTES_(eq_dsp_row_dual_relu, DUAL, "",
                   EQ_DSP_ROW_DUAL_DRAIN_ EQ_DSP_FOUR_FINE_("r2", "r3", "r4", "r5") EQ_DSP_ROW_SHIFTS_, "")
 EQ_DSP_ROW_BYTES_(eq_dsp_row_plain_relu, PLAIN, "", EQ_DSP_FOUR_RELU_("r2", "r3", "r4", "r5") EQ_DSP_ROW_SHIFTS_, "")
+EQ_DSP_ROW_BYTES_(eq_dsp_row_dual_once, DUAL, "",
+                  EQ_DSP_ROW_DUAL_DRAIN_ EQ_DSP_FOUR_ONCE_("r2", "r3", "r4", "r5") EQ_DSP_ROW_SHIFTS_, "")
+EQ_DSP_ROW_BYTES_(eq_dsp_row_plain_once, PLAIN, "", EQ_DSP_FOUR_ONCE_("r2", "r3", "r4", "r5") EQ_DSP_ROW_SHIFTS_, "")
 EQ_DSP_ROW_BYTES_(eq_dsp_row_dual_any, DUAL, "", EQ_DSP_ROW_DUAL_DRAIN_ EQ_DSP_ROW_WHOLE_
                   EQ_DSP_FOUR_ANY_("r2", "r3", "r4", "r5") EQ_DSP_ROW_SHIFTS_, "")
 EQ_DSP_ROW_BYTES_(eq_dsp_row_plain_any, PLAIN, "", EQ_DSP_FOUR_ANY_("r2", "r3", "r4", "r5") EQ_DSP_ROW_SHIFTS_, "")
@@ -226,6 +229,12 @@ EQ_INLINE void eq_dsp_row(const eq_dsp_row_t *job, bool xs, bool dual, int32_t s
         EQ_DSP_ROW_CALL_(eq_dsp_row_dual_one)
     } else if (one) {
         EQ_DSP_ROW_CALL_(eq_dsp_row_plain_one)
+    } else if (stage == EQ_STAGE_ONCE) {
+        if (dual) {
+            EQ_DSP_ROW_CALL_(eq_dsp_row_dual_once)
+        } else {
+            EQ_DSP_ROW_CALL_(eq_dsp_row_plain_once)
+        }
     } else if (stage == EQ_STAGE_RELU) {
         if (dual) {
             EQ_DSP_ROW_CALL_(eq_dsp_row_dual_relu)

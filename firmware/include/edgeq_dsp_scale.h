@@ -1,6 +1,7 @@
-/* edgeq_dsp_scale.h: output stages of TensorFlow Lite's rounding with DSP: multiplier / 2^shift, and a zero point.
+/* edgeq_dsp_scale.h: output stages with multipliers with DSP: times multiplier / 2^shift, rounded, plus a zero point.
  *
- * A code is v * m / 2^(31 + e), rounded half up at 31 bits and half away from zero for the rest, plus the zero point z.
+ * As TensorFlow Lite rounds, a code is v * m / 2^(31 + e), rounded half up at 31 bits and half away from zero for the
+ * rest, plus the zero point z.
  * With M = 2 m - 2^32, which is negative and has 32 bits (2^30 <= m < 2^31), and c = half of 2^e + z * 2^e,
  *     y = SMMLAR(v, M, v)      is v * m / 2^31, rounded half up
  *     y += y >> 31             makes a tie of a negative number go down
@@ -8,9 +9,11 @@
  * Where codes below z are clipped (ReLU), a tie below zero makes no difference: the second step falls away. Then both
  * roundings down are one, and a sum that comes multiplied by 256 (see edgeq_dsp_block.h) needs no shift before:
  *     code = SMMLA(256 v, m, 64 + 128 c) >> (7 + e)      since 256 v m / 2^32 = 128 (v m / 2^31)
+ * Rounded once, a code is v * m / 2^(32 + e); c holds half a step (where ties go up or no sum is one) and z:
+ *     code = SMMLA(v, m, c) >> e,      or SMMLA(256 v, m, 256 c) >> (8 + e)
  *
  * Where every channel has constants of its own they follow its weights in the stream: for channels 0 and 1 four words,
- * M of both, then c of both (of channel 1, where it comes multiplied by 256: m and 64 + 128 c), the same for channels 2
+ * M (or m) of both, then c of both (of channel 1, where it comes multiplied by 256: m and the third operand), the same for channels 2
  * and 3, then the shifts.
  */
 #ifndef EDGEQ_DSP_SCALE_H
@@ -18,8 +21,8 @@
 
 #include "edgeq_dsp.h"
 
-/* Stages: a shift to the right; or those above for codes that are clipped below zero, and for any. */
-enum { EQ_STAGE_SHIFT, EQ_STAGE_RELU, EQ_STAGE_ANY };
+/* Stages: a shift to the right; those above for codes that are clipped below zero, and for any; and rounded once. */
+enum { EQ_STAGE_SHIFT, EQ_STAGE_RELU, EQ_STAGE_ANY, EQ_STAGE_ONCE };
 
 /* Words of constants that follow the weights of four channels. */
 EQ_INLINE int32_t eq_dsp_stage_words(int32_t stage) { return stage == EQ_STAGE_SHIFT ? 1 : 9; }
@@ -32,6 +35,9 @@ EQ_INLINE int32_t eq_dsp_scaled(int32_t v, const uint32_t *w, int32_t i, bool du
         return v;
     }
     const uint32_t *pair = w + i / 2 * 4 + i % 2;
+    if (stage == EQ_STAGE_ONCE) {
+        return eq_smmla((uint32_t)v, pair[0], (int32_t)pair[2]);
+    }
     if (dual && i % 2 == 1) {
         if (stage == EQ_STAGE_RELU) {
             return eq_smmla((uint32_t)v, pair[0], (int32_t)pair[2]);
@@ -69,7 +75,19 @@ EQ_INLINE int32_t eq_dsp_scaled(int32_t v, const uint32_t *w, int32_t i, bool du
     "smmla " b1 ", " b1 ", r11, lr\n\t"                   \
     EQ_DSP_PLUS_(a0, "r12") EQ_DSP_PLUS_(a1, "r12")
 
+/* Rounded once. */
+#define EQ_DSP_ONCE_(v, m, c) "smmla " v ", " v ", " m ", " c "\n\t"
+#define EQ_DSP_PAIR_ONCE_(a0, a1, b0, b1)                                           \
+    "ldm r0!, {r10, r11, r12, lr}\n\t"                                              \
+    EQ_DSP_ONCE_(a0, "r10", "r12") EQ_DSP_ONCE_(a1, "r10", "r12")                   \
+    EQ_DSP_ONCE_(b0, "r11", "lr") EQ_DSP_ONCE_(b1, "r11", "lr")
+
 /* Four channels (a, b, c, d) of one pixel. */
+#define EQ_DSP_FOUR_ONCE_(a, b, c, d)                                               \
+    "ldm r0!, {r10, r11, r12, lr}\n\t"                                              \
+    EQ_DSP_ONCE_(a, "r10", "r12") EQ_DSP_ONCE_(b, "r11", "lr")                      \
+    "ldm r0!, {r10, r11, r12, lr}\n\t"                                              \
+    EQ_DSP_ONCE_(c, "r10", "r12") EQ_DSP_ONCE_(d, "r11", "lr")
 #define EQ_DSP_FOUR_RELU_(a, b, c, d)                                               \
     "ldm r0!, {r10, r11, r12, lr}\n\t"                                              \
     EQ_DSP_HIGH_(a, "r10") EQ_DSP_HIGH_(b, "r11")                                   \

@@ -130,6 +130,7 @@ EQ_DSP_TAPS_(eq_dsp_taps_u_u7, "uxtb16", "", "usat", "#7")
     EQ_DSP_TAPS_(eq_dsp_taps_u_##stage##_u8, "uxtb16", STAGE, "usat", "#8")
 EQ_DSP_TAPS_STAGE_(relu, EQ_DSP_FOUR_RELU_("r3", "r4", "r5", "r6"))
 EQ_DSP_TAPS_STAGE_(any, EQ_DSP_FOUR_ANY_("r3", "r4", "r5", "r6"))
+EQ_DSP_TAPS_STAGE_(once, EQ_DSP_FOUR_ONCE_("r3", "r4", "r5", "r6"))
 
 #define EQ_DSP_TAPS_CALL_(name)    \
     if (sat == EQ_SAT_S8) {        \
@@ -141,7 +142,11 @@ EQ_DSP_TAPS_STAGE_(any, EQ_DSP_FOUR_ANY_("r3", "r4", "r5", "r6"))
 /* All channels of one pixel, with what follows `job` known when compiling; EQ_SAT_U7 exists for shifts only. */
 EQ_INLINE void eq_dsp_taps(const eq_dsp_taps_t *job, bool xs, int32_t sat, int32_t stage)
 {
-    if (stage == EQ_STAGE_RELU && xs) {
+    if (stage == EQ_STAGE_ONCE && xs) {
+        EQ_DSP_TAPS_CALL_(eq_dsp_taps_s_once)
+    } else if (stage == EQ_STAGE_ONCE) {
+        EQ_DSP_TAPS_CALL_(eq_dsp_taps_u_once)
+    } else if (stage == EQ_STAGE_RELU && xs) {
         EQ_DSP_TAPS_CALL_(eq_dsp_taps_s_relu)
     } else if (stage == EQ_STAGE_RELU) {
         EQ_DSP_TAPS_CALL_(eq_dsp_taps_u_relu)

@@ -1,4 +1,4 @@
-/* conv_depthwise_scaled_dsp.h: depthwise convolution with DSP, rounded as TensorFlow Lite does; y may roll over x.
+/* conv_depthwise_scaled_dsp.h: depthwise convolution with DSP; y may roll over x.
  *
  * As conv_depthwise_dsp.h. Where y lies over x, the last `hold` pixels wait in scratch until no window needs the codes of
  * x that they will replace.
@@ -15,7 +15,7 @@ typedef struct {
 } eq_conv_depthwise_scaled_dsp_t;
 
 /* xs: whether codes of x are signed; sat: EQ_SAT_S8 or EQ_SAT_U8; clamp: whether lo and hi are needed; stage:
- * EQ_STAGE_RELU or EQ_STAGE_ANY. scratch: 4 bytes for each tap, a code for each channel up to a multiple of four, then
+ * see edgeq_dsp_scale.h. scratch: 4 bytes for each tap, a code for each channel up to a multiple of four, then
  * `hold` pixels of y. The list of taps is the same for all windows that lie on x entirely. */
 EQ_KERNEL void eq_conv_depthwise_scaled_dsp(const eq_conv_depthwise_scaled_dsp_t *p, const void *const x[], void *y,
                                             void *scratch, bool xs, int32_t sat, bool clamp, int32_t stage)

@@ -1,4 +1,4 @@
-/* conv_scaled_dsp.h: convolution of 8-bit codes with DSP, rounded as TensorFlow Lite does; y may roll over x.
+/* conv_scaled_dsp.h: convolution of 8-bit codes with DSP; y may roll over x.
  *
  * As conv_dsp.h. Where y lies over x, the last `hold` pixels wait in scratch until no window needs the codes of x that
  * they will replace.
@@ -39,7 +39,7 @@ EQ_INLINE void eq_conv_scaled_dsp_pixels(const eq_conv_dsp_t *p, const eq_u32 *u
 }
 
 /* xs: whether codes of x are signed; dual: see edgeq_dsp_block.h; sat: EQ_SAT_S8 or EQ_SAT_U8; clamp: whether lo and hi
- * are needed; stage: EQ_STAGE_RELU or EQ_STAGE_ANY. scratch: 8 bytes for each unit, then `hold` pixels of y.
+ * are needed; stage: see edgeq_dsp_scale.h. scratch: 8 bytes for each unit, then `hold` pixels of y.
  * An odd pixel at the end is computed twice. */
 EQ_KERNEL void eq_conv_scaled_dsp(const eq_conv_scaled_dsp_t *p, const void *const x[], void *y, void *scratch, bool xs,
                                   bool dual, int32_t sat, bool clamp, int32_t stage)

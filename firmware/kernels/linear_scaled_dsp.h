@@ -1,4 +1,4 @@
-/* linear_scaled_dsp.h: one vector of 8-bit codes times constant weights with DSP, rounded as TensorFlow Lite does. */
+/* linear_scaled_dsp.h: one vector of 8-bit codes times constant weights with DSP. */
 #ifndef EDGEQ_KERNEL_LINEAR_SCALED_DSP_H
 #define EDGEQ_KERNEL_LINEAR_SCALED_DSP_H
 
@@ -14,7 +14,7 @@ typedef struct {
 } eq_linear_scaled_dsp_t;
 
 /* xs: whether codes of x are signed; dual: see edgeq_dsp_block.h; sat: EQ_SAT_S8 or EQ_SAT_U8; clamp: whether lo and hi
- * are needed; stage: EQ_STAGE_RELU or EQ_STAGE_ANY; one: whether all outputs share a multiplier. */
+ * are needed; stage: see edgeq_dsp_scale.h; one: whether all outputs share a multiplier. */
 EQ_KERNEL void eq_linear_scaled_dsp(const eq_linear_scaled_dsp_t *p, const void *const x[], void *y, bool xs, bool dual,
                                     int32_t sat, bool clamp, int32_t stage, bool one)
 {

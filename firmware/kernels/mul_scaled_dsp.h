@@ -1,4 +1,4 @@
-/* mul_scaled_dsp.h: products of 8-bit codes of two scales with DSP, rounded as TensorFlow Lite does. */
+/* mul_scaled_dsp.h: products of 8-bit codes of two scales with DSP. */
 #ifndef EDGEQ_KERNEL_MUL_SCALED_DSP_H
 #define EDGEQ_KERNEL_MUL_SCALED_DSP_H
 
@@ -21,7 +21,7 @@ EQ_INLINE uint32_t eq_mul_scaled_dsp_lanes(uint32_t zero, uint32_t v, bool odd, 
 }
 
 /* as, bs: whether codes of a and b are signed; sat: EQ_SAT_S8 or EQ_SAT_U8; clamp: whether lo and hi are needed; stage:
- * EQ_STAGE_RELU or EQ_STAGE_ANY. y may lie over a, and over b where it does not repeat. */
+ * see edgeq_dsp_scale.h. y may lie over a, and over b where it does not repeat. */
 EQ_KERNEL void eq_mul_scaled_dsp(const eq_mul_scaled_dsp_t *p, const void *const x[], void *y, bool as, bool bs,
                                  int32_t sat, bool clamp, int32_t stage)
 {

@@ -41,6 +41,11 @@ def multipliers(rng: Rng, count: int, reach: float, *, zeros: bool) -> tuple[tup
     return tuple(int(v) for v in m), tuple(31 + int(v) for v in e)
 
 
+def rule(rng: Rng) -> str:
+    """Mostly that of TensorFlow Lite."""
+    return str(rng.choice(["tflite", "tflite", "tflite", "tflite", "half_up", "half_even", "floor"]))
+
+
 def clip(rng: Rng, out: Affine, *, relu: bool = True) -> dict[str, int]:
     """Bounds as a ReLU, a ReLU6, any that hold a number, or none."""
     lo, hi = out.grid_range
@@ -87,7 +92,7 @@ class ScaledBatch(Batch):
         typical = max(float(np.abs(bias).max()), 64 * 64 * terms**0.5)
         m, s = multipliers(rng, channels if rng.integers(3) else 1, typical, zeros=rng.integers(12) == 0)
         out = affine(rng, narrow=True)
-        attrs |= {"rounding": "tflite", "multiplier": m, "shift": s, **clip(rng, out)}
+        attrs |= {"rounding": rule(rng), "multiplier": m, "shift": s, **clip(rng, out)}
         self.outputs.append(builder.node(op, f"y{number}", operands, out, **attrs))
 
     def affine_input(self, shape: Sequence[int], fmt: Affine) -> str:
@@ -199,7 +204,7 @@ def products(seed: int, count: int) -> ScaledBatch:
         operands = _operands(batch, sizes(rng))
         out = affine(rng, narrow=True)
         m, s = multipliers(rng, 1, 1 << 13, zeros=False)
-        attrs = {"rounding": "tflite", "multiplier": m, "shift": s, **clip(rng, out)}
+        attrs = {"rounding": rule(rng), "multiplier": m, "shift": s, **clip(rng, out)}
         batch.outputs.append(batch.builder.node("mul", f"y{len(batch.outputs)}", operands, out, **attrs))
     return batch
 
@@ -210,8 +215,11 @@ def requantise(seed: int, count: int) -> ScaledBatch:
     rng = batch.rng
     while len(batch.outputs) < count:
         operand, out = batch.affine_input(sizes(rng), affine(rng, narrow=True)), affine(rng, narrow=True)
-        rule = str(rng.choice(["tflite", "half_up", "half_even", "floor"]))
-        attrs = {"rounding": rule, "multiplier": (int(rng.integers(1, ONE)),), "shift": (int(rng.integers(28, 36)),)}
+        attrs = {
+            "rounding": rule(rng),
+            "multiplier": (int(rng.integers(1, ONE)),),
+            "shift": (int(rng.integers(28, 36)),),
+        }
         number = len(batch.outputs)
         batch.outputs.append(batch.builder.node("requantise", f"y{number}", [operand], out, **attrs, **clip(rng, out)))
     return batch
@@ -230,8 +238,8 @@ def pools(op: str, seed: int, count: int) -> ScaledBatch:
         operand = batch.affine_input([*size, int(rng.choice(CHANNELS))], x)
         geometry: dict[str, Any] = {"kernel": tuple(kernel), "stride": stride, "padding": tuple(pad)}
         if op == "average_pool":
-            rule = str(rng.choice([CODE_RULE, CODE_RULE, "half_up"]))
-            geometry |= {"include_pad": int(rng.integers(2)), "rounding": rule, **clip(rng, x)}
+            away = str(rng.choice([CODE_RULE, CODE_RULE, "half_up"]))
+            geometry |= {"include_pad": int(rng.integers(2)), "rounding": away, **clip(rng, x)}
         else:
             geometry["dilation"] = (1,) * len(kernel)
         batch.outputs.append(batch.builder.node(op, f"y{len(batch.outputs)}", [operand], x, **geometry))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ OPS = sorted(scaled_dsp_cases.BATCHES)
 QUICK = ("add", "linear", "mul")
 BOOL = ("true", "false")
 SATURATIONS = ("EQ_SAT_S8", "EQ_SAT_U8")
-STAGES = ("EQ_STAGE_RELU", "EQ_STAGE_ANY")
+STAGES = ("EQ_STAGE_RELU", "EQ_STAGE_ANY", "EQ_STAGE_ONCE")
 KERNELS = {
     "conv": {"conv_scaled_dsp"},
     "depthwise": {"conv_depthwise_scaled_dsp"},
@@ -101,7 +102,7 @@ def test_on_cores(op: str, board: str, toolchain: str, runner: str, optimize: st
 def test_cases_run_on_fast_kernels_and_reach_every_path(op: str) -> None:
     steps = [step for seed in range(1, 5) for step in steps_of(scaled_dsp_cases.BATCHES[op](seed, 40).graph())]
     fast = [s for s in steps if s.variant == "dsp"]
-    assert len(fast) > 0.8 * len(steps), [s.why for s in steps if s.variant != "dsp"]
+    assert len(fast) > 0.7 * len(steps), [s.why for s in steps if s.variant != "dsp"]
     seen = {(s.kernel, i, argument) for s in fast for i, argument in enumerate(s.fixed)}
     assert {s.kernel for s in fast} == KERNELS[op]
     for kernel in KERNELS[op]:
@@ -156,13 +157,15 @@ def test_faults_are_found(op: str, tmp_path: Path) -> None:
     assert bad >= len(cases) // 2
 
 
-def _linear(multiplier: int, shift: int, zero: int, bias: int, x_zero: int = -128) -> tuple[Graph, str]:
+def _linear(
+    multiplier: int, shift: int, zero: int, bias: int, rounding: str = "tflite", x_zero: int = -128
+) -> tuple[Graph, str]:
     """One linear layer of 4 inputs, and why its kernel was chosen."""
     b = GraphBuilder("net")
     x = b.input("x", (4,), Affine(8, True, x_zero, 0.1))
     w = b.constant("w", np.full((4, 4), 127), Affine(8, True, 0, 0.1))
     c = b.constant("b", np.full(4, bias), Affine(32, True, 0, 0.1))
-    attrs = {"multiplier": (multiplier,), "shift": (shift,), "rounding": "tflite"}
+    attrs = {"multiplier": (multiplier,), "shift": (shift,), "rounding": rounding}
     graph = b.build([b.node("linear", "y", [x, w, c], Affine(8, True, zero, 0.1), **attrs)])
     step = lower(graph, graph.nodes[0], analyse(graph), ("dsp",))
     assert step is not None
@@ -180,9 +183,19 @@ def _linear(multiplier: int, shift: int, zero: int, bias: int, x_zero: int = -12
         ((1 << 30, 56, 127, 0), "linear_scaled", "need more than 32 bits"),
         ((1 << 30, 40, 0, (1 << 31) - 1 - 4 * 255 * 127), "linear_scaled_dsp", ""),
         ((1 << 30, 40, 0, (1 << 31) - 4 * 255 * 127), "linear_scaled", "the sum needs 33 bits"),
+        (((1 << 30) + 1, 40, 0, 0, "half_even"), "linear_scaled_dsp", ""),
+        ((1 << 30, 40, 0, 0, "half_even"), "linear_scaled", "a sum may be a tie"),
+        # 4 * 255 * 127 has 17 bits.
+        ((1 << 16, 34, 0, 0, "half_even"), "linear_scaled_dsp", ""),
+        ((1 << 17, 34, 0, 0, "half_even"), "linear_scaled", "a sum may be a tie"),
+        ((1 << 30, 40, 0, 0, "half_up"), "linear_scaled_dsp", ""),
+        ((12345, 33, 0, 0, "half_up"), "linear_scaled_dsp", ""),
+        ((12345, 32, 0, 0, "half_up"), "linear_scaled", "a shift of 32"),
+        ((1 << 30, 47, 127, 0, "floor"), "linear_scaled_dsp", ""),
+        ((1 << 30, 48, 127, 0, "floor"), "linear_scaled", "a shift of 48 with a zero point of 127"),
     ],
 )
-def test_what_does_not_fit_is_refused(arguments: tuple[int, int, int, int], kernel: str, why: str) -> None:
+def test_what_does_not_fit_is_refused(arguments: tuple[Any, ...], kernel: str, why: str) -> None:
     _, found = _linear(*arguments)
     assert found.startswith(f"{kernel}: ")
     assert why in found

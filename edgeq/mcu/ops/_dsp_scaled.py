@@ -33,38 +33,38 @@ def is_byte(fmt: Format) -> bool:
 class ScaledStage:
     """The output stage of edgeq_dsp_scale.h, one entry for each output channel.
 
-    EQ_STAGE_ANY does for clipped codes too.
-
-    multiplier: m; shift: e; constant: c; relu: whether codes below zero are clipped; sat, clamp: fixed arguments.
+    multiplier: m; shift: e; constant: c; name: of the stage. EQ_STAGE_ANY does where EQ_STAGE_RELU does.
     """
 
     multiplier: Codes
     shift: Codes
     constant: Codes
-    relu: bool
-    sat: str
-    clamp: str
+    name: str
 
     @property
-    def name(self) -> str:
-        """The fixed argument."""
-        return "EQ_STAGE_RELU" if self.relu else "EQ_STAGE_ANY"
+    def once(self) -> bool:
+        """Whether it rounds once."""
+        return self.name == "EQ_STAGE_ONCE"
 
     @property
-    def short(self) -> Codes:
-        """M, the multiplier as SMMLAR takes it."""
-        return 2 * self.multiplier - (1 << 32)
-
-    @property
-    def fine(self) -> Codes:
-        """The constant of a sum that comes multiplied by 256."""
-        return 64 + 128 * self.constant
+    def factor(self) -> Codes:
+        """M, the multiplier as SMMLAR takes it, or m."""
+        return self.multiplier if self.once else 2 * self.multiplier - (1 << 32)
 
     @property
     def one(self) -> bool:
         """Whether all channels are alike, and EQ_STAGE_ANY does for them."""
         columns = (self.multiplier, self.shift, self.constant)
-        return all(int(c.min()) == int(c.max()) for c in columns) and int(self.shift.min()) > 0
+        alike = all(int(c.min()) == int(c.max()) for c in columns)
+        return alike and not self.once and int(self.shift.min()) > 0
+
+    def fine(self) -> tuple[Codes, Codes, Codes] | None:
+        """Factors, constants and shifts for sums that come multiplied by 256; None where such are shifted before."""
+        if self.once:
+            return self.multiplier, self.constant << DUAL_SHIFT, self.shift + DUAL_SHIFT
+        if self.name == "EQ_STAGE_RELU":
+            return self.multiplier, 64 + 128 * self.constant, self.shift + DUAL_SHIFT - 1
+        return None
 
 
 def saturation(ctx: Context) -> tuple[str, str]:
@@ -78,35 +78,59 @@ def stage(ctx: Context, channels: int) -> ScaledStage:
     """The output stage of a node; see `stage_reason` for whether it is right."""
     m, s = (np.asarray(ctx.node.ints(key), dtype=np.int64) for key in ("multiplier", "shift"))
     m, s = np.broadcast_to(m, (channels,)), np.broadcast_to(s, (channels,))
-    shift = np.maximum(s - FIRST_SHIFT, 0)
     # A channel of multiplier 0 has sums of 0: any multiplier does.
     multiplier = np.where(m == 0, LEAST_MULTIPLIER, m)
-    constant = ((np.int64(1) << shift) >> 1) + (np.int64(_scale.zero_of(ctx.out.format)) << shift)
-    lo = _scale.code_bounds(ctx)[0]
-    relu = lo >= _scale.zero_of(ctx.out.format) and int(np.abs(constant).max()) < 1 << 22
-    return ScaledStage(multiplier, shift, constant, relu, *saturation(ctx))
+    twice, zero = _scale.rule(ctx) == "EQ_TFLITE", np.int64(_scale.zero_of(ctx.out.format))
+    shift = np.maximum(s - (FIRST_SHIFT if twice else FIRST_SHIFT + 1), 0)
+    half = 0 if _scale.rule(ctx) == "EQ_FLOOR" else (np.int64(1) << shift) >> 1
+    constant = half + (zero << shift)
+    if not twice:
+        return ScaledStage(multiplier, shift, constant, "EQ_STAGE_ONCE")
+    # Numbers below zero are clipped, and the constant of sums that come multiplied by 256 fits.
+    relu = _scale.code_bounds(ctx)[0] >= zero and int(np.abs(constant).max()) < 1 << 22
+    return ScaledStage(multiplier, shift, constant, "EQ_STAGE_RELU" if relu else "EQ_STAGE_ANY")
 
 
 def stage_reason(ctx: Context, channels: int) -> str | None:
     """A reason why an output stage is not that of edgeq_dsp_scale.h."""
-    if (rule := _scale.rule(ctx)) != "EQ_TFLITE":
-        return f"rounds by {rule}; it has EQ_TFLITE"
     if not is_byte(ctx.out.format):
         return f"output {ctx.out.format}; it writes 8 bits"
+    acc, made = ctx.accumulator, stage(ctx, channels)
+    if acc.lo < INT32[0] or acc.hi > INT32[1]:
+        return f"the sum needs {acc.bits} bits; it has 32"
+    reason = _once_reason(ctx, made) if made.once else _twice_reason(ctx, made)
+    if reason is not None:
+        return reason
+    # |v m / 2^31| rounded is at most |v|; a tie may move it by one more.
+    reach = max(-acc.lo, acc.hi) * int(made.multiplier.max()) // (1 << FIRST_SHIFT) + 2
+    if int(np.abs(made.constant).max()) + reach > INT32[1]:
+        return "the rounded sum and the zero point need more than 32 bits"
+    if made.once and int(np.abs(made.constant).max()) >= 1 << 22:
+        return f"a shift of {max(ctx.node.ints('shift'))} with a zero point of {_scale.zero_of(ctx.out.format)}"
+    return None
+
+
+def _twice_reason(ctx: Context, made: ScaledStage) -> str | None:
     m, s = ctx.node.ints("multiplier"), ctx.node.ints("shift")
     if any(0 < v < LEAST_MULTIPLIER for v in m):
         return f"a multiplier of {min(v for v in m if v)}; it has 2^30 and more"
     if min(s) < FIRST_SHIFT:
         return f"a shift of {min(s)}; it has {FIRST_SHIFT} and more"
-    acc, made = ctx.accumulator, stage(ctx, channels)
-    if acc.lo < INT32[0] or acc.hi > INT32[1]:
-        return f"the sum needs {acc.bits} bits; it has 32"
-    if not made.relu and int(made.shift.min()) == 0:
+    if made.name == "EQ_STAGE_ANY" and min(s) == FIRST_SHIFT:
         return f"a shift of {FIRST_SHIFT} without a clip at zero; it has more"
-    # |v m / 2^31| rounded is at most |v|; a tie may move it by one more.
-    reach = max(-acc.lo, acc.hi) * int(made.multiplier.max()) // (1 << FIRST_SHIFT) + 2
-    if int(np.abs(made.constant).max()) + reach > INT32[1]:
-        return "the rounded sum and the zero point need more than 32 bits"
+    return None
+
+
+def _once_reason(ctx: Context, made: ScaledStage) -> str | None:
+    m, s = ctx.node.ints("multiplier"), ctx.node.ints("shift")
+    if min(s) < FIRST_SHIFT + 2:
+        return f"a shift of {min(s)}; it has {FIRST_SHIFT + 2} and more"
+    if _scale.rule(ctx) != "EQ_HALF_EVEN":
+        return None
+    # A tie is an odd multiple of half a step: sums below half a step over the powers of two in m make none.
+    most = max(-ctx.accumulator.lo, ctx.accumulator.hi)
+    if any(v and most * (v & -v) >= 1 << (e - 1) for v, e in zip(m, s, strict=True)):
+        return "a sum may be a tie, which goes to the even neighbour; it rounds up"
     return None
 
 
@@ -141,11 +165,11 @@ def byte_matrix(ctx: Context) -> str | None:
 
 def _constants(made: ScaledStage, dual: bool, index: Codes) -> Codes:
     """The nine words behind the weights of each block; index: the channels of each block, (blocks, 4)."""
-    fine = dual and made.relu
-    m, c, e = made.short[index], made.constant[index], made.shift[index]
-    if fine:
-        m[:, 1::2], c[:, 1::2] = made.multiplier[index][:, 1::2], made.fine[index][:, 1::2]
-        e[:, 1::2] += DUAL_SHIFT - 1
+    m, c, e = made.factor[index], made.constant[index], made.shift[index]
+    fine = made.fine()
+    if dual and fine is not None:
+        for column, odd in zip((m, c, e), fine, strict=True):
+            column[:, 1::2] = odd[index][:, 1::2]
     pairs = np.stack([m.reshape(-1, 2, 2), c.reshape(-1, 2, 2)], axis=2).reshape(-1, 8)
     packed = (e << np.array([0, 8, 16, 24])).sum(axis=1)
     found: Codes = np.concatenate([pairs & 0xFFFFFFFF, packed[:, None]], axis=1)
@@ -171,7 +195,7 @@ def _blob(ctx: Context, words: Codes) -> Blob:
 
 def _fixed(ctx: Context, made: ScaledStage, *dual: bool) -> tuple[str, ...]:
     signs = (str(ctx.ins[0].format.signed).lower(), *(str(d).lower() for d in dual))
-    return (*signs, made.sat, made.clamp, made.name)
+    return (*signs, *saturation(ctx), made.name)
 
 
 def _bounds(ctx: Context) -> dict[str, Param]:
@@ -191,10 +215,10 @@ def linear(ctx: Context) -> Call:
     made, dual, order = stage(ctx, outputs), _dsp.is_dual(ctx, grid(ctx)), window_order(1, inputs)
     if made.one:
         # One function then serves layers with and without a ReLU.
-        made = replace(made, relu=False)
+        made = replace(made, name="EQ_STAGE_ANY")
     sizes: dict[str, Param] = {"inputs": inputs, "outputs": outputs, "units": len(order), **_bounds(ctx)}
     if made.one:
-        sizes |= {"m": int(made.short[0]) & 0xFFFFFFFF, "c": int(made.constant[0]) & 0xFFFFFFFF}
+        sizes |= {"m": int(made.factor[0]) & 0xFFFFFFFF, "c": int(made.constant[0]) & 0xFFFFFFFF}
         sizes |= {"shift": int(made.shift[0])}
     params = {**sizes, "stream": stream(ctx, made, order, dual, constants=not made.one)}
     return Call((*_fixed(ctx, made, dual), str(made.one).lower()), params, (ctx.ins[0].name,))

@@ -185,7 +185,7 @@ def supports_tables(ctx: Context) -> str | None:
     """Any scales. Where codes below zero are clipped a line serves."""
     if (reason := _pairs_reason(ctx) or _scale.needs_multiplier(ctx) or _dsp_scaled.stage_reason(ctx, 1)) is not None:
         return reason
-    return None if _dsp_scaled.stage(ctx, 1).one else "a shift of 31; it has more"
+    return None if _dsp_scaled.stage(ctx, 1).one else "rounds once, or has a shift of 31"
 
 
 def by_tables(ctx: Context) -> Call:
@@ -201,7 +201,7 @@ def by_tables(ctx: Context) -> Call:
 
 
 def _stage_params(made: ScaledStage) -> dict[str, Param]:
-    m, c = int(made.short[0]) & 0xFFFFFFFF, int(made.constant[0]) & 0xFFFFFFFF
+    m, c = int(made.factor[0]) & 0xFFFFFFFF, int(made.constant[0]) & 0xFFFFFFFF
     return {"constants": (m, 0, c, 0), "shift": int(made.shift[0])}
 
 
