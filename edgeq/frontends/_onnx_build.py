@@ -23,7 +23,7 @@ from edgeq.frontends._onnx_file import Model, Operation
 from edgeq.frontends._onnx_numbers import RULE, Quantisation, grid_bound, multipliers, one_format, step
 from edgeq.frontends._tensors import Layouts, Placed, identity
 from edgeq.ir import Attr, GraphBuilder, Node
-from edgeq.ir.operator import Interval
+from edgeq.ir.operator import Bounds, Interval
 from edgeq.ir.ops import operator
 
 Array = npt.NDArray[Any]
@@ -311,7 +311,9 @@ class Building:
             plain = not affine and not isinstance(fmt, Affine)
             same = natural and alone and set(units) == {step(fmt)}
             if not plain and not same:
-                m, s = multipliers(units, step(fmt), f"{op} {name}")
+                bounds = self._bounds(name, op, inputs, own)
+                worst = max(abs(e) for e in (*bounds.lo, *bounds.hi))
+                m, s = multipliers(units, step(fmt), f"{op} {name}", worst)
                 found |= {"multiplier": m, "shift": s}
             made = self.builder.node(op, name, inputs, fmt, name, **found)
             return replace(out, name=made)
@@ -332,6 +334,18 @@ class Building:
         unit = min(units)
         if any(u / unit != 2.0 ** round(math.log2(u / unit)) for u in units) or (affine and len(set(units)) > 1):
             return None
+        found = self._bounds(name, op, inputs, attrs)
+        up = [round(u / unit) for u in units] if len(units) == len(found.lo) else [round(max(units) / unit)]
+        ends = [e * u for lo, hi in zip(found.lo, found.hi, strict=True) for e in (lo, hi) for u in up]
+        if not ends or min(ends) < -(1 << (EXACT_BITS - 1)) or max(ends) >= 1 << (EXACT_BITS - 1):
+            return None
+        if affine:
+            return Affine(EXACT_BITS, True, 0, unit)
+        made = one_format(unit, 0, -(1 << (EXACT_BITS - 1)), (1 << (EXACT_BITS - 1)) - 1, True)
+        return made if isinstance(made, FixedPoint) else None
+
+    def _bounds(self, name: str, op: str, inputs: list[str], attrs: dict[str, Attr]) -> Bounds:
+        """The worst case of an operator on all numbers that its inputs can be."""
         values = [self.builder.values[i] for i in inputs]
         ranges = []
         for value in values:
@@ -342,14 +356,7 @@ class Building:
             ranges.append(Interval(*grid))
         found = operator(op).bounds(Node(op, name, tuple(inputs), (name,), attrs), values, ranges)
         assert found is not None
-        up = [round(u / unit) for u in units] if len(units) == len(found.lo) else [round(max(units) / unit)]
-        ends = [e * u for lo, hi in zip(found.lo, found.hi, strict=True) for e in (lo, hi) for u in up]
-        if not ends or min(ends) < -(1 << (EXACT_BITS - 1)) or max(ends) >= 1 << (EXACT_BITS - 1):
-            return None
-        if affine:
-            return Affine(EXACT_BITS, True, 0, unit)
-        made = one_format(unit, 0, -(1 << (EXACT_BITS - 1)), (1 << (EXACT_BITS - 1)) - 1, True)
-        return made if isinstance(made, FixedPoint) else None
+        return found
 
     def table(self, name: str, x: Held, fmt: Format, codes: npt.ArrayLike, function: str) -> Held:
         """A node that looks up the code of each code of `x`."""

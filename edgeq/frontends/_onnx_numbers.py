@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from edgeq.errors import UnsupportedError
 from edgeq.formats import Affine, FixedPoint, Format, Minifloat
-from edgeq.formats.format import Frac
+from edgeq.formats.format import ENCODE_LIMIT, Frac
 from edgeq.formats.rounding import round_scalar
 from edgeq.frontends._model_file import DamagedError
 from edgeq.frontends._tflite_numbers import dyadic
@@ -119,15 +119,28 @@ def per_tensor(values: Frac | tuple[float, ...]) -> Any:
     return values[0] if isinstance(values, tuple) and len(set(values)) == 1 else values
 
 
-def multipliers(units: tuple[float, ...], out: float, place: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """multiplier and shift of each factor unit / out, taken in float32 and then exact."""
+def multipliers(
+    units: tuple[float, ...], out: float, place: str, worst: int = 0
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """multiplier and shift of each factor unit / out, taken in float32 and then exact.
+
+    worst: greatest magnitude of what is multiplied. A factor of float32 has 24 bits, so a multiplier of 31 ends in
+    zeros, which go where the product would not fit.
+    """
     factors = [float(np.float32(u) / np.float32(out)) for u in per_channel(units)]
     if not all(math.isfinite(f) and f >= 0 for f in factors):
         raise UnsupportedError(f"{place}: its scales are too far apart ({units[0]:.3g} to {out:.3g})")
     pairs = [dyadic(f) for f in factors]
     if any(s < 0 for _, s in pairs):
         raise UnsupportedError(f"{place}: its scales differ by a factor of {max(factors):.3g}; 2^31 is supported")
+    pairs = [_fitting(m, s, worst) for m, s in pairs]
     return tuple(m for m, _ in pairs), tuple(s for _, s in pairs)
+
+
+def _fitting(multiplier: int, shift: int, worst: int) -> tuple[int, int]:
+    while worst * multiplier + (1 << shift >> 1) >= ENCODE_LIMIT and multiplier % 2 == 0 and shift > 0 and multiplier:
+        multiplier, shift = multiplier // 2, shift - 1
+    return multiplier, shift
 
 
 def per_channel(units: tuple[float, ...]) -> tuple[float, ...]:

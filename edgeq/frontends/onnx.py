@@ -181,11 +181,7 @@ def import_model(model: Model, formats: Mapping[str, Format] | None = None) -> G
     if absent := missing(model):
         listed = "; ".join(f"{m.op} ({len(m.nodes)}: {', '.join(m.nodes[:3])})" for m in absent)
         raise UnsupportedError(f"operators that edgeq does not read: {listed}. {absent[0].way_out}")
-    b = Building(model, GraphBuilder(model.name), formats=formats or {})
-    b.tensors.update({name: Known(printable(name), data, model.types[name]) for name, data in model.constants.items()})
-    b.fixed = _binary_points(b)
-    for border in model.inputs:
-        b.tensors[border.name] = _input(b, border)
+    b = _begun(model, formats or {})
     for call in model.operations:
         _read(b, call)
     names: list[str] = []
@@ -193,6 +189,37 @@ def import_model(model: Model, formats: Mapping[str, Format] | None = None) -> G
     for border in model.outputs:
         _output(b, border, names, layouts)
     return remove_dead_code(b.builder.build(list(dict.fromkeys(names)), layouts))
+
+
+def hindrances(model: Model) -> dict[str, str]:
+    """Names of nodes that are not read, and why; what reads their outputs is not looked at."""
+    try:
+        b = _begun(model, {})
+    except EdgeqError as error:
+        return {model.operations[0].name: str(error)} if model.operations else {}
+    found: dict[str, str] = {}
+    unknown: set[str] = set()
+    for call in model.operations:
+        if unknown & set(call.inputs):
+            unknown |= set(call.outputs)
+            continue
+        try:
+            _read(b, call)
+        except (EdgeqError, DamagedError, *DAMAGE) as error:
+            text = " ".join(str(error).split())[:400]
+            found[call.name] = text.removeprefix(f"{call.op} {call.name}: ")
+            unknown |= set(call.outputs)
+    return found
+
+
+def _begun(model: Model, formats: Mapping[str, Format]) -> Building:
+    """A graph with its inputs, and the constants of the file."""
+    b = Building(model, GraphBuilder(model.name), formats=formats)
+    b.tensors.update({name: Known(printable(name), data, model.types[name]) for name, data in model.constants.items()})
+    b.fixed = _binary_points(b)
+    for border in model.inputs:
+        b.tensors[border.name] = _input(b, border)
+    return b
 
 
 def _read(b: Building, call: Operation) -> None:

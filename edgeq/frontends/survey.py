@@ -105,12 +105,18 @@ def _tflite(path: Path) -> Survey:
 
 def _onnx(path: Path) -> Survey:
     from edgeq.frontends._onnx_file import read
-    from edgeq.frontends.onnx import missing
+    from edgeq.frontends.onnx import hindrances, missing, quantised
 
     model, tally = read(path), Tally()
     absent = {name: Hindrance(name, "is not read", found.way_out) for found in missing(model) for name in found.nodes}
+    floats = not quantised(model)
+    if not floats:
+        for name, message in hindrances(model).items():
+            fact, _, way = message.partition("; ")
+            absent.setdefault(name, Hindrance(name, fact, way or "change this layer in the source network"))
     for call in model.operations:
-        tally.add(f"{call.domain}.{call.op}" if call.domain else call.op, absent.get(call.name))
+        op = f"{call.domain}.{call.op}" if call.domain else call.op
+        tally.add(op, absent.get(call.name), floats=floats and call.name not in absent)
     return tally.survey(model.name, "onnx")
 
 

@@ -14,6 +14,7 @@ from edgeq.errors import UnsupportedError
 from edgeq.formats import Affine, FixedPoint, Minifloat
 from edgeq.frontends._onnx_file import read
 from edgeq.frontends.onnx import load, missing
+from edgeq.frontends.survey import survey
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime, the oracle, is not installed")
@@ -293,6 +294,24 @@ def test_what_is_not_quantised_is_named(tmp_path: Path) -> None:
     path = w.save(tmp_path / "a.onnx", {"x": (np.float32, (1, 12))}, {"s": np.float32})
     with pytest.raises(UnsupportedError, match=r"Sigmoid s: reads gemm, which is not quantised in between"):
         load(path)
+
+
+def test_a_survey_names_every_node_that_is_in_the_way(tmp_path: Path, float_model: Path) -> None:
+    """Two layers that are not read, independent of each other, are both named; a float file is to be calibrated."""
+    w = Writer()
+    x = w.quantised("x", 0.5, 0)
+    w.node("Cast", [x], "cast", to=onnx.TensorProto.INT32)
+    w.node("Softmax", [x], "soft", axis=0)
+    w.node("Relu", ["soft"], "behind")
+    w.node("Relu", [x], "fine")
+    path = w.save(tmp_path / "a.onnx", {"x": (np.float32, (1, 4))}, {"fine": np.float32})
+    found = survey(path)
+    assert found is not None
+    assert {h.tensor for use in found.operators for h in use.hindrances} == {"cast", "soft"}
+    assert found.missing == 2
+    other = survey(float_model)
+    assert other is not None
+    assert (other.missing, other.floats) == (0, len(read(float_model).operations))
 
 
 def test_shape_arithmetic_of_exporters_is_folded(tmp_path: Path) -> None:

@@ -82,6 +82,17 @@ def test_convolutions(tmp_path: Path, seed: int, zero: bool) -> None:
     assert net.nodes[-1].name == "conv"
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize("zero", [False, True], ids=["fixed", "zero_points"])
+def test_many_convolutions(tmp_path: Path, zero: bool) -> None:
+    for seed in range(100, 700):
+        path, shape = qlinear_conv(tmp_path / "conv.onnx", seed, zero)
+        try:
+            same(path, bytes_of(seed, shape))
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}") from error
+
+
 def qdq(path: Path, body: Any, shapes: dict[str, tuple[int, ...]], scale: float, zero: int, **more: Any) -> Path:
     """A float operator between dequantised inputs of scale 1/16 and a quantised output."""
     w = Writer(**more)
