@@ -34,9 +34,9 @@ from edgeq.errors import EdgeqError  # noqa: E402
 from edgeq.frontends import load  # noqa: E402
 from edgeq.frontends.survey import survey  # noqa: E402
 
-#: seconds and bytes of address space that a file may take
+#: seconds of the processor, and bytes of address space beside those of the libraries, that a file may take
 TIME = 20.0
-MEMORY = 3 << 30
+MEMORY = 2 << 30
 #: files that one worker process sees
 BATCH = 400
 #: words that parsers trip over
@@ -159,16 +159,17 @@ def _alarm(signum: int, frame: object) -> None:
 
 def work(target: Target, files: Sequence[bytes], seed: int, first: int, pipe: int, folder: Path) -> None:
     """In a worker: files first … first + BATCH; each line on the pipe is [number, outcome, message]."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    signal.signal(signal.SIGALRM, _alarm)
+    limit = MEMORY + int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    signal.signal(signal.SIGPROF, _alarm)
     path = folder / f"file{target.suffix}"
     with os.fdopen(pipe, "w") as out:
         for number in range(first, first + BATCH):
             path.write_bytes(damaged(np.random.default_rng([seed, number]), files))
             print(json.dumps([number, "started", ""]), file=out, flush=True)
-            signal.setitimer(signal.ITIMER_REAL, TIME)
+            signal.setitimer(signal.ITIMER_PROF, TIME)
             outcome, message = attempt(path)
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             print(json.dumps([number, outcome, message.replace(str(path), "FILE")[:500]]), file=out, flush=True)
 
 
@@ -205,9 +206,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--keep", type=Path, help="folder for findings, one file of each kind")
     asked = parser.parse_args(arguments)
     target = TARGETS[asked.target]
+    # Workers are forks: what is loaded here they need not load.
+    import edgeq.frontends._float_tflite  # noqa: F401
+
     files, counts, kinds = target.seeds(), Counter[str](), dict[str, str]()
     end, first, began = time.monotonic() + 60 * asked.minutes, 0, time.process_time()
     with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / f"whole{target.suffix}"
+        whole.write_bytes(files[0])
+        attempt(whole)
         while time.monotonic() < end and first < asked.files:
             for number, outcome, message in batch(target, files, asked.seed, first, Path(folder)):
                 counts[outcome] += 1
