@@ -1,10 +1,11 @@
 /* edgeq_scalar.h: sums of products of bytes on cores that make one product at a time, and their output stage.
  *
  * Weights lie in flash in the order in which they are read: for each block of output channels, for each element of the
- * window, one byte a channel. There are two forms, for the registers that a core has:
+ * window, one byte a channel. There are three forms, for what a core and a layer have:
  *   eight  ARMv6-M: eight channels of one pixel. Its loads of bytes with an offset do not extend signs, so both factors
  *          are made unsigned by 128: sum (w + 128)(x + 128) = sum w (x + 128) + 128 sum (x + 128), and the last sum is
  *          made once for each pixel.
+ *   pairs  ARMv6-M: four channels of two pixels, unsigned as well, two products in one multiplication.
  *   four   the others: four channels of several pixels, both factors as they are.
  * All sums are modulo 2^32, and right at the end, as range analysis has proved. A window is padded to a multiple of four
  * elements whose weights add nothing whatever x holds there.
@@ -25,6 +26,8 @@
 #else
 #define EQ_SCALAR_SHARED static
 #endif
+
+enum { EQ_SCALAR_EIGHT, EQ_SCALAR_PAIRS, EQ_SCALAR_FOUR };
 
 /* The output stage: v * multiplier / 2^31 rounded half up, then / 2^shift half away from zero, as TensorFlow Lite does;
  * or v / 2^shift rounded down, the rounding constant being in v already. */

@@ -5,6 +5,7 @@
 
 #include "edgeq_scalar_eight.h"
 #include "edgeq_scalar_four.h"
+#include "edgeq_scalar_pair.h"
 
 typedef struct {
     int32_t in_h, in_w;          /* x */
@@ -130,6 +131,46 @@ EQ_INLINE void eq_conv_scalar_eights(const eq_conv_scalar_t *p, const uint8_t *x
     }
 }
 
+/* All channels of two pixels whose windows are the words from x on; `first` and `second` are what the elements of each
+ * add to its sums. The second pixel lies `step` bytes after the first; 0: there is none. */
+EQ_INLINE void eq_conv_scalar_pairs(const eq_conv_scalar_t *p, const eq_u32 *x, uint32_t first, uint32_t second,
+                                    uint8_t *y, int32_t step, bool scaled)
+{
+    const int32_t each = 8 * p->stage.each, out_c = p->out_c;
+    const eq_i32 *start = (const eq_i32 *)(const void *)p->start;
+    uint32_t m[8], sum[16];
+    uint8_t s[8];
+    eq_scalar_put_t put = eq_conv_scalar_stage(p, m, s, scaled);
+    eq_scalar_pair_t job;
+    job.x = x;
+    job.x_end = x + p->terms;
+    job.w = p->weight;
+    for (int32_t o = 0; o < out_c; o += 8) {
+        const int32_t n = eq_min(8, out_c - o);
+        for (int32_t i = 0; i < n; i++) {
+            const uint32_t v = (uint32_t)start[o + i];
+            sum[i] = v - first;
+            sum[8 + i] = v - second;
+        }
+        for (int32_t i = 0; i < n; i += 4, job.w += 4 * p->terms) {
+            job.sum = sum + i;
+            eq_scalar_pair(&job);
+        }
+        put.sum = sum;
+        put.end = sum + n;
+        put.y = y + o;
+        eq_scalar_put_channels(&put, scaled);
+        if (step != 0) {
+            put.sum = sum + 8;
+            put.end = sum + 8 + n;
+            put.y = y + step + o;
+            eq_scalar_put_channels(&put, scaled);
+        }
+        put.multiplier += scaled ? each : 0;
+        put.shift += each;
+    }
+}
+
 /* All channels of `count` pixels whose windows lie `step` bytes apart. */
 EQ_INLINE void eq_conv_scalar_fours(const eq_conv_scalar_t *p, const uint8_t *x, int32_t step, int32_t count, uint8_t *y,
                                     bool xs, bool scaled)
@@ -173,33 +214,49 @@ EQ_INLINE void eq_conv_scalar_fours(const eq_conv_scalar_t *p, const uint8_t *x,
     }
 }
 
-/* The windows of a strip of pixels, gathered. scratch: a sum for each column (eight), then the columns. */
-EQ_INLINE void eq_conv_scalar_strip(const eq_conv_scalar_t *p, const uint8_t *x, int32_t iy, int32_t ix, int32_t count,
-                                    uint8_t *y, void *scratch, bool eight, bool words, bool xs, bool scaled)
+/* What the elements of a window add to each sum, because weights are unsigned. */
+EQ_INLINE uint32_t eq_conv_scalar_extra(const eq_conv_scalar_t *p, const eq_u32 *sums)
 {
-    const int32_t columns = (count - 1) * p->stride_w + p->kernel_w, column = p->kernel_h * p->pixel;
-    eq_u32 *sums = scratch;
-    uint8_t *windows = (uint8_t *)scratch + (eight ? 4 * columns : 0);
-    eq_conv_scalar_gather(p, x, iy, ix, columns, windows, sums, words, eight);
-    if (!eight) {
-        eq_conv_scalar_fours(p, windows, p->stride_w * column, count, y, xs, scaled);
+    uint32_t total = 0;
+    for (int32_t k = 0; k < p->kernel_w; k++) {
+        total += sums[k];
+    }
+    return total << 7;
+}
+
+/* The windows of a strip of pixels, gathered. scratch: where weights are unsigned, a sum for each column; for pairs,
+ * a word for each element; then the columns. */
+EQ_INLINE void eq_conv_scalar_strip(const eq_conv_scalar_t *p, const uint8_t *x, int32_t iy, int32_t ix, int32_t count,
+                                    uint8_t *y, void *scratch, int32_t form, bool words, bool xs, bool scaled)
+{
+    const int32_t columns = (count - 1) * p->stride_w + p->kernel_w, step = p->stride_w * p->kernel_h * p->pixel;
+    const int32_t each = form == EQ_SCALAR_PAIRS ? 2 : 1;
+    eq_u32 *sums = scratch, *joined = sums + columns, *end = joined + (form == EQ_SCALAR_PAIRS ? p->terms : 0);
+    uint8_t *windows = form == EQ_SCALAR_FOUR ? scratch : (void *)end;
+    eq_conv_scalar_gather(p, x, iy, ix, columns, windows, sums, words, form != EQ_SCALAR_FOUR);
+    if (form == EQ_SCALAR_FOUR) {
+        eq_conv_scalar_fours(p, windows, step, count, y, xs, scaled);
         return;
     }
-    for (int32_t i = 0; i < count; i++) {
-        uint32_t total = 0;
-        for (int32_t k = 0; k < p->kernel_w; k++) {
-            total += sums[k];
+    for (int32_t i = 0; i < count; i += each) {
+        const uint32_t extra = eq_conv_scalar_extra(p, sums);
+        if (form == EQ_SCALAR_PAIRS) {
+            const bool alone = i + 1 == count;
+            const uint32_t other = alone ? 0 : eq_conv_scalar_extra(p, sums + p->stride_w);
+            eq_scalar_pair_join(joined, windows, step, p->terms, alone);
+            eq_conv_scalar_pairs(p, joined, extra, other, y, alone ? 0 : p->out_c, scaled);
+        } else {
+            eq_conv_scalar_eights(p, windows, extra, y, scaled);
         }
-        eq_conv_scalar_eights(p, windows, total << 7, y, scaled);
-        sums += p->stride_w;
-        windows += p->stride_w * column;
-        y += p->out_c;
+        sums += each * p->stride_w;
+        windows += each * step;
+        y += each * p->out_c;
     }
 }
 
-/* eight: the form; words: whether pixels of x are whole words; direct: whether windows are single pixels that the form
- * of four reads where they lie; xs: whether it reads them as signed; scaled: whether there are multipliers. */
-EQ_KERNEL void eq_conv_scalar(const eq_conv_scalar_t *p, const void *const x[], void *y, void *scratch, bool eight,
+/* form: see edgeq_scalar.h; words: whether pixels of x are whole words; direct: whether windows are single pixels that
+ * the form of four reads where they lie; xs: whether it reads them as signed; scaled: whether there are multipliers. */
+EQ_KERNEL void eq_conv_scalar(const eq_conv_scalar_t *p, const void *const x[], void *y, void *scratch, int32_t form,
                               bool words, bool direct, bool xs, bool scaled)
 {
     const uint8_t *from = x[0];
@@ -214,7 +271,7 @@ EQ_KERNEL void eq_conv_scalar(const eq_conv_scalar_t *p, const void *const x[], 
         }
         for (int32_t ox = 0; ox < p->out_w; ox += p->strip) {
             const int32_t count = eq_min(p->strip, p->out_w - ox), ix = ox * p->stride_w - p->pad_w;
-            eq_conv_scalar_strip(p, from, iy, ix, count, to, scratch, eight, words, xs, scaled);
+            eq_conv_scalar_strip(p, from, iy, ix, count, to, scratch, form, words, xs, scaled);
             to += count * p->out_c;
         }
     }

@@ -25,9 +25,9 @@ CORES = ("thumb1", "thumb2", "rv32m")
 BOOL = ("true", "false")
 #: core -> place of a fixed argument of conv_scalar -> values that must occur
 ARGUMENTS = {
-    "thumb1": {0: ("true",), 1: BOOL, 2: ("false",), 3: BOOL},
-    "thumb2": {0: BOOL, 1: BOOL, 2: BOOL, 3: BOOL},
-    "rv32m": {0: BOOL, 1: BOOL, 2: BOOL, 3: BOOL},
+    "thumb1": {0: ("EQ_SCALAR_EIGHT", "EQ_SCALAR_PAIRS"), 1: BOOL, 2: ("false",), 3: BOOL},
+    "thumb2": {0: ("EQ_SCALAR_EIGHT", "EQ_SCALAR_FOUR"), 1: BOOL, 2: BOOL, 3: BOOL},
+    "rv32m": {0: ("EQ_SCALAR_EIGHT", "EQ_SCALAR_FOUR"), 1: BOOL, 2: BOOL, 3: BOOL},
 }
 
 

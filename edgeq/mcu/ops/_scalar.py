@@ -28,6 +28,8 @@ FOUR = ("thumb2", "rv32m")
 #: bytes of gathered windows, unless that makes strips shorter than LEAST_STRIP
 GATHERED = 640
 LEAST_STRIP = 4
+#: instructions of a product, and of joining an element of a pixel with that of its neighbour
+EIGHT_COST, PAIR_COST, JOIN_COST = 3.25, 2.7, 3
 #: without a long product, sums before a multiplier stay below this
 MOST_SUM = 1 << 29
 
@@ -139,10 +141,10 @@ def _flip(ctx: Context, unsigned: bool) -> tuple[dict[str, Param], int]:
     return {"flip": 128 if unsigned and signed else 0, "fill": seen & 0xFF}, seen
 
 
-def stream(weight: Codes, eight: bool) -> npt.NDArray[np.uint8]:
+def stream(weight: Codes, form: str) -> npt.NDArray[np.uint8]:
     """The bytes of all blocks, as edgeq_scalar.h says. weight: (channels, elements of a window)."""
-    block = 8 if eight else 4
-    codes = weight + 128 if eight else weight
+    block = 8 if form == "EQ_SCALAR_EIGHT" else 4
+    codes = weight if form == "EQ_SCALAR_FOUR" else weight + 128
     padded = np.pad(codes, ((0, -len(codes) % block), (0, -codes.shape[1] % 4)))
     blocks = padded.reshape(-1, block, padded.shape[1]).swapaxes(1, 2)
     return np.ascontiguousarray(blocks & 0xFF).astype(np.uint8).reshape(-1)
@@ -156,33 +158,46 @@ def _strip(width: int, stride: int, kernel: int, column: int) -> int:
     return min(width, -(-even // LEAST_STRIP) * LEAST_STRIP)
 
 
+def _form(ctx: Context, sizes: Mapping[str, int], channels: int) -> str:
+    width = sizes["out_w"]
+    if sizes["out_h"] * width == 1:
+        # One pixel alone has no other to share weights with.
+        return "EQ_SCALAR_EIGHT"
+    if EIGHT not in ctx.features:
+        return "EQ_SCALAR_FOUR"
+    # An odd pixel has no neighbour, and a missing channel costs as much as one that is there.
+    pairs = (width + width % 2) * (PAIR_COST * (channels + -channels % 4) + JOIN_COST)
+    return "EQ_SCALAR_PAIRS" if pairs < width * EIGHT_COST * (channels + -channels % 8) else "EQ_SCALAR_EIGHT"
+
+
 def _conv(ctx: Context, weight: Codes, sizes: Mapping[str, int]) -> Call:
     """Parameters of `eq_conv_scalar_t`. weight: (channels, rows, columns, elements of a pixel)."""
-    # One pixel alone has no other to share weights with.
-    eight = EIGHT in ctx.features or sizes["out_h"] * sizes["out_w"] == 1
+    form = _form(ctx, sizes, len(weight))
+    unsigned = form != "EQ_SCALAR_FOUR"
     start, stage = _stage(ctx)
-    flip, zero = _flip(ctx, eight)
+    flip, zero = _flip(ctx, unsigned)
     columns = weight.swapaxes(1, 2).reshape(len(weight), -1)
-    kernel, pixel = sizes["kernel_w"], weight.shape[-1]
+    kernel, pixel, terms = sizes["kernel_w"], weight.shape[-1], columns.shape[1] + -columns.shape[1] % 4
     column = sizes["kernel_h"] * pixel
     strip = _strip(sizes["out_w"], sizes["stride_w"], kernel, column)
-    direct = not eight and weight.shape[1:3] == (1, 1) and not (sizes["pad_h"] or sizes["pad_w"] or pixel % 4)
+    direct = not unsigned and weight.shape[1:3] == (1, 1) and not (sizes["pad_h"] or sizes["pad_w"] or pixel % 4)
     reach = (strip - 1) * sizes["stride_w"] + kernel
-    scratch = 4 if direct else reach * (column + (4 if eight else 0)) + 4
+    words = (reach if unsigned else 0) + (terms if form == "EQ_SCALAR_PAIRS" else 0)
+    scratch = 4 if direct else 4 * words + reach * column + 4
     note = f"weights of {ctx.node.source}, {ctx.ins[1].format}, in the order of the kernel"
     params: dict[str, Param] = {
         **sizes,
         "out_c": len(weight),
         "pixel": pixel,
-        "terms": columns.shape[1] + -columns.shape[1] % 4,
+        "terms": terms,
         "strip": strip,
         **flip,
-        "weight": Blob(f"{identifier(ctx.node.name)}_weight", "uint8_t", stream(columns, eight), note),
+        "weight": Blob(f"{identifier(ctx.node.name)}_weight", "uint8_t", stream(columns, form), note),
         "start": _start(ctx, start - zero * columns.sum(axis=1)),
         **stage,
     }
-    flags = (eight, pixel % 4 == 0, direct, _signed(ctx.ins[0].format), ctx.scaled)
-    return Call(tuple(str(f).lower() for f in flags), params, (ctx.ins[0].name,), scratch)
+    flags = (pixel % 4 == 0, direct, _signed(ctx.ins[0].format), ctx.scaled)
+    return Call((form, *(str(f).lower() for f in flags)), params, (ctx.ins[0].name,), scratch)
 
 
 def supports_conv(ctx: Context) -> str | None:
