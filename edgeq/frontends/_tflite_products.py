@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from edgeq.formats import Affine
-from edgeq.frontends._tflite_build import Building, activation, unsupported
+from edgeq.frontends._tflite_build import Array, Building, activation, unsupported
 from edgeq.frontends._tflite_file import DamagedError, Operation, Tensor
 from edgeq.frontends._tflite_matrix import bias_of, multiplier, same_padding, weights_of
 from edgeq.frontends._tflite_movement import listed, whole
@@ -79,12 +79,26 @@ def batch_matmul(b: Building, call: Operation) -> None:
         raise DamagedError(f"{call.op} {out.name}: {x.shape} times {y.shape}") from None
     if batch != out.shape[:-2]:
         raise DamagedError(f"{call.op} {out.name}: {x.shape} times {y.shape}, declared {out.shape}")
+    stage = _stage(b, call, b.format(x), y.scales)
+    weight = b.constant(y)
+    if weight is not None and prod(y.shape[:-2]) == 1 and not turned[0] and len(x.shape) == rank:
+        _linear(b, call, weight.reshape(y.shape[-2:]) if turned[1] else weight.reshape(y.shape[-2:]).T, stage)
+        return
     listed(out, prod(batch))
     factors = [_factor(b, t, adj, batch, rank) for t, adj in zip((x, y), turned, strict=True)]
     shapes = [b.builder.values[name].shape for name in factors]
     if shapes[0][-1] != shapes[1][-2]:
         raise DamagedError(f"{call.op} {out.name}: {shapes[0]} times {shapes[1]}")
-    b.finish(out, b.node("matmul", out, factors, made, **_stage(b, call, b.format(x), y.scales)))
+    b.finish(out, b.node("matmul", out, factors, made, **stage))
+
+
+def _linear(b: Building, call: Operation, weight: Array, stage: dict[str, Attr]) -> None:
+    """A constant matrix for all rows, as (outputs, inputs): a linear layer, which has faster kernels."""
+    x, y, out = b.tensor(call, 0), b.tensor(call, 1), b.output(call)
+    if weight.shape[1] != x.shape[-1] or not prod(weight.shape):
+        raise DamagedError(f"{call.op} {out.name}: {x.shape} times {y.shape}")
+    fixed = b.builder.constant(y.name, weight, b.format(y), y.name)
+    b.finish(out, b.node("linear", out, [b.value(x), fixed], b.format(out), **stage))
 
 
 def _factor(b: Building, tensor: Tensor, turned: bool, batch: tuple[int, ...], rank: int) -> str:

@@ -112,3 +112,23 @@ def test_a_float_network_is_sent_to_calibration(tmp_path: Path, capsys: pytest.C
     text = capsys.readouterr().out
     assert "1 on floats: calibrate" in text
     assert "calibrate=samples" in text
+
+
+def test_an_onnx_file_is_surveyed_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnx", reason="the extra onnx is not installed")
+    from frontends.onnx_models import Writer
+
+    w = Writer()
+    x = w.quantised("x", 0.25, 0)
+    w.node("Relu", [x], "relu")
+    w.node("NonZero", ["relu"], "places")
+    path = w.save(tmp_path / "net.onnx", {"x": (np.float32, (1, 4))}, {"places": np.int64})
+    assert main(["inspect", str(path), "--json"]) == 1
+    rows = {row["op"]: row for row in json.loads(capsys.readouterr().out)["file"]["operators"]}
+    assert {op: row["missing"] for op, row in rows.items()} == {
+        "DequantizeLinear": 0,
+        "NonZero": 1,
+        "QuantizeLinear": 0,
+        "Relu": 0,
+    }
+    assert "replace it" in rows["NonZero"]["hindrances"][0]["way_out"]
