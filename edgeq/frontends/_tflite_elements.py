@@ -8,8 +8,9 @@ from edgeq.formats import CODE_RULE, Affine, FixedPoint
 from edgeq.frontends._tflite_build import Building, activation, batchless, unsupported
 from edgeq.frontends._tflite_file import DamagedError, Operation
 from edgeq.frontends._tflite_matrix import multiplier, window
-from edgeq.frontends._tflite_numbers import softmax_table
+from edgeq.frontends._tflite_numbers import exp_line, reciprocal_line, softmax_lines, softmax_table
 from edgeq.ir import Attr
+from edgeq.ir.ops.softmax_lines import TABLE as SOFTMAX_TABLE
 from edgeq.ir.ops.softmax_reciprocal import EXP_BITS
 
 #: bits that sums gain before their operands are brought to one scale
@@ -101,6 +102,9 @@ def softmax(b: Building, call: Operation) -> None:
     """SOFTMAX along the last axis."""
     x, out = b.tensor(call, 0), b.output(call)
     into, made, options = b.format(x), b.format(out), call.options("SoftmaxOptions")
+    if into.bits == 16:
+        _wide_softmax(b, call, 1.0 if options is None else float(options.Beta()))
+        return
     least = made.code_range[0]
     if into.bits != 8 or made.zero_point != least or made.scale != 2.0**-made.bits or made.bits > 16:
         raise unsupported(
@@ -114,6 +118,24 @@ def softmax(b: Building, call: Operation) -> None:
     table = b.builder.constant(f"{out.name}.exp", codes, FixedPoint(32, EXP_BITS), out.name)
     axis = len(b.shape(x)) - 1
     b.finish(out, b.node("softmax_reciprocal", out, [b.value(x), table], made, axis=axis))
+
+
+def _wide_softmax(b: Building, call: Operation, beta: float) -> None:
+    """SOFTMAX of 16 bits: exponentials and a reciprocal on lines between entries of tables."""
+    x, out = b.tensor(call, 0), b.output(call)
+    into, made = b.format(x), b.format(out)
+    assert isinstance(into.scale, float)
+    if (x.type, out.type) != ("INT16", "INT16") or into.zero_point or made.zero_point or made.scale != 2.0**-15:
+        raise unsupported(call, out, f"{into} to {made}; INT16 around zero to INT16 of 1/32768 is supported")
+    m, s = softmax_lines(into.scale, beta)
+    if s < 0 or m <= 0:
+        raise unsupported(call, out, f"beta {beta} times scale {into.scale:.3g} is out of range")
+    tables = [
+        b.builder.constant(f"{out.name}.{name}", codes, SOFTMAX_TABLE, out.name)
+        for name, codes in (("exp", exp_line()), ("reciprocal", reciprocal_line()))
+    ]
+    attrs: dict[str, Attr] = {"axis": len(b.shape(x)) - 1, "distance_multiplier": m, "distance_shift": s}
+    b.finish(out, b.node("softmax_lines", out, [b.value(x), *tables], made, **attrs))
 
 
 def reshape(b: Building, call: Operation) -> None:

@@ -8,6 +8,7 @@ bit is another network.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -79,6 +80,49 @@ def _exp_quarter(a: int) -> int:
     x3, x4 = _high_product(x2, x), _high_product(x2, x2)
     inner = _divide(_high_product(_divide(x4, 2) + x3, third) + x2, 1)
     return eighth + _high_product(eighth, x + inner)
+
+
+def softmax_lines(scale: float, beta: float) -> tuple[int, int]:
+    """Multiplier and shift that bring distances of 16-bit codes to steps of 10 / 65535."""
+    return dyadic(scale * beta / (10.0 / 65535.0))
+
+
+def exp_line() -> list[int]:
+    """exp from -10 to 0 in 512 steps, for `softmax_lines`."""
+    return _line(np.float32(10) / np.float32(65535), 32767, lambda v: np.float32(math.exp(float(v))))
+
+
+def reciprocal_line() -> list[int]:
+    """1 / (1 + v) from 0 to 1 in 512 steps."""
+    return _line(np.float32(1) / np.float32(65535), -32768, lambda v: np.float32(1) / (np.float32(1) + v))
+
+
+def _away(value: float) -> float:
+    """Rounded to an integer, ties away from zero."""
+    return math.copysign(math.floor(abs(value) + 0.5), value)
+
+
+def _line(step: np.float32, zero: int, function: Callable[[np.float32], np.float32]) -> list[int]:
+    """513 numbers with 15 bits behind the point, each moved by half of what the line to the next misses in its middle.
+
+    step, zero: the real number of a 16-bit code is (code - zero) * step. All steps in float32.
+    """
+    f = np.float32
+    least, most = step * f(-32768 - zero), step * f(32767 - zero)
+    width = (most - least) / f(512)
+    # The range of the output is -1 to 1, both included: 65535 steps for 65536 codes.
+    unit = f(2) / f(65535)
+    scale = f(65536) / (unit * f(32767) - unit * f(-32768))
+    found = []
+    for i in range(512):
+        at, middle, end = (
+            function(v) for v in (least + f(i) * width, least + f(i) * width + width / f(2), least + f(i + 1) * width)
+        )
+        sample = _away(float(at * scale))
+        drawn = _away(float((end * scale + f(sample)) / f(2)))
+        missed = _away((drawn - _away(float(middle * scale))) / 2)
+        found.append(int(min(max(sample - missed, -32768), 32767)))
+    return [*found, int(min(_away(float(function(most) * scale)), 32767))]
 
 
 def softmax_table(scale: float, beta: float, distances: int) -> list[int]:

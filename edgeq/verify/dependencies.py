@@ -192,6 +192,7 @@ _RULES: dict[str, Callable[[Node, Sequence[Value], Index], Parts]] = {
     "requantise": _same_place,
     "resize_bilinear": _resize_bilinear,
     "softmax": _along_axis,
+    "softmax_lines": _along_axis,
     "softmax_reciprocal": _along_axis,
     "sub": _elementwise,
     "sum": _reduced,

@@ -18,7 +18,9 @@ _STOP = 0.1
 _WEIGHTS = {"conv": 4, "linear": 2, "add": 2, "requantise": 2}
 
 #: operators of imported networks; a seed of all the others keeps its graph
-ON_REQUEST = frozenset({"gather", "resize_bilinear", "maximum", "minimum", "prelu", "softmax_reciprocal", "sum"})
+ON_REQUEST = frozenset(
+    {"gather", "resize_bilinear", "maximum", "minimum", "prelu", "softmax_lines", "softmax_reciprocal", "sum"}
+)
 
 
 def random_graph(rng: Rng, *, ops: Iterable[str] | None = None, max_nodes: int = 12, formats: Kind = "fixed") -> Graph:

@@ -428,6 +428,25 @@ def make_softmax_reciprocal(g: Growth) -> str | None:
     return g.node("softmax_reciprocal", (x.name, table), out, axis=between(rng, 0, len(x.shape) - 1))
 
 
+def make_softmax_lines(g: Growth) -> str | None:
+    """Softmax of 16-bit networks, with tables of true functions or of any numbers."""
+    rng, x = g.rng, g.choose(lambda v: v.format.bits <= 16 and v.format.grid_range[1] < 1 << 29)
+    if x is None:
+        return None
+    top, size = (1 << 15) - 1, 513
+    tables = [rng.integers(0, top, size=size, endpoint=True, dtype=np.int64) for _ in "er"]
+    if chance(rng, 0.7):
+        tables = [np.rint(top * np.exp(np.linspace(-10, 0, size))), np.rint(top / (1 + np.linspace(0, 1, size)))]
+    tables[0][-2:] = np.maximum(tables[0][-2:], 1 << 14)
+    names = [g.constant(n, t, FixedPoint(16, 15)) for n, t in zip(("exp_line", "reciprocal_line"), tables, strict=True)]
+    attrs: dict[str, Attr] = {
+        "axis": between(rng, 0, len(x.shape) - 1),
+        "distance_multiplier": between(rng, 1 << 30, (1 << 31) - 1),
+        "distance_shift": between(rng, 16 + x.format.bits, 40) - 8,
+    }
+    return g.node("softmax_lines", (x.name, *names), FixedPoint(16, between(rng, 8, 15)), **attrs)
+
+
 def make_table(g: Growth) -> str | None:
     """Any function of one variable."""
     x = g.choose(lambda v: v.format.bits <= TABLE_BITS)
@@ -533,6 +552,7 @@ MAKERS: dict[str, Callable[[Growth], str | None]] = {
     "resize_nearest": make_resize_nearest,
     "slice": make_slice,
     "softmax": make_softmax,
+    "softmax_lines": make_softmax_lines,
     "softmax_reciprocal": make_softmax_reciprocal,
     "sub": make_sub,
     "sum": make_sum,

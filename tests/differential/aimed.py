@@ -435,6 +435,26 @@ def softmax_reciprocal() -> Made:
         yield g.build(outs), None
 
 
+@aimed
+def softmax_lines() -> Made:
+    """Lines of equal, of extreme and of one element, distances at both ends of the table, true and jagged tables."""
+    rng, q15 = np.random.default_rng(9), FixedPoint(16, 15)
+    for fmt in (S8, S16, FixedPoint(3, 0, False)):
+        g = GraphBuilder("net")
+        x = g.input("x", (3, 9, 2), fmt)
+        jagged = rng.choice([0, 32767], 513)
+        jagged[-2:] = 32767
+        true = np.rint(32767 * np.exp(np.linspace(-10, 0, 513)))
+        e = [g.constant("e", true, q15), g.constant("e", jagged, q15)]
+        r = [g.constant("r", np.rint(32767 / (1 + np.linspace(0, 1, 513))), q15), g.constant("r", jagged[::-1], q15)]
+        outs = []
+        for axis, shift in ((0, 31), (1, 20), (2, 40), (1, 31 - 15 + fmt.bits)):
+            attrs = {"axis": axis, "distance_multiplier": (1 << 31) - 1, "distance_shift": shift}
+            names = [x, e[shift % 2], r[axis % 2]]
+            outs.append(g.node("softmax_lines", f"axis{axis}_shift{shift}", names, q15, **attrs))
+        yield g.build(outs), None
+
+
 # --- places in the arena -----------------------------------------------------------------------------------------
 
 

@@ -217,7 +217,11 @@ def test_what_is_refused(tmp_path: Path) -> None:
         (write("HARD_SWISH", [x, Spec("y", ALL, scales=(0.001,))], 1), UnsupportedError, "HARD_SWISH y: .*too fine"),
         (write("LEAKY_RELU", [x, y], 1), FileError, "LEAKY_RELU y: its options are missing"),
         (write("MEAN", [x, axis, y], 1, "ReducerOptions"), FileError, r"MEAN y: axes \[4\] of \(1, 256\)"),
-        (write("TANH", [x, Spec("y", ALL, "<i2")], 1), UnsupportedError, "TANH y: INT8 to INT16; INT8 and INT16 are supported"),
+        (
+            write("TANH", [x, Spec("y", ALL, "<i2")], 1),
+            UnsupportedError,
+            "TANH y: INT8 to INT16; INT8 and INT16 are supported",
+        ),
     ):
         path.write_bytes(data)
         with pytest.raises(error, match=fact):

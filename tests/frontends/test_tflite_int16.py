@@ -171,6 +171,13 @@ def prelu(rng: Rng) -> bytes:
     return write("PRELU", [x, slope, y], 1)
 
 
+def softmax(rng: Rng) -> bytes:
+    shape = (1, int(rng.integers(1, 5)), int(rng.choice([1, 2, 40, 300])))
+    x = tensor(rng, "x", shape, 1e-6)
+    y = Spec("y", shape, "<i2", (2.0**-15,))
+    return write("SOFTMAX", [x, y], 1, "SoftmaxOptions", Beta=float(rng.choice([1.0, 0.5, 2.0])))
+
+
 MAKERS: dict[str, Callable[[Rng], bytes]] = {
     "ABS": unary("ABS"),
     "ADD": two("ADD", "AddOptions"),
@@ -189,6 +196,7 @@ MAKERS: dict[str, Callable[[Rng], bytes]] = {
     "QUANTIZE": quantize,
     "RELU": unary("RELU"),
     "RELU6": unary("RELU6"),
+    "SOFTMAX": softmax,
     "SUB": two("SUB", "SubOptions"),
     "SUM": reduction("SUM"),
     "TANH": curve("TANH"),

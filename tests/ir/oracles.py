@@ -343,10 +343,41 @@ def _reciprocal_line(e: list[int], bits: int) -> list[int]:
     return [min((2 * _high_mul(v, r) + step) // (2 * step), (1 << bits) - 1) for v in e]
 
 
+def softmax_lines(node: Node, ins: Sequence[Value], codes: Sequence[Codes]) -> Codes:
+    """Line by line in Python integers, as TensorFlow Lite's kernel of 16 bits goes."""
+    axis, fmt, attrs = node.attrs["axis"] + 1, ins[0].format, node.attrs
+    lines = np.moveaxis(np.vectorize(fmt.to_grid_scalar, otypes=[object])(codes[0]), axis, -1)
+    exp, reciprocal = (c.tolist() for c in codes[1:])
+    first = min(attrs["distance_shift"], 31)
+    rest = attrs["distance_shift"] - first
+    made = np.empty(lines.shape, dtype=np.int64)
+    for index in np.ndindex(lines.shape[:-1]):
+        row = lines[index].tolist()
+        most, e = max(row), []
+        for v in row:
+            # Distances are not positive: half up is less half down of their magnitude, half away then half up of it.
+            once = -(((most - v) * attrs["distance_multiplier"] + (1 << first) // 2 - (first > 0)) // (1 << first))
+            e.append(_between(exp, 32767 - (-once + (1 << rest) // 2) // (1 << rest)))
+        total = sum(e)
+        headroom = 32 - total.bit_length()
+        leading = ((total << (headroom - 1)) + 8192) // 16384
+        r = _between(reciprocal, leading - 98304)
+        made[index] = [min((v * r + (1 << (30 - headroom))) // (1 << (31 - headroom)), 32767) for v in e]
+    return np.moveaxis(made, -1, axis)
+
+
+def _between(table: list[int], at: int) -> int:
+    """513 entries 128 steps apart, the first at -32768, and straight lines between them."""
+    at = max(-32768, min(32767, at)) + 32768
+    low, high = table[at // 128], table[at // 128 + 1]
+    return low + ((high - low) * (at % 128) + 64) // 128
+
+
 MOVEMENTS: dict[str, Callable[[Node, Sequence[Value], Sequence[Codes]], Codes]] = {
     "argmax": argmax,
     "max_pool": max_pool,
     "pad": pad,
+    "softmax_lines": softmax_lines,
     "softmax_reciprocal": softmax_reciprocal,
     "table": table,
     "reshape": _moved(lambda node, value, x: x.flatten(1).unflatten(1, node.attrs["shape"])),

@@ -63,6 +63,9 @@ W = const(np.ones((2, 3, 3, 4), int))
 IMAGE = x(5, 5, 4)
 LINES = {"size": (3,), "low": (0, 1, 4), "high": (1, 2, 4), "weight": (0, 4, 1), "bits": 2}
 
+HALVES = FixedPoint(16, 15)
+DISTANCE = {"axis": 0, "distance_multiplier": 5, "distance_shift": 7}
+
 GOOD: dict[str, tuple[str, list[Operand], dict[str, Any], Format]] = {
     "conv": ("conv", [IMAGE, W, const([1, 2])], CONV, S8),
     "conv per channel": ("conv", [IMAGE, const(np.ones((2, 3, 3, 4), int), PER_CHANNEL)], CONV, S8),
@@ -87,6 +90,7 @@ GOOD: dict[str, tuple[str, list[Operand], dict[str, Any], Format]] = {
     "sum": ("sum", [IMAGE], {"axes": (0, 1), "keep_axes": 1}, S8),
     "sum of many scales": ("sum", [x(4, fmt=I8)], {**SCALED, "axes": (0,), "keep_axes": 0}, U8),
     "softmax": ("softmax", [x(5), const([9, 3, 0])], {"axis": 0}, U8),
+    "softmax_lines": ("softmax_lines", [x(5), const([1 << 14] * 513, HALVES), const([0] * 513, HALVES)], DISTANCE, HALVES),
     "softmax_reciprocal": ("softmax_reciprocal", [x(5), const([EXP_ONE, 3, 0], EXP)], {"axis": 0}, U8),
     "multiplier": ("linear", [x(4, fmt=I8), const(np.ones((2, 4), int), I8)], SCALED, I8),
     "multipliers": ("linear", [x(4, fmt=I8), const(np.ones((2, 4), int), I8)], {"multiplier": (0, 2**31 - 1), "shift": (0, 62)}, U8),
@@ -166,6 +170,14 @@ BAD: dict[str, tuple[str, list[Operand], dict[str, Any], Format, str]] = {
     "softmax table": ("softmax", [x(5), x(3)], {"axis": 0}, U8, "table v1 must be a constant vector"),
     "softmax negative": ("softmax", [x(5), const([1, -1])], {"axis": 0}, U8, "non-negative and start with a positive entry"),
     "softmax zero": ("softmax", [x(5), const([0, 1])], {"axis": 0}, U8, "start with a positive entry"),
+    "lines axis": ("softmax_lines", [x(5), const([1 << 14] * 513, HALVES), const([0] * 513, HALVES)], {**DISTANCE, "axis": 1}, HALVES, "axis 1 is not one of the 1 axes"),
+    "lines many": ("softmax_lines", [x(65537), const([1 << 14] * 513, HALVES), const([0] * 513, HALVES)], DISTANCE, HALVES, "65536 fit"),
+    "lines entries": ("softmax_lines", [x(5), const([1 << 14] * 512, HALVES), const([0] * 513, HALVES)], DISTANCE, HALVES, "must be 513 constants of s16.15"),
+    "lines negative": ("softmax_lines", [x(5), const([1 << 14] * 513, HALVES), const([-1] * 513, HALVES)], DISTANCE, HALVES, "none of them negative"),
+    "lines small": ("softmax_lines", [x(5), const([1] * 513, HALVES), const([0] * 513, HALVES)], DISTANCE, HALVES, "must end with 1/2 and more"),
+    "lines wide": ("softmax_lines", [x(5, fmt=FixedPoint(17)), const([1 << 14] * 513, HALVES), const([0] * 513, HALVES)], DISTANCE, HALVES, "codes of up to 16 bits"),
+    "lines narrow": ("softmax_lines", [x(5), const([1 << 14] * 513, HALVES), const([0] * 513, HALVES)], DISTANCE, S8, "makes 16-bit integers around zero"),
+    "lines shift": ("softmax_lines", [x(5), const([1 << 14] * 513, HALVES), const([0] * 513, HALVES)], {**DISTANCE, "distance_shift": 63}, HALVES, "distance: multiplier 5 / 2"),
     "reciprocal axis": ("softmax_reciprocal", [x(5), const([EXP_ONE], EXP)], {"axis": 1}, U8, "axis 1 is not one of the 1 axes"),
     "reciprocal many": ("softmax_reciprocal", [x(4096), const([EXP_ONE], EXP)], {"axis": 0}, U8, "4095 fit"),
     "reciprocal table": ("softmax_reciprocal", [x(5), const([1], S8)], {"axis": 0}, U8, "must be a constant vector of s32.31"),

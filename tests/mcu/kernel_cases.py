@@ -319,6 +319,21 @@ def softmax_reciprocal() -> Bench:
     return bench
 
 
+def softmax_lines() -> Bench:
+    bench, rng = Bench("softmax_lines"), np.random.default_rng(15)
+    q15 = FixedPoint(16, 15)
+    for i, x in enumerate([f for f in ACTIVATIONS if f.bits <= 16 and f.grid_range[1] < 1 << 29] * 4):
+        exp = np.rint(32767 * np.exp(np.linspace(-10, 0, 513))).astype(np.int64)
+        reciprocal = np.rint(32767 / (1 + np.linspace(0, 1, 513))).astype(np.int64)
+        if i % 3 == 1:
+            exp, reciprocal = rng.choice([0, 32767], 513), rng.choice([0, 32767, 5], 513)
+            exp[-2:] = 1 << 14 if i % 2 else 32767
+        distance = {"distance_multiplier": int(rng.integers(1 << 30, 1 << 31)), "distance_shift": 12 + x.bits + i % 9}
+        shape = ((7,), (3, 4, 2), (40, 2), (1, 3))[i % 4]
+        bench.add(rng, [(shape, x)], q15, [(exp, q15), (reciprocal, q15)], axis=i // 4 % len(shape), **distance)
+    return bench
+
+
 def table() -> Bench:
     bench, rng = Bench("table"), np.random.default_rng(11)
     for x, y in product((f for f in ACTIVATIONS if f.bits <= 16), ACTIVATIONS):

@@ -55,7 +55,7 @@ FAST: dict[str, Callable[[Job], Twin | None]] = {
 }
 
 #: operators whose own meaning is as fast as a twin would be
-REFERENCE = frozenset({"resize_bilinear", "softmax", "softmax_reciprocal"})
+REFERENCE = frozenset({"resize_bilinear", "softmax", "softmax_lines", "softmax_reciprocal"})
 
 
 def compile_job(job: Job) -> Twin:

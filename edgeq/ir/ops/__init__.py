@@ -26,6 +26,7 @@ from edgeq.ir.ops.resize_bilinear import ResizeBilinear
 from edgeq.ir.ops.resize_nearest import ResizeNearest
 from edgeq.ir.ops.slice import Slice
 from edgeq.ir.ops.softmax import Softmax
+from edgeq.ir.ops.softmax_lines import SoftmaxLines
 from edgeq.ir.ops.softmax_reciprocal import SoftmaxReciprocal
 from edgeq.ir.ops.sub import Sub
 from edgeq.ir.ops.sum import Sum
@@ -55,6 +56,7 @@ _CLASSES: tuple[type[Operator], ...] = (
     ResizeNearest,
     Slice,
     Softmax,
+    SoftmaxLines,
     SoftmaxReciprocal,
     Sub,
     Sum,
