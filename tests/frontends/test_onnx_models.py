@@ -266,6 +266,36 @@ def test_float_quant_is_a_minifloat(tmp_path: Path) -> None:
         load(qonnx_file(tmp_path / "b.onnx", w, (1, 6)))
 
 
+def test_brevitas_fp8_networks_equal_their_module(tmp_path: Path) -> None:
+    """FloatQuant as Brevitas exports it; sums of products of E4M3 are exact here and in float64."""
+    pytest.importorskip("onnxscript", reason="Brevitas exports with onnxscript, which is not installed")
+    pytest.importorskip("onnxoptimizer", reason="Brevitas exports with onnxoptimizer, which is not installed")
+    from brevitas import nn as qnn
+    from brevitas.inject.enum import RestrictValueType
+    from brevitas.quant.experimental.float_quant_ocp import Fp8e4m3OCPActPerTensorFloat, Fp8e4m3OCPWeightPerTensorFloat
+
+    power = RestrictValueType.POWER_OF_TWO
+
+    def identity() -> Any:
+        return qnn.QuantIdentity(act_quant=Fp8e4m3OCPActPerTensorFloat, restrict_scaling_type=power)
+
+    torch.manual_seed(0)
+    weight = {"weight_quant": Fp8e4m3OCPWeightPerTensorFloat, "weight_restrict_scaling_type": power}
+    convolution = qnn.QuantConv2d(3, 8, 3, padding=1, bias=False, **weight)
+    model = nn.Sequential(identity(), convolution, nn.ReLU(), identity()).train()
+    with torch.no_grad():
+        for seed in range(8):
+            model(torch.from_numpy(samples(4, seed)))
+    model.eval()
+    net = load(exported(model, tmp_path / "fp8.onnx", "qonnx"))
+    assert {str(v.format).partition("*")[0] for v in net.values.values()} == {"e4m3-ocp"}
+    x = samples(8, 20)
+    with torch.no_grad():
+        wanted = model.double()(torch.from_numpy(x).double()).numpy()
+    assert len(np.unique(wanted)) > 20
+    np.testing.assert_array_equal(net.run(x), wanted)
+
+
 def test_float_networks_are_told_what_to_do(float_model: Path) -> None:
     with pytest.raises(UnsupportedError, match=r"float\.onnx: is a float network.*calibrate=data"):
         edgeq.load(float_model)
