@@ -17,6 +17,13 @@ typedef struct {
     eq_scalar_stage_t stage;
 } eq_conv_depthwise_scalar_t;
 
+/* Keeps compilers from calling memset for a byte or two. */
+#if defined(__GNUC__)
+#define EQ_SHORT_LOOP_ __asm__ volatile("")
+#else
+#define EQ_SHORT_LOOP_ (void)0
+#endif
+
 /* The rows of channel c from iy on as a plane of `width` columns. */
 EQ_INLINE void eq_conv_depthwise_scalar_plane(const eq_conv_depthwise_scalar_t *p, const uint8_t *x, int32_t iy,
                                               int32_t rows, uint8_t *to)
@@ -31,6 +38,7 @@ EQ_INLINE void eq_conv_depthwise_scalar_plane(const eq_conv_depthwise_scalar_t *
         if (iy + r >= 0 && iy + r < p->in_h) {
             const uint8_t *last = to + before, *source = from;
             while (to != last) {
+                EQ_SHORT_LOOP_;
                 *to++ = fill;
             }
             last += inside;
@@ -40,6 +48,7 @@ EQ_INLINE void eq_conv_depthwise_scalar_plane(const eq_conv_depthwise_scalar_t *
             }
         }
         while (to != end) {
+            EQ_SHORT_LOOP_;
             *to++ = fill;
         }
     }

@@ -39,11 +39,14 @@ ALWAYS_ON_CORES = {
     *((op, "riscv32") for op in ("conv", "depthwise")),
     ("conv", "cortex-m3"),
 }
+#: what other compilers and optimisation levels are tried with
+OFTEN = ("conv", "depthwise", "linear")
 IN_C = [
     pytest.param(op, core, cc, marks=[] if cc == "gcc" and (op, core) in ALWAYS_IN_C else [HEAVY])
     for op in OPS
     for core in CORES
     for cc in compilers()
+    if cc == "gcc" or (op in OFTEN and core != "thumb2")
 ]
 BUILDS = (
     ("cortex-m0", "gcc", "unicorn", "-O2"),
@@ -60,11 +63,12 @@ BUILDS = (
     ("cortex-m3", "gcc", "qemu", "-O0"),
     ("cortex-m3", "zig", "qemu", "-O3"),
 )
+#: builds that every operator is tried with
+COMMON = BUILDS[:3]
 ON_CORES = [
-    pytest.param(op, *made, marks=[] if made[1:] in light and (op, made[0]) in ALWAYS_ON_CORES else [HEAVY])
+    pytest.param(op, *made, marks=[] if made in COMMON and (op, made[0]) in ALWAYS_ON_CORES else [HEAVY])
     for op in OPS
-    for light in [{("gcc", "unicorn", "-O2"), ("gcc", "qemu", "-O2")}]
-    for made in BUILDS
+    for made in (BUILDS if op in OFTEN else COMMON)
 ]
 #: finding the line through two operands takes as long as many other nodes
 COUNTS = {"sums": 20}
