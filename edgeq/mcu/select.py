@@ -1,14 +1,17 @@
-"""Which kernel runs a node: variants in order of preference, the first that supports the node, and the reason why."""
+"""Which kernel runs a node: of those that support it the cheapest by the cost model, else the preferred; and why."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from edgeq.errors import UnsupportedError
 from edgeq.formats import Affine
 from edgeq.ir import Accumulator, Graph, Node, Ranges, Value, operator
 from edgeq.ir.operator import Arithmetic, Interval
+from edgeq.mcu import costs
 from edgeq.mcu.step import Param, Step
 
 #: the variant that every operator has: C that runs on any machine
@@ -96,16 +99,56 @@ def always(ctx: Context) -> str | None:
     return None
 
 
+#: an estimate has to be this much lower, or as much as both fits are off, before it overrules the order of preference
+MARGIN = 0.05
+_RANK: ContextVar[int | None] = ContextVar("rank", default=None)
+
+
+@contextmanager
+def chosen_by_rank(rank: int) -> Iterator[None]:
+    """Within: each node gets the kernel of that rank among those that support it, or the last; to measure them all."""
+    token = _RANK.set(rank)
+    try:
+        yield
+    finally:
+        _RANK.reset(token)
+
+
+def preferred(estimates: Sequence[costs.Estimate | None]) -> int:
+    """Index of the kernel to take, of those that support a node in order of preference, with their estimated costs.
+
+    The first, unless a later one is clearly cheaper; kernels of unknown cost are not weighed against others.
+    """
+    rank = 0
+    for index, other in enumerate(estimates):
+        best = estimates[rank]
+        if best is None or other is None:
+            continue
+        margin = max(MARGIN, best.error + other.error)
+        if other.instructions < best.instructions * (1 - margin):
+            rank = index
+    return rank
+
+
 def choose(variants: Sequence[Variant], ctx: Context) -> tuple[Variant, str]:
-    """The first variant that supports the node, and one line that says why, with every better one that was refused."""
-    refused: list[tuple[str, str]] = []
-    for variant in variants:
-        reason = variant.supports(ctx)
-        if reason is None:
-            why = f"{variant.kernel}: {variant.gain}"
-            return variant, "; ".join([why, *(f"not {kernel}: {fact}" for kernel, fact in refused)])
-        refused.append((variant.kernel, reason))
-    raise ctx.fail("no kernel runs it (" + "; ".join(f"{kernel}: {fact}" for kernel, fact in refused) + ")")
+    """The variant that runs the node, and one line that says why: estimated costs, and all that could not run it."""
+    reasons = [(variant, variant.supports(ctx)) for variant in variants]
+    able = [variant for variant, reason in reasons if reason is None]
+    if not able:
+        refused = "; ".join(f"{variant.kernel}: {reason}" for variant, reason in reasons)
+        raise ctx.fail(f"no kernel runs it ({refused})")
+    estimates = [costs.estimate(variant.kernel, ctx) for variant in able]
+    forced = _RANK.get()
+    rank = preferred(estimates) if forced is None else min(forced, len(able) - 1)
+    found = able[rank]
+    parts = [f"{found.kernel}: {found.gain}"]
+    if (cost := estimates[rank]) is not None and len(able) > 1:
+        parts[0] += f" (about {cost.instructions:,} instructions)"
+    for variant, other in zip(able[:rank], estimates[:rank], strict=True):
+        parts.append(f"not {variant.kernel}" + (f": about {other.instructions:,} instructions" if other else ""))
+    last = variants.index(found)
+    parts += [f"not {v.kernel}: {reason}" for v, reason in reasons[:last] if reason is not None]
+    return found, "; ".join(parts)
 
 
 def lower_with(variants: Sequence[Variant], ctx: Context) -> Step:

@@ -1,0 +1,121 @@
+"""The cost model: what it weighs, when it overrules the order of preference, and what the reason then says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeq.formats import FixedPoint
+from edgeq.ir import Graph, GraphBuilder, analyse
+from edgeq.mcu import costs
+from edgeq.mcu.select import Call, Context, Variant, always, choose, chosen_by_rank, preferred
+
+S8 = FixedPoint(8, 4)
+
+
+def conv(channels: int, filters: int, groups: int = 1, taps: int = 3) -> Graph:
+    builder = GraphBuilder("net")
+    x = builder.input("x", (5, 6, channels), S8)
+    w = builder.constant("w", np.ones((filters, taps, taps, channels // groups)), S8)
+    one = {"stride": (1, 1), "padding": (taps // 2,) * 4, "dilation": (1, 1)}
+    return builder.build([builder.node("conv", "y", [x, w], S8, groups=groups, **one)])
+
+
+def context(graph: Graph, *features: str) -> Context:
+    return Context(graph, graph.nodes[0], analyse(graph), frozenset(features))
+
+
+def variant(kernel: str, reason: str | None = None) -> Variant:
+    return Variant("v", kernel, "gain", lambda ctx: reason, lambda ctx: Call((), {}, ("x",)))
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Costs of one group of cores: a window of MACs by three kernels."""
+    found = {
+        "conv window fast": {"coefficients": [100, 0, 1.0, 0], "error": 0.01},
+        "conv window slow": {"coefficients": [0, 0, 2.0, 0], "error": 0.01},
+        "conv window near": {"coefficients": [0, 0, 0.98, 0], "error": 0.01},
+    }
+    monkeypatch.setattr(costs, "recorded", lambda: {"dsp": found})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("estimates", "rank"),
+    [
+        ([100, 50], 1),
+        ([100, 96], 0),  # within what the fit may be off
+        ([100, 80, 79, 90], 1),
+        ([100, 80, 70, 90], 2),
+        ([None, 50], 0),  # what is not known is not weighed
+        ([100, None, 50], 2),
+        ([100], 0),
+        ([0, 0], 0),
+    ],
+)
+def test_the_first_unless_another_is_clearly_cheaper(estimates: list[int | None], rank: int) -> None:
+    assert preferred([None if e is None else costs.Estimate(e, 0.02) for e in estimates]) == rank
+
+
+def test_a_poor_fit_overrules_less() -> None:
+    good, poor = costs.Estimate(75, 0.01), costs.Estimate(75, 0.3)
+    assert preferred([costs.Estimate(100, 0.01), good]) == 1
+    assert preferred([costs.Estimate(100, 0.01), poor]) == 0
+
+
+def test_a_cheaper_kernel_overrules_the_order_and_the_reason_says_so(known: dict[str, Any]) -> None:
+    ctx = context(conv(4, 8), "dsp", "fpu")
+    macs = 5 * 6 * 8 * 36
+    found, why = choose([variant("never", "too odd"), variant("slow"), variant("fast"), variant("other")], ctx)
+    assert found.kernel == "fast"
+    assert why == (
+        f"fast: gain (about {macs + 100:,} instructions); not slow: about {2 * macs:,} instructions; not never: too odd"
+    )
+    found, why = choose([variant("fast"), variant("near")], ctx)
+    assert (found.kernel, why) == ("fast", f"fast: gain (about {macs + 100:,} instructions)")
+
+
+def test_without_costs_the_order_decides(known: dict[str, Any]) -> None:
+    ladder = [variant("slow"), variant("fast")]
+    for features in ((), ("fpu",), ("rv32m",)):
+        assert choose(ladder, context(conv(4, 8), *features))[1] == "slow: gain"
+    pointwise = context(conv(4, 8, taps=1), "dsp")
+    assert choose(ladder, pointwise)[0].kernel == "slow"
+    assert choose([variant("unknown"), variant("fast")], context(conv(4, 8), "dsp"))[0].kernel == "unknown"
+
+
+def test_every_kernel_can_be_asked_for_by_rank() -> None:
+    ladder = [variant("a", "no"), variant("b"), variant("c")]
+    ctx = context(conv(4, 8))
+    asked = []
+    for rank in range(3):
+        with chosen_by_rank(rank):
+            asked.append(choose(ladder, ctx)[0].kernel)
+    assert asked == ["b", "c", "c"]
+    assert choose(ladder, ctx)[0].kernel == "b"
+
+
+def test_terms_count_what_is_read() -> None:
+    assert costs.terms(context(conv(4, 8))) == (1, 240, 240 * 36, 30 * 36)
+    assert costs.terms(context(conv(4, 4, groups=4))) == (1, 120, 120 * 9, 30 * 36)
+    assert [costs.key("k", context(g)) for g in (conv(4, 8), conv(4, 4, 4), conv(4, 8, taps=1))] == [
+        "conv window k", "conv depthwise k", "conv one tap k",
+    ]  # fmt: skip
+    assert costs.cores(frozenset({"dsp", "mve", "fpu"})) == "mve"
+    assert costs.cores(frozenset({"fpu"})) is None
+
+
+def test_the_recorded_costs_are_sound() -> None:
+    for group, models in costs.recorded().items():
+        assert group in costs.CORES
+        for name, model in models.items():
+            assert len(model["coefficients"]) == 4, name
+            assert min(model["coefficients"]) >= 0 < max(model["coefficients"]), name
+            assert 0 <= model["error"] < 0.35, name
+
+
+def test_always_is_a_reason_for_everything() -> None:
+    assert always(context(conv(4, 8))) is None
