@@ -19,7 +19,7 @@ from edgeq.frontends._model_file import DamagedError as DamagedError
 
 _IDENTIFIER = b"TFL3"
 #: what reading a damaged flatbuffer raises, besides our own errors
-DAMAGE = (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+DAMAGE = (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 #: tensor types that carry numbers here, by the name in the schema
 TYPES: dict[str, np.dtype[Any]] = {

@@ -22,7 +22,7 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[in
 
 def window(b: Building, call: Operation, options: object, x: Tensor, kernel: tuple[int, int]) -> dict[str, Attr]:
     """stride, padding and dilation of a convolution or pool over (1, H, W, C)."""
-    if len(x.shape) != 4 or x.shape[0] != 1:
+    if len(x.shape) != 4 or x.shape[0] != 1 or min(x.shape) < 1:
         raise unsupported(
             call, b.output(call), f"input {x.shape}; a batch of one of height, width and channels is read"
         )

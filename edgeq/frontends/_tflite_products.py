@@ -9,20 +9,34 @@ import numpy as np
 from edgeq.formats import Affine
 from edgeq.frontends._tflite_build import Array, Building, activation, unsupported
 from edgeq.frontends._tflite_file import DamagedError, Operation, Tensor
-from edgeq.frontends._tflite_matrix import bias_of, multiplier, same_padding, weights_of
+from edgeq.frontends._tflite_matrix import bias_of, multiplier, same_padding, short_multiplier, weights_of
 from edgeq.frontends._tflite_movement import listed, whole
 from edgeq.frontends._tflite_numbers import product_factors
 from edgeq.ir import Attr
 
 
 def _stage(b: Building, call: Operation, x: Affine, scales: tuple[float, ...]) -> dict[str, Attr]:
-    """The output stage of sums of products: one multiplier for each scale of the second factor."""
+    """The output stage of sums of products: one multiplier for each scale of the second factor.
+
+    Sums of 16-bit activations have 64 bits in the reference kernels, which keep 15 bits of the multiplier for them.
+    """
     out = b.output(call)
     made = b.format(out)
     assert isinstance(x.scale, float)
     assert isinstance(made.scale, float)
     pairs = [multiplier(call, out, f) for f in product_factors(x.scale, scales, made.scale)]
-    return {"rounding": "tflite", "multiplier": tuple(m for m, _ in pairs), "shift": tuple(s for _, s in pairs)}
+    rounding = "tflite"
+    if x.bits == 16:
+        rounding, pairs = "half_up", [short_multiplier(call, out, *pair) for pair in pairs]
+    return {"rounding": rounding, "multiplier": tuple(m for m, _ in pairs), "shift": tuple(s for _, s in pairs)}
+
+
+def _check_types(call: Operation, out: Tensor, tensors: list[Tensor], formats: list[Affine]) -> None:
+    """8 bits throughout, or 16 without zero points."""
+    bits = {f.bits for f in formats}
+    if bits not in ({8}, {16}) or (bits == {16} and any(f.zero_point for f in formats)):
+        listed = ", ".join(f"{t.name} {f}" for t, f in zip(tensors, formats, strict=True))
+        raise unsupported(call, out, f"reads and makes {listed}; INT8, or INT16 with zero points of 0, is supported")
 
 
 def transpose_conv(b: Building, call: Operation) -> None:
@@ -30,8 +44,7 @@ def transpose_conv(b: Building, call: Operation) -> None:
     weight, x, out = b.tensor(call, 1), b.tensor(call, 2), b.output(call)
     options, codes = call.options("TransposeConvOptions"), weights_of(b, call, weight, 4)
     into, made = b.format(x), b.format(out)
-    if into.bits != 8 or made.bits != 8:
-        raise unsupported(call, out, f"{x.type} to {out.type}; INT8 is supported")
+    _check_types(call, out, [x, out], [into, made])
     shapes = (x.shape, out.shape)
     if any(len(s) != 4 or s[0] != 1 for s in shapes) or options is None:
         raise unsupported(call, out, f"{x.shape} to {out.shape}; a batch of one of height, width and channels is read")
@@ -67,8 +80,7 @@ def batch_matmul(b: Building, call: Operation) -> None:
     """BATCH_MATMUL: either factor may be constant, transposed and repeated along the axes before the last two."""
     x, y, out = b.tensor(call, 0), b.tensor(call, 1), b.output(call)
     options, made = call.options("BatchMatMulOptions"), b.format(out)
-    if {b.format(x).bits, b.format(y).bits, made.bits} != {8} or len(y.scales) != 1:
-        raise unsupported(call, out, f"{x.type} and {y.type} to {out.type}; INT8 with one scale each is supported")
+    _check_types(call, out, [x, y, out], [b.format(x), b.format(y), made])
     turned = (False, False) if options is None else (bool(options.AdjX()), bool(options.AdjY()))
     rank = max(len(x.shape), len(y.shape))
     if min(len(x.shape), len(y.shape)) < 2:

@@ -211,8 +211,11 @@ def test_generated_c_equals_the_emulator(tmp_path: Path) -> None:
             (tmp_path / "x.tflite").write_bytes(make(rng))
             graph = load(tmp_path / "x.tflite")
             if graph.nodes:
-                shapes = {name: (3, *graph.values[name].shape) for name in graph.inputs}
-                cases.append((graph, {name: rng.integers(-128, 128, shape) for name, shape in shapes.items()}))
+                inputs = {}
+                for name in graph.inputs:
+                    lo, hi = graph.values[name].format.code_range
+                    inputs[name] = rng.integers(lo, hi + 1, (3, *graph.values[name].shape))
+                cases.append((graph, inputs))
     kernels = {s.kernel for g, _ in cases for n in g.nodes if (s := lower(g, n, analyse(g))) is not None}
     assert {"gather", "resize_bilinear_scaled", "conv_transpose_scaled", "matmul_scaled", "pad", "slice"} <= kernels
     for (graph, inputs), trace in zip(cases, run_graphs(cases, tmp_path), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,14 @@ def resize(op: str, options: str, flags: tuple[str, ...]) -> Callable[[Rng], byt
     return make
 
 
-def transpose_conv(rng: Rng) -> bytes:
+def tensor(rng: Rng, name: str, shape: tuple[int, ...], wide: bool, low: float, high: float) -> Spec:
+    """A computed tensor of 8 bits, or of 16 without a zero point."""
+    if wide:
+        return Spec(name, shape, "<i2", scale(rng, low / 256, high / 256))
+    return Spec(name, shape, scales=scale(rng, low, high), zero=zero(rng))
+
+
+def transpose_conv(rng: Rng, wide: bool = False) -> bytes:
     height, width, channels, filters, kh, kw = (int(n) for n in rng.integers(1, 6, 6))
     sh, sw = (int(n) for n in rng.integers(1, 4, 2))
     same = bool(rng.integers(2))
@@ -48,42 +56,44 @@ def transpose_conv(rng: Rng) -> bytes:
     if same and rng.integers(3) == 0:
         # Any size whose convolution has the input's: an odd one as well.
         out = (out[0] - int(rng.integers(0, sh)), out[1] - int(rng.integers(0, sw)))
-    x = Spec("x", (1, height, width, channels), scales=scale(rng), zero=zero(rng))
+    x = tensor(rng, "x", (1, height, width, channels), wide, 0.005, 0.5)
     scales = tuple(scale(rng, 0.001, 0.05)[0] for _ in range(filters if rng.integers(3) else 1))
     shape = (filters, kh, kw, channels)
     w = Spec("w", shape, "i1", scales, data=rng.integers(-127, 128, shape))
     tensors = [Spec("o", (4,), "i4", (), data=np.array([1, *out, filters])), w, x]
     if rng.integers(3):
         own = tuple(float(np.float32(x.scales[0] * s)) for s in scales)
-        tensors.append(Spec("b", (filters,), "i4", own, data=rng.integers(-9000, 9000, filters)))
-    y = Spec("y", (1, *out, filters), scales=scale(rng, 0.01, 0.5), zero=zero(rng))
+        tensors.append(Spec("b", (filters,), "<i8" if wide else "i4", own, data=rng.integers(-9000, 9000, filters)))
+    y = tensor(rng, "y", (1, *out, filters), wide, 0.01, 0.5)
     fields = {"Padding": 0 if same else 1, "StrideH": sh, "StrideW": sw}
     call = Call("TRANSPOSE_CONV", range(len(tensors)), [len(tensors)], "TransposeConvOptions", fields)
     return write_model([*tensors, y], [call], [2], [len(tensors)])
 
 
-def batch_matmul(rng: Rng) -> bytes:
+def batch_matmul(rng: Rng, wide: bool = False) -> bytes:
     m, k, n = (int(v) for v in rng.integers(1, 8, 3))
     batch = tuple(int(v) for v in rng.integers(1, 4, int(rng.integers(0, 3))))
     a_batch, b_batch = (tuple(1 if rng.integers(4) == 0 else v for v in batch) for _ in "ab")
     adj_x, adj_y = (bool(rng.integers(2)) for _ in "xy")
-    a = Spec("a", (*a_batch, *((k, m) if adj_x else (m, k))), scales=scale(rng), zero=zero(rng))
-    b = Spec("b", (*b_batch, *((n, k) if adj_y else (k, n))), scales=scale(rng), zero=zero(rng))
+    a = tensor(rng, "a", (*a_batch, *((k, m) if adj_x else (m, k))), wide, 0.005, 0.5)
+    b = tensor(rng, "b", (*b_batch, *((n, k) if adj_y else (k, n))), wide, 0.005, 0.5)
     if rng.integers(2):
-        b.data = rng.integers(-128, 128, b.shape)
+        b.data = rng.integers(-32768 if wide else -128, 32768 if wide else 128, b.shape)
     made = np.broadcast_shapes(a_batch, b_batch)
-    y = Spec("y", (*made, m, n), scales=scale(rng, 0.05, 2), zero=zero(rng))
+    y = tensor(rng, "y", (*made, m, n), wide, 0.05, 2)
     inputs = 1 if b.data is not None else 2
     return write("BATCH_MATMUL", [a, b, y], inputs, "BatchMatMulOptions", AdjX=adj_x, AdjY=adj_y)
 
 
 MAKERS: dict[str, Callable[[Rng], bytes]] = {
     "BATCH_MATMUL": batch_matmul,
+    "BATCH_MATMUL int16": partial(batch_matmul, wide=True),
     "RESIZE_BILINEAR": resize("RESIZE_BILINEAR", "ResizeBilinearOptions", ("AlignCorners", "HalfPixelCenters")),
     "RESIZE_NEAREST_NEIGHBOR": resize(
         "RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", ("AlignCorners", "HalfPixelCenters")
     ),
     "TRANSPOSE_CONV": transpose_conv,
+    "TRANSPOSE_CONV int16": partial(transpose_conv, wide=True),
 }
 
 
