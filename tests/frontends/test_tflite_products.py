@@ -66,6 +66,7 @@ def transpose_conv(rng: Rng, wide: bool = False) -> bytes:
         tensors.append(Spec("b", (filters,), "<i8" if wide else "i4", own, data=rng.integers(-9000, 9000, filters)))
     y = tensor(rng, "y", (1, *out, filters), wide, 0.01, 0.5)
     fields = {"Padding": 0 if same else 1, "StrideH": sh, "StrideW": sw}
+    fields["FusedActivationFunction"] = int(rng.choice([0, 0, 1, 2, 3]))
     call = Call("TRANSPOSE_CONV", range(len(tensors)), [len(tensors)], "TransposeConvOptions", fields)
     return write_model([*tensors, y], [call], [2], [len(tensors)])
 
