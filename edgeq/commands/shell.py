@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgeq.ir import Graph
 
 Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A network: a file .edgeq or .tflite.", show_default=False)
+    Path, typer.Argument(metavar="MODEL", help="A network: a file .edgeq, .tflite or .onnx.", show_default=False)
 ]
 BoardName = Annotated[
     str, typer.Option("--board", "-b", metavar="B", help="A board's name (see `edgeq boards`) or its .toml file.")
