@@ -204,7 +204,56 @@ EQ_INLINE void eq_mve_sum8(int16_t sums[8], const uint8_t *x, int32_t step, int3
                          : "lr", "q0", "q1", "cc", "memory");
     }
 }
+/* The greatest of `rows` by `columns` elements, `row` and `column` bytes apart, of up to 16 neighbouring channels. */
+#define EQ_MVE_MOST_(TYPE)                                                                                             \
+    __asm__ volatile("vctp.8 %6\n\t"                                                                                   \
+                     "vpst\n\t"                                                                                        \
+                     "vldrbt.u8 q0, [%0]\n"                                                                            \
+                     "1:\n\t"                                                                                          \
+                     "mov %2, %0\n\t"                                                                                  \
+                     "dls lr, %3\n"                                                                                    \
+                     "2:\n\t"                                                                                          \
+                     "vpst\n\t"                                                                                        \
+                     "vldrbt.u8 q1, [%2]\n\t"                                                                          \
+                     "vmax." TYPE " q0, q0, q1\n\t"                                                                    \
+                     "add %2, %2, %4\n\t"                                                                              \
+                     "le lr, 2b\n\t"                                                                                   \
+                     "add %0, %0, %5\n\t"                                                                              \
+                     "subs %1, %1, #1\n\t"                                                                             \
+                     "bne 1b\n\t"                                                                                      \
+                     "vpst\n\t"                                                                                        \
+                     "vstrbt.8 q0, [%7]\n\t"                                                                           \
+                     : "+r"(x), "+r"(rows), "=&r"(at)                                                                  \
+                     : "r"(columns), "r"(column), "r"(row), "r"(lanes), "r"(y)                                         \
+                     : "lr", "q0", "q1", "cc", "memory")
+
+EQ_INLINE void eq_mve_most(uint8_t *y, const uint8_t *x, int32_t rows, int32_t columns, int32_t row, int32_t column,
+                           int32_t lanes, bool is_signed)
+{
+    const uint8_t *at;
+    if (is_signed) {
+        EQ_MVE_MOST_("s8");
+    } else {
+        EQ_MVE_MOST_("u8");
+    }
+}
 #else
+EQ_INLINE void eq_mve_most(uint8_t *y, const uint8_t *x, int32_t rows, int32_t columns, int32_t row, int32_t column,
+                           int32_t lanes, bool is_signed)
+{
+    const uint8_t top = is_signed ? 0x80u : 0u;
+    for (int32_t k = 0; k < lanes; k++) {
+        uint8_t most = x[k];
+        for (int32_t i = 0; i < rows; i++) {
+            for (int32_t j = 0; j < columns; j++) {
+                const uint8_t v = x[i * row + j * column + k];
+                most = (v ^ top) > (most ^ top) ? v : most;
+            }
+        }
+        y[k] = most;
+    }
+}
+
 EQ_INLINE void eq_mve_look_up(const uint8_t *table, const uint8_t *x, uint8_t *y, int32_t n)
 {
     for (int32_t i = 0; i < n; i++) {

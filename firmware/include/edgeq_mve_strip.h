@@ -1,7 +1,8 @@
 /* edgeq_mve_strip.h: rows of an image laid in scratch column by column with Helium, so that windows are runs of bytes.
  *
  * A strip holds the rows of one row of windows, all rows of a column side by side: the window of each pixel is one run,
- * and neighbouring windows share what they have in common. Padding is the code that stands for zero.
+ * and neighbouring windows share what they have in common. Padding is the code that stands for zero; where it lies at the
+ * sides it is written once.
  */
 #ifndef EDGEQ_MVE_STRIP_H
 #define EDGEQ_MVE_STRIP_H
@@ -41,13 +42,27 @@ EQ_INLINE void eq_mve_lay(const eq_mve_walk_t *w, bool flip)
     }
 }
 
-/* Writes `code` in their place. */
+/* Writes `code` in the place of all of them. */
 EQ_INLINE void eq_mve_blank(const eq_mve_walk_t *w, int32_t code)
 {
     uint8_t *to = w->to;
     const uint8_t *x = w->x;
     const int32_t more = code;
     EQ_MVE_WALK_("vdup.8 q0, %6\n\t", "vpst\n\tvstrbt.8 q0, [%0]\n\t");
+}
+
+/* Writes n bytes `code`. */
+EQ_INLINE void eq_mve_fill(uint8_t *to, int32_t n, int32_t code)
+{
+    __asm__ volatile("vdup.8 q0, %2\n\t"
+                     "wlstp.8 lr, %1, 2f\n"
+                     "1:\n\t"
+                     "vstrb.8 q0, [%0], #16\n\t"
+                     "letp lr, 1b\n"
+                     "2:\n"
+                     : "+r"(to)
+                     : "r"(n), "r"(code)
+                     : "lr", "q0", "cc", "memory");
 }
 
 /* The same, each four bytes to a strip of their own, `apart` bytes after the one before; `lanes` is a multiple of 4. */
@@ -72,6 +87,13 @@ EQ_INLINE void eq_mve_blank4(const eq_mve_walk_t *w, int32_t apart, int32_t code
     EQ_MVE_WALK_("vldrw.u32 q2, [%6]\n\tldr lr, [%6, #16]\n\tvdup.8 q0, lr\n\t", "vpst\n\tvstrwt.32 q0, [%0, q2]\n\t");
 }
 #else
+EQ_INLINE void eq_mve_fill(uint8_t *to, int32_t n, int32_t code)
+{
+    for (int32_t i = 0; i < n; i++) {
+        to[i] = (uint8_t)code;
+    }
+}
+
 EQ_INLINE void eq_mve_lay4(const eq_mve_walk_t *w, int32_t apart, bool flip)
 {
     for (int32_t i = 0; i < w->count; i++) {
@@ -94,37 +116,45 @@ EQ_INLINE void eq_mve_lay(const eq_mve_walk_t *w, bool flip) { eq_mve_lay4(w, 4,
 EQ_INLINE void eq_mve_blank(const eq_mve_walk_t *w, int32_t code) { eq_mve_blank4(w, 4, code); }
 #endif
 
-/* A row of x as the strips see it: `columns` from column ix on, which may lie outside. */
+/* What strips are made of: columns `first` to `first` + `count` of a strip are columns of x, the others are padding. */
 typedef struct {
     int32_t in_h, in_w, pixel;
     int32_t code; /* of the number zero, as the multiplier reads it */
 } eq_mve_image_t;
 
-/* Writes bytes c..c+lanes of the columns of row iy; `apart` as above, 0: side by side. */
-EQ_INLINE void eq_mve_strip_row(const eq_mve_image_t *p, const uint8_t *x, int32_t iy, int32_t ix, int32_t columns,
+typedef struct {
+    int32_t ix, first, count;
+} eq_mve_columns_t;
+
+/* The columns of a strip that begins at column ix of x. */
+EQ_INLINE eq_mve_columns_t eq_mve_columns(const eq_mve_image_t *p, int32_t ix, int32_t columns)
+{
+    eq_mve_columns_t found;
+    found.ix = ix;
+    found.first = eq_min(ix < 0 ? -ix : 0, columns);
+    found.count = eq_min(p->in_w - (ix + found.first), columns - found.first);
+    return found;
+}
+
+/* Writes bytes c..c+lanes of a row's columns to a strip whose columns are `by` bytes apart; the padding is there
+ * already. apart: as above, 0: side by side. */
+EQ_INLINE void eq_mve_strip_row(const eq_mve_image_t *p, const eq_mve_columns_t *at, const uint8_t *x, int32_t iy,
                                 int32_t c, int32_t lanes, uint8_t *to, int32_t by, int32_t apart, bool flip)
 {
-    const bool outside = iy < 0 || iy >= p->in_h;
-    const int32_t left = outside ? columns : eq_min(ix < 0 ? -ix : 0, columns);
-    const int32_t ahead = outside ? 0 : p->in_w - (ix + left), inside = eq_min(ahead < 0 ? 0 : ahead, columns - left);
-    const int32_t begin[3] = {0, left, left + inside}, end[3] = {left, left + inside, columns};
-    for (int32_t part = 0; part < 3; part++) {
-        const int32_t first = begin[part];
-        if (first < end[part]) {
-            eq_mve_walk_t walk = {to + first * by, x, by, p->pixel, end[part] - first, lanes};
-            if (part == 1) {
-                walk.x = x + (iy * p->in_w + ix + first) * p->pixel + c;
-                if (apart > 0) {
-                    eq_mve_lay4(&walk, apart, flip);
-                } else {
-                    eq_mve_lay(&walk, flip);
-                }
-            } else if (apart > 0) {
-                eq_mve_blank4(&walk, apart, p->code);
-            } else {
-                eq_mve_blank(&walk, p->code);
-            }
-        }
+    const bool inside = iy >= 0 && iy < p->in_h;
+    const int32_t from = inside ? (iy * p->in_w + at->ix + at->first) * p->pixel + c : 0;
+    const eq_mve_walk_t walk = {to + at->first * by, x + from, by, p->pixel, at->count, lanes};
+    if (at->count <= 0) {
+        return;
+    }
+    if (apart > 0 && inside) {
+        eq_mve_lay4(&walk, apart, flip);
+    } else if (apart > 0) {
+        eq_mve_blank4(&walk, apart, p->code);
+    } else if (inside) {
+        eq_mve_lay(&walk, flip);
+    } else {
+        eq_mve_blank(&walk, p->code);
     }
 }
 

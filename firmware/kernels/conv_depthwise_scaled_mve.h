@@ -61,8 +61,10 @@ EQ_KERNEL void eq_conv_depthwise_scaled_mve(const eq_conv_depthwise_scaled_mve_t
                                             void *scratch, bool flip, int32_t rule)
 {
     const int32_t channels = p->image.pixel, columns = (p->out_w - 1) * p->stride_w + p->reach_w;
+    const eq_mve_columns_t at = eq_mve_columns(&p->image, -p->pad_w, columns);
     uint8_t *strip = scratch;
     eq_mve_taps_t job;
+    eq_mve_fill(strip, 4 * p->apart, p->image.code);
     job.zero = p->zero;
     job.x_step = 0;
     for (int32_t i = 0; i < 8; i++) {
@@ -78,8 +80,8 @@ EQ_KERNEL void eq_conv_depthwise_scaled_mve(const eq_conv_depthwise_scaled_mve_t
             const int32_t left = channels - c, first = left < 4 ? channels - 4 : c;
             lanes = left < 4 ? 4 : eq_min(16, left - left % 4);
             for (int32_t h = 0; h < height; h++) {
-                eq_mve_strip_row(&p->image, x[0], iy + h, -p->pad_w, columns, first, lanes, strip + 4 * h,
-                                 4 * p->height, p->apart, flip);
+                eq_mve_strip_row(&p->image, &at, x[0], iy + h, first, lanes, strip + 4 * h, 4 * p->height, p->apart,
+                                 flip);
             }
             for (int32_t k = 0; k < lanes; k += 4, job.w += 64 + 36) {
                 eq_conv_depthwise_scaled_mve_rows(p, &job, strip + k / 4 * p->apart,

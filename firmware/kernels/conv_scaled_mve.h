@@ -24,13 +24,17 @@ EQ_KERNEL void eq_conv_scaled_mve(const eq_conv_scaled_mve_t *p, const void *con
     uint8_t *to = y, *strip = scratch;
     for (int32_t oy = 0; oy < p->out_h; oy++) {
         for (int32_t ox = 0; ox < p->out_w; ox += p->chunk) {
-            const int32_t count = eq_min(p->chunk, p->out_w - ox), ix = ox * p->stride_w - p->pad_w;
+            const int32_t count = eq_min(p->chunk, p->out_w - ox);
             const int32_t columns = (count - 1) * p->stride_w + p->kernel_w;
+            const eq_mve_columns_t at = eq_mve_columns(&p->image, ox * p->stride_w - p->pad_w, columns);
+            if (oy == 0 || p->chunk < p->out_w) {
+                eq_mve_fill(strip, columns * column, p->image.code);
+            }
             for (int32_t ky = 0; ky < p->kernel_h; ky++) {
                 const int32_t iy = oy * p->stride_h - p->pad_h + ky * p->dilation_h;
                 for (int32_t c = 0; c < pixel; c += 16) {
-                    eq_mve_strip_row(&p->image, x[0], iy, ix, columns, c, eq_min(16, pixel - c), strip + ky * pixel + c,
-                                     column, 0, flip);
+                    eq_mve_strip_row(&p->image, &at, x[0], iy, c, eq_min(16, pixel - c), strip + ky * pixel + c, column,
+                                     0, flip);
                 }
             }
             eq_mve_pixels(&p->layer, strip, step, to, count, rule);

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.formats import CODE_RULE, Affine
+from edgeq.formats import CODE_RULE, Affine, FixedPoint
 from edgeq.ir import Graph, GraphBuilder
 from tests.mcu.kernel_cases import codes
 
@@ -65,13 +65,13 @@ class Batch:
         self.outputs: list[str] = []
         self.samples = 3
 
-    def input(self, shape: Sequence[int], fmt: Affine) -> str:
+    def input(self, shape: Sequence[int], fmt: Affine | FixedPoint) -> str:
         """An input with codes of which many are extremes."""
         name = f"x{len(self.inputs)}"
         self.inputs[name] = codes(fmt, (self.samples, *shape), self.rng)
         return self.builder.input(name, tuple(shape), fmt)
 
-    def node(self, op: str, names: Sequence[str], out: Affine, **attrs: Any) -> None:
+    def node(self, op: str, names: Sequence[str], out: Affine | FixedPoint, **attrs: Any) -> None:
         self.outputs.append(self.builder.node(op, f"y{len(self.outputs)}", list(names), out, **attrs))
 
     def matrix(
@@ -215,6 +215,23 @@ def sums(op: str) -> Callable[[int, int], Batch]:
     return make
 
 
+def fixed(seed: int, count: int) -> Batch:
+    """Sums and differences of fixed point on grids up to 2^7 apart."""
+    batch = Batch("fixed", seed)
+    rng = batch.rng
+    while len(batch.outputs) < count:
+        sign, points = bool(rng.integers(2)), (4, 4 + int(rng.choice([0, 0, 1, -2, 7])))
+        formats = [FixedPoint(int(rng.choice([8, 8, 5])), p, sign) for p in points]
+        finest = min(max(points) + 1, min(points) + 2)
+        out = FixedPoint(int(rng.choice([8, 8, 6])), finest - int(rng.integers(0, 8)), sign)
+        shape = tuple(int(n) for n in rng.integers(1, 6, size=int(rng.integers(1, 4))))
+        lo, hi = out.code_range
+        limit: dict[str, Any] = ({}, {"lo": max(lo, 0)}, {"hi": hi // 2})[int(rng.integers(3))]
+        attrs = {"rounding": str(rng.choice(["half_up", "floor"])), **limit}
+        batch.node(str(rng.choice(["add", "sub"])), [batch.input(shape, f) for f in formats], out, **attrs)
+    return batch
+
+
 def mul(seed: int, count: int) -> Batch:
     """Products with every rounding."""
     batch = Batch("mul", seed)
@@ -265,6 +282,7 @@ BATCHES: dict[str, Callable[[int, int], Batch]] = {
     "pointwise": pointwise,
     "add": sums("add"),
     "sub": sums("sub"),
+    "fixed": fixed,
     "mul": mul,
     "requantise": requantise,
     "average_pool": average_pool,

@@ -27,6 +27,8 @@ KERNELS_MVE = {
     "conv": {"conv_scaled_mve", "conv_pointwise_scaled_mve"},
     "depthwise": {"conv_depthwise_scaled_mve"},
     "linear": {"linear_scaled_mve", "conv_scaled_mve"},
+    "max_pool": {"max_pool_mve"},
+    "requantise": {"look_up_mve"},
 }
 KERNELS = {"depthwise": {"conv_depthwise_dsp"}, "linear": {"linear_dsp", "conv_dsp"}, "sub": {"add_dsp"}}
 #: kernel -> place of a fixed argument -> values that must occur
@@ -37,6 +39,8 @@ ARGUMENTS = {
     "conv_depthwise_scaled_mve": {0: BOOL},
     "conv_pointwise_scaled_mve": {},
     "linear_scaled_mve": {0: BOOL, 1: BOOL, 2: BOOL},
+    "look_up_mve": {},
+    "max_pool_mve": {0: BOOL},
     "linear_dsp": {0: BOOL, 1: BOOL, 2: SATURATIONS, 3: BOOL},
     "add_dsp": {0: BOOL, 1: BOOL, 2: ("0", "1", "3"), 3: SATURATIONS, 4: BOOL},
     "requantise_dsp": {0: BOOL, 1: ("0", "1", "5"), 2: SATURATIONS, 3: BOOL},

@@ -33,6 +33,7 @@ KERNELS = {
     "average_pool": "average_pool_scaled_mve",
     "conv": "conv_scaled_mve",
     "depthwise": "conv_depthwise_scaled_mve",
+    "fixed": "add_scaled_mve",
     "linear": "linear_scaled_mve",
     "mul": "mul_scaled_mve",
     "pointwise": "conv_pointwise_scaled_mve",
@@ -45,6 +46,7 @@ ARGUMENTS = {
     "average_pool": {0: BOOL, 1: BOOL},
     "conv": {0: BOOL, 1: RULES},
     "depthwise": {0: BOOL, 1: RULES},
+    "fixed": {1: BOOL, 2: BOOL},
     "linear": {0: BOOL, 1: BOOL, 2: BOOL, 3: RULES},
     "mul": {0: BOOL, 1: RULES},
     "pointwise": {0: RULES},
@@ -240,7 +242,7 @@ def context(graph: Graph) -> Context:
     return Context(graph, graph.nodes[0], analyse(graph), frozenset(FEATURES))
 
 
-@pytest.mark.parametrize("op", ["add", "sub"])
+@pytest.mark.parametrize("op", ["add", "fixed", "sub"])
 def test_a_line_gives_the_sum_of_every_pair_of_codes(op: str) -> None:
     for graph, _ in single(BATCHES[op](5, 8)):
         ctx = context(graph)
@@ -259,7 +261,7 @@ def test_a_line_gives_the_sum_of_every_pair_of_codes(op: str) -> None:
 
         assert np.array_equal(codes(line), want)
         if bounds[0] < bounds[1]:
-            assert not np.array_equal(codes(replace(line, start=line.start + (1 << line.shift - 1))), want)
+            assert not np.array_equal(codes(replace(line, start=line.start + (1 << line.shift))), want)
 
 
 def test_a_sum_without_a_line_is_left_to_other_kernels() -> None:

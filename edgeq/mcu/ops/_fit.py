@@ -48,10 +48,11 @@ def outputs(node: Node, formats: Sequence[Format], codes: Sequence[Codes]) -> Co
     return np.asarray(values[0], dtype=np.int64).reshape(-1)
 
 
-def _ratios(node: Node) -> tuple[float, float]:
+def _ratios(node: Node, formats: Sequence[Format]) -> tuple[float, float]:
     """About by how much the output moves with each operand."""
     last = node.ints("multiplier")[0] / 2.0 ** node.ints("shift")[0] if "multiplier" in node.attrs else 1.0
-    own = [1.0, 1.0]
+    points = [fmt.frac for fmt in formats]
+    own = [2.0 ** (points[2] - p) if isinstance(p, int) and isinstance(points[2], int) else 1.0 for p in points[:2]]
     if "left" in node.attrs:
         up = node.integer("left")
         own = [node.integer(f"{o}_multiplier") * 2.0 ** (up - node.integer(f"{o}_shift")) for o in "ab"]
@@ -85,7 +86,7 @@ def _fit(
     node = Node(op, op, (), (), dict(attrs))
     x, z = (grid.reshape(-1) for grid in np.meshgrid(*(every_code(f) for f in formats[:2]), indexing="ij"))
     y = outputs(node, formats, (x, z))
-    first, second = _ratios(node)
+    first, second = _ratios(node, formats)
     for shift in shifts:
         for a in _near(first * 2.0**shift):
             for b in _near(second * 2.0**shift):

@@ -114,7 +114,9 @@ def _function(ctx: Context) -> Call:
     """Parameters of `eq_look_up_mve_t`: the node's own meaning of every code."""
     codes = every_code(ctx.ins[0].format)
     table = np.zeros(256, dtype=np.uint8)
-    table[codes & 255] = outputs(ctx.node, (ctx.ins[0].format, ctx.out.format), (codes,)) & 255
+    made = ctx.ins[1].data if ctx.node.op == "table" else None
+    found = outputs(ctx.node, (ctx.ins[0].format, ctx.out.format), (codes,)) if made is None else made.reshape(-1)
+    table[codes & 255] = found & 255
     note = f"code of {ctx.out.name} by the byte that holds one of {ctx.ins[0].name}"
     blob = Blob(f"{identifier(ctx.node.name)}_table", "uint8_t", table, note)
     return Call((), {"count": ctx.out.size, "table": blob}, (ctx.ins[0].name,))
@@ -149,9 +151,22 @@ def _pool(ctx: Context) -> Call:
     return Call((_signed(ctx), away), params, (ctx.ins[0].name,))
 
 
+def _is_greatest(ctx: Context) -> str | None:
+    """Any window of bytes."""
+    if (reason := _mve.has_mve(ctx)) is not None:
+        return reason
+    return None if is_byte(ctx.ins[0].format) else f"input {ctx.ins[0].format}; it reads bytes"
+
+
+def _greatest(ctx: Context) -> Call:
+    """Parameters of `eq_max_pool_mve_t`."""
+    return Call((_signed(ctx),), window(ctx), (ctx.ins[0].name,))
+
+
 LINE = Variant(_mve.MVE, "add_scaled_mve", "eight elements, one line for both scales", _is_line, _line)
 PRODUCT = Variant(_mve.MVE, "mul_scaled_mve", "eight elements at a time", _is_product, _product)
 LOOK_UP = Variant(_mve.MVE, "look_up_mve", "a table of 256, sixteen elements at a time", _is_function, _function)
+GREATEST = Variant(_mve.MVE, "max_pool_mve", "sixteen channels at a time", _is_greatest, _greatest)
 POOL = Variant(_mve.MVE, "average_pool_scaled_mve", "eight channels at a time", _is_pool, _pool)
 
 #: operator -> its kernels with Helium for scales that are no power of two, best first

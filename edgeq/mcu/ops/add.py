@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeq.ir.graph import Graph, Node
-from edgeq.mcu.ops import _dsp_bytes
+from edgeq.mcu.ops import _dsp_bytes, _mve_elements
 from edgeq.mcu.ops._dsp import DSP
 from edgeq.mcu.ops._elementwise import elementwise
 from edgeq.mcu.ops._inplace import elementwise_inplace
@@ -20,6 +20,7 @@ def _generic(ctx: Context) -> Call:
 
 
 VARIANTS = (
+    _mve_elements.LINE,
     Variant(DSP, "add_dsp", "four elements at a time, SMLAD", _dsp_bytes.supports_sum, _dsp_bytes.add),
     Variant(PORTABLE, "add", "one element at a time", always, _generic),
 )

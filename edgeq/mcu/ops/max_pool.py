@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgeq.mcu.ops import _dsp_bytes
+from edgeq.mcu.ops import _dsp_bytes, _mve_elements
 from edgeq.mcu.ops._dsp import DSP
 from edgeq.mcu.ops._window import window
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
@@ -15,6 +15,7 @@ def _generic(ctx: Context) -> Call:
 
 
 VARIANTS = (
+    _mve_elements.GREATEST,
     Variant(DSP, "max_pool_dsp", "four channels at a time, SEL", _dsp_bytes.supports_max_pool, _dsp_bytes.max_pool),
     Variant(PORTABLE, "max_pool", "one channel at a time", always, _generic),
 )

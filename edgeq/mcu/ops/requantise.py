@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgeq.ir.graph import Graph, Node
 from edgeq.ir.operator import frac_of
-from edgeq.mcu.ops import _dsp_bytes
+from edgeq.mcu.ops import _dsp_bytes, _mve_elements
 from edgeq.mcu.ops._dsp import DSP
 from edgeq.mcu.ops._inplace import elementwise_inplace
 from edgeq.mcu.ops._stage import stage
@@ -25,6 +25,7 @@ def _generic(ctx: Context) -> Call:
 
 
 VARIANTS = (
+    _mve_elements.LOOK_UP,
     Variant(
         DSP, "requantise_dsp", "four elements at a time, SMLAD", _dsp_bytes.supports_requantise, _dsp_bytes.requantise
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgeq.ir.graph import Graph, Node
+from edgeq.mcu.ops import _mve_elements
 from edgeq.mcu.ops._elementwise import plain_constant
 from edgeq.mcu.ops._inplace import elementwise_inplace
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
@@ -25,4 +26,7 @@ def _generic(ctx: Context) -> Call:
     return Call((storage(x.format).eq_type, storage(ctx.out.format).eq_type), params, (x.name,))
 
 
-VARIANTS = (Variant(PORTABLE, "table", "one look-up for each element", always, _generic),)
+VARIANTS = (
+    _mve_elements.LOOK_UP,
+    Variant(PORTABLE, "table", "one look-up for each element", always, _generic),
+)
