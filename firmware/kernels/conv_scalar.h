@@ -27,11 +27,11 @@ EQ_INLINE uint32_t eq_conv_scalar_copy(uint8_t *to, const uint8_t *from, int32_t
 {
     uint32_t total = 0;
     if (words) {
-        /* Lanes of 16 bits hold the sum of 257 bytes. */
-        for (int32_t rest = n; rest > 0; rest -= 1024) {
+        /* Each lane of 16 bits takes half of 512 bytes: it holds the sum of 257. */
+        for (int32_t rest = n; rest > 0; rest -= 512) {
             const uint32_t mask = 0x00FF00FFu;
             const eq_u32 *source = (const eq_u32 *)(const void *)from;
-            eq_u32 *target = (eq_u32 *)(void *)to, *end = target + eq_min(rest, 1024) / 4;
+            eq_u32 *target = (eq_u32 *)(void *)to, *end = target + eq_min(rest, 512) / 4;
             uint32_t lanes = 0;
             do {
                 const uint32_t v = *source++ ^ flip;
@@ -41,8 +41,8 @@ EQ_INLINE uint32_t eq_conv_scalar_copy(uint8_t *to, const uint8_t *from, int32_t
                 }
             } while (target != end);
             total += (lanes & 0xFFFFu) + (lanes >> 16);
-            to += 1024;
-            from += 1024;
+            to += 512;
+            from += 512;
         }
         return total;
     }

@@ -10,7 +10,7 @@ import pytest
 
 from edgeq.boards import load_board
 from edgeq.emulator import reference
-from edgeq.formats import Affine
+from edgeq.formats import Affine, FixedPoint
 from edgeq.ir import Graph, GraphBuilder, analyse
 from edgeq.mcu.build import build
 from edgeq.mcu.execute import trace
@@ -183,3 +183,34 @@ def test_ties_and_edges_of_the_output_stage(tmp_path: Path) -> None:
     made = build(graph, "cortex-m0", tmp_path / "out")
     assert wrong(graph, data, trace(made, data, runner="unicorn"), ("thumb1",)) == []
     assert len(np.unique(reference(graph, data)["y0"])) > 3
+
+
+@pytest.mark.parametrize("code", [127, -128])
+def test_long_pixels_of_one_code(code: int, tmp_path: Path) -> None:
+    """What is summed in parts of a word holds the greatest sums that there are."""
+    n = 1100
+    b = GraphBuilder("long")
+    x = b.input("x", (2, n), Affine(8, True, -128, 0.5))
+    w = b.constant("w", np.tile(np.array([[1], [-1], [0]]), (1, n)), Affine(8, True, 0, 0.5))
+    stage = {"multiplier": (1 << 30,), "shift": (42,), "rounding": "tflite"}
+    graph = b.build([b.node("linear", "y", [x, w], Affine(8, True, 0, 1.0), **stage)])
+    data = {"x": np.full((1, 2, n), code)}
+    for core in CORES:
+        (found,) = run_graphs([(graph, data)], tmp_path / core, features=(core,))
+        assert steps_of(graph, (core,))[0].variant == "scalar"
+        assert wrong(graph, data, found, (core,)) == []
+
+
+@pytest.mark.parametrize(
+    ("bias", "variant"), [((1 << 31) - 1 - 16384 - 128, "scalar"), ((1 << 31) - 16384 - 128, "portable")]
+)
+def test_sums_of_fixed_point_up_to_the_edge(bias: int, variant: str, tmp_path: Path) -> None:
+    """A sum that is only clamped may be as great as leaves room for the least code."""
+    b = GraphBuilder("edge")
+    x, w = b.input("x", (1,), FixedPoint(8, 0)), b.constant("w", np.array([[-128]]), FixedPoint(8, 0))
+    c = b.constant("c", np.array([bias]), FixedPoint(32, 0))
+    graph, data = b.build([b.node("linear", "y", [x, w, c], FixedPoint(8, 0))]), {"x": np.array([[-128], [127]])}
+    assert {s.variant for s in steps_of(graph, ("thumb1",))} == {variant}
+    tiny.toolchain(load_board("cortex-m0"), "gcc")
+    made = build(graph, "cortex-m0", tmp_path / "out")
+    assert wrong(graph, data, trace(made, data, runner="unicorn"), ("thumb1",)) == []

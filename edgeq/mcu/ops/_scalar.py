@@ -53,8 +53,10 @@ def _stage_reason(ctx: Context) -> str | None:
     """A reason why the output stage is not one of edgeq_scalar.h."""
     if not ctx.scaled:
         made = matrix_stage(ctx)
-        if made.wide:
-            return f"the sum needs {ctx.accumulator.bits} bits; it has 32"
+        # The least code is taken off before sums are clamped.
+        low, high = ctx.accumulator.lo + min(made.lo, 0), ctx.accumulator.hi - min(made.lo, 0)
+        if made.wide or low < INT32[0] or high > INT32[1]:
+            return f"the sum needs {ctx.accumulator.bits} bits; it has 32, less the range of a code"
         if made.rule != "EQ_FLOOR":
             return f"rounds {made.rule}; it has half_up and floor, to the right"
         return None
