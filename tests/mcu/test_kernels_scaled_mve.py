@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edgeq.boards import load_board
+from edgeq.emulator import reference
 from edgeq.formats import Affine
 from edgeq.ir import Graph, GraphBuilder, analyse
 from edgeq.mcu.build import build
@@ -88,6 +89,14 @@ def test_in_c_under_sanitizers(op: str, cc: str, tmp_path: Path) -> None:
     found = run_graphs(cases, tmp_path, cc=cc, features=FEATURES)
     results = [wrong(graph, data, f, FEATURES) for (graph, data), f in zip(cases, found, strict=True)]
     assert [line for lines in results for line in lines] == []
+
+
+@pytest.mark.parametrize("op", ["add", "fixed", "mul", "requantise"])
+def test_in_place_gives_the_same(op: str, tmp_path: Path) -> None:
+    cases = single(BATCHES[op](2, 8))
+    found = run_graphs(cases, tmp_path, flags=["-O1"], features=FEATURES, in_place=True)
+    for (graph, data), trace_ in zip(cases, found, strict=True):
+        assert np.array_equal(trace_[graph.outputs[0]], reference(graph, data)[graph.outputs[0]])
 
 
 @pytest.mark.heavy
