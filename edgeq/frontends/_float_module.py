@@ -168,11 +168,7 @@ class FloatBuilder:
 
     def _add(self, name: str, module: nn.Module) -> str:
         """Put a module under a path like `name`; none is another's parent."""
-        wanted = module_path(name)
-        path, i = wanted, 1
-        while self._taken(path):
-            i += 1
-            path = f"{wanted}_{i}"
+        path = self._free(module_path(name))
         self.paths.add(path)
         parent: nn.Module = self.root
         *outer, leaf = path.split(".")
@@ -183,16 +179,27 @@ class FloatBuilder:
         parent.add_module(leaf, module)
         return path
 
-    def _taken(self, path: str) -> bool:
-        if any(p == path or p.startswith(f"{path}.") or path.startswith(f"{p}.") for p in self.paths):
-            return True
-        return hasattr(nn.Module(), path.split(".")[0]) or any(hasattr(nn.Module(), p) for p in path.split("."))
+    def _free(self, wanted: str) -> str:
+        """A path that no module has, with no module above or below it."""
+        above = next((p for p in self.paths if wanted.startswith(f"{p}.")), None)
+        while above is not None:
+            wanted = f"{above}_{wanted[len(above) + 1 :]}"
+            above = next((p for p in self.paths if wanted.startswith(f"{p}.")), None)
+        path, i = wanted, 1
+        while any(p == path or p.startswith(f"{path}.") for p in self.paths):
+            i += 1
+            path = f"{wanted}_{i}"
+        return path
+
+
+#: names that torch's modules have for themselves
+_RESERVED = frozenset(dir(nn.Module()))
 
 
 def module_path(name: str) -> str:
     """A module's path from a file's name: `model/conv2d` becomes `model.conv2d`."""
     parts = [identifier(part) for part in re.split(r"[/.:]+", name)]
-    return ".".join(part for part in parts if part) or "layer"
+    return ".".join(f"{part}_" if part in _RESERVED else part for part in parts if part) or "layer"
 
 
 def identifier(text: str) -> str:

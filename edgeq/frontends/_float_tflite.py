@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -16,8 +16,11 @@ from torch import fx
 from edgeq.errors import EdgeqError, FileError, UnsupportedError
 from edgeq.frontends import _float_operations as ops
 from edgeq.frontends._float_module import Array, FloatBuilder, Held, channels_first, natural
+from edgeq.frontends._tflite_build import Building
 from edgeq.frontends._tflite_file import DAMAGE, DamagedError, Model, Operation, Tensor, parse, read
+from edgeq.frontends._tflite_fold import FOLDS, fold
 from edgeq.frontends._tflite_matrix import same_padding
+from edgeq.ir import GraphBuilder
 
 _ACTIVATIONS: dict[int, tuple[float | None, float | None]] = {
     0: (None, None),
@@ -41,6 +44,8 @@ _FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "COS": torch.cos,
     "SQUARE": torch.square,
 }
+#: copies that TILE makes at most along an axis
+MAX_COPIES = 16
 #: names that converters give to what has none in the source
 _NAMELESS = ("identity", "statefulpartitionedcall", "partitionedcall", "arith.", "tfl.", "serving_default")
 
@@ -51,10 +56,9 @@ class _Reading:
 
     model: Model
     builder: FloatBuilder
+    #: shape arithmetic and other operators of constants, and what they make
+    folding: Building
     held: dict[int, Held] = field(default_factory=dict)
-    known: dict[int, Array] = field(default_factory=dict)
-    #: tensors that only say sizes, which the file declares anyway
-    sizes: set[int] = field(default_factory=set)
 
     def tensor(self, call: Operation, position: int) -> Tensor:
         """Input `position` of a call, which must be there."""
@@ -70,7 +74,7 @@ class _Reading:
 
     def constant(self, found: Tensor) -> Array | None:
         """Real numbers of a constant tensor, integers of one that counts; None for a computed one."""
-        data = found.data if found.data is not None else self.known.get(found.index)
+        data = found.data if found.data is not None else self.folding.known.get(found.index)
         if data is None or not found.scales:
             return data
         shape = [1] * data.ndim
@@ -131,11 +135,13 @@ class _Reading:
         return self.builder.clip(node, *_ACTIVATIONS[number])
 
     def put(self, call: Operation, made: Held, position: int = 0) -> None:
-        """What a call makes; its shape is what the file declares, or the file is damaged."""
-        out = self.output(call, position)
-        if made.shape[int(made.merged) :] != out.shape and prod(made.shape) != prod(out.shape):
-            raise DamagedError(f"{call.op} {out.name}: declared {out.shape}, its operator makes {made.shape}")
-        self.held[out.index] = made
+        """What a call makes. Its shape is computed, since files declare those that depend on the batch as open."""
+        self.held[self.output(call, position).index] = made
+
+    def sizes(self, call: Operation, position: int, declared: tuple[int, ...]) -> tuple[int, ...]:
+        """A shape that an input says, or else the file declares."""
+        known = position < len(call.inputs) and self.constant(self.tensor(call, position)) is not None
+        return tuple(self.ints(call, position)) if known else declared
 
 
 # -- one function for each kind of operator -----------------------------------------------------------------------
@@ -188,7 +194,9 @@ def _transposed(r: _Reading, call: Operation) -> None:
     name, x = r.name(call, r.tensor(call, 1)), _feature_map(r, call, r.x(call, 2))
     if weight.ndim != 4 or weight.shape[3] != x.shape[3]:
         raise DamagedError(f"{call.op}: weights {weight.shape} for {x.shape[3]} channels")
-    size = r.output(call).shape[1:3]
+    size = r.sizes(call, 0, r.output(call).shape)[1:3]
+    if len(size) != 2 or min(size) < 1:
+        raise DamagedError(f"{call.op}: an output of {size}")
     stride = (options.StrideH(), options.StrideW())
     before = []
     for n, out, k, s in zip(x.shape[1:3], size, weight.shape[1:3], stride, strict=True):
@@ -308,12 +316,43 @@ def _prelu(r: _Reading, call: Operation) -> None:
 
 
 def _reshape(r: _Reading, call: Operation) -> None:
-    """RESHAPE, SQUEEZE, EXPAND_DIMS: the declared shape of the output is the new one."""
-    x, out = r.x(call), r.output(call).shape
-    if prod(out) != prod(x.shape):
-        raise DamagedError(f"{call.op} {r.output(call).name}: {out} does not hold {x.shape}")
-    merged = not out or out[0] != 1 or (len(out) == 1 and prod(out) > 1)
+    """RESHAPE: where the first axis of the new shape is not the batch, the batch is one more."""
+    x, out = r.x(call), list(r.sizes(call, 1, r.output(call).shape))
+    if out.count(-1) == 1:
+        out[out.index(-1)] = prod(x.shape) // max(prod(n for n in out if n != -1), 1)
+    if prod(out) != prod(x.shape) or min(out, default=0) < 1:
+        raise DamagedError(f"{call.op} {r.output(call).name}: {x.shape} as {tuple(out)}")
+    merged = out[0] != 1
     r.put(call, r.builder.reshaped(x, (1, *out) if merged else out, merged))
+
+
+def _squeeze(r: _Reading, call: Operation) -> None:
+    x, options = r.x(call), call.options("SqueezeOptions")
+    given = [] if options is None or options.SqueezeDimsLength() == 0 else options.SqueezeDimsAsNumpy()
+    axes = {x.axis(int(a)) for a in given} or {i for i, n in enumerate(x.shape) if n == 1 and i}
+    if 0 in axes or any(x.shape[a] != 1 for a in axes):
+        raise UnsupportedError(f"{r.name(call)}: SQUEEZE of the batch, or of axes that are not one")
+    r.put(call, r.builder.reshaped(x, [n for i, n in enumerate(x.shape) if i not in axes], x.merged))
+
+
+def _expand_dims(r: _Reading, call: Operation) -> None:
+    x, axis = r.x(call), r.ints(call, 1)[0]
+    rank = len(x.shape) + 1 - x.merged
+    at = axis % rank + x.merged
+    if at == 0:
+        raise UnsupportedError(f"{r.name(call)}: EXPAND_DIMS before the batch")
+    r.put(call, r.builder.reshaped(x, (*x.shape[:at], 1, *x.shape[at:]), x.merged))
+
+
+def _tile(r: _Reading, call: Operation) -> None:
+    """TILE: copies one after another."""
+    made = r.x(call)
+    for i, count in enumerate(r.ints(call, 1)):
+        if not 1 <= count <= MAX_COPIES:
+            raise UnsupportedError(f"{r.name(call)}: TILE of {count} copies")
+        if count > 1:
+            made = ops.concat(r.builder, r.name(call), [made] * count, i + made.merged)
+    r.put(call, made)
 
 
 def _transpose(r: _Reading, call: Operation) -> None:
@@ -423,7 +462,9 @@ def _strided_slice(r: _Reading, call: Operation) -> None:
 def _resize(r: _Reading, call: Operation) -> None:
     options = r.options(call, "ResizeNearestNeighborOptions")
     x = _feature_map(r, call, r.x(call))
-    size = r.output(call).shape[1:3]
+    size = r.sizes(call, 1, r.output(call).shape[1:3])
+    if len(size) != 2 or min(size) < 1:
+        raise DamagedError(f"{call.op}: an output of {size}")
     for old, new in zip(x.shape[1:3], size, strict=True):
         i = np.arange(new)
         if options.AlignCorners():
@@ -445,7 +486,7 @@ def _argmax(r: _Reading, call: Operation) -> None:
 
 def _dequantise(r: _Reading, call: Operation) -> None:
     """DEQUANTIZE of stored weights: they are real numbers from here on."""
-    r.known[r.output(call).index] = r.fixed(call, 0)
+    r.folding.known[r.output(call).index] = r.fixed(call, 0)
 
 
 Reader = Callable[[_Reading, Operation], None]
@@ -461,7 +502,10 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(("MEAN", "SUM"), _reduce),
     **dict.fromkeys(_CLIPS, _clip),
     **dict.fromkeys((*_FUNCTIONS, "LEAKY_RELU", "GELU"), _function),
-    **dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS"), _reshape),
+    "RESHAPE": _reshape,
+    "SQUEEZE": _squeeze,
+    "EXPAND_DIMS": _expand_dims,
+    "TILE": _tile,
     **dict.fromkeys(("PAD", "PADV2", "MIRROR_PAD"), _pad),
     **dict.fromkeys(("SPLIT", "SPLIT_V"), _split),
     "SOFTMAX": _softmax,
@@ -519,13 +563,18 @@ def import_model(model: Model) -> fx.GraphModule:
     """The module of a parsed file."""
     if not is_float(model):
         raise UnsupportedError("is quantised already; read it without calibration: edgeq.load(path)")
-    r = _Reading(model, FloatBuilder(model.name))
+    r = _Reading(model, FloatBuilder(model.name), Building(model, GraphBuilder("constants")))
     _check_operators(r)
     for index in model.inputs:
         found = model.tensors[index]
         r.held[index] = r.builder.input(found.name, found.shape)
     for call in model.operations:
-        if not _only_sizes(r, call):
+        if call.op == "SHAPE" and r.tensor(call, 0).index in r.held:
+            x = r.x(call)
+            r.folding.known[r.output(call).index] = np.array(x.shape[x.merged :], np.int32)
+        elif not fold(r.folding, call):
+            if call.op not in READERS:
+                raise UnsupportedError(f"{r.name(call)}: {call.op} is read for constants and shapes only")
             READERS[call.op](r, call)
     outputs = []
     for index in model.outputs:
@@ -535,27 +584,16 @@ def import_model(model: Model) -> fx.GraphModule:
     return r.builder.finish(outputs)
 
 
-def _only_sizes(r: _Reading, call: Operation) -> bool:
-    """Whether a call computes with shapes: what reads its result takes the declared shape instead."""
-    inputs: Sequence[int] = [i for i in call.inputs if i >= 0]
-    sized = call.op == "SHAPE" or any(i in r.sizes for i in inputs)
-    computed = any(i in r.held for i in inputs)
-    if sized and (call.op == "SHAPE" or not computed):
-        r.sizes.update(call.outputs)
-        return True
-    return False
-
-
 def _check_operators(r: _Reading) -> None:
     missing: dict[str, list[str]] = {}
     for call in r.model.operations:
-        if call.op not in READERS and call.op != "SHAPE":
+        if call.op not in (*READERS, *FOLDS, "SHAPE"):
             missing.setdefault(call.op, []).append(r.name(call))
     if missing:
         listed = "; ".join(f"{op} ({len(at)}: {', '.join(at[:3])})" for op, at in sorted(missing.items()))
         raise UnsupportedError(
             f"operators of float networks that edgeq does not read: {listed}. Replace them in the source network; read "
-            f"are {', '.join(sorted({*READERS, 'SHAPE'}))}"
+            f"are {', '.join(sorted({*READERS, *FOLDS, 'SHAPE'}))}"
         )
 
 

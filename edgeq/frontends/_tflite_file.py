@@ -28,6 +28,7 @@ TYPES: dict[str, np.dtype[Any]] = {
     "INT16": np.dtype("<i2"),
     "INT32": np.dtype("<i4"),
     "INT64": np.dtype("<i8"),
+    "FLOAT16": np.dtype("<f2"),
     "FLOAT32": np.dtype("<f4"),
     "BOOL": np.dtype("?"),
 }

@@ -248,6 +248,64 @@ def test_weights_stored_as_integers_are_read_as_the_numbers_they_stand_for(tmp_p
     assert np.abs(found).max() > 1
 
 
+def test_names_of_any_kind_become_paths(tmp_path: Path) -> None:
+    """One layer's name is another's scope, a name is taken by torch, two are alike."""
+    names = ["net/dense/kernel", "net/dense/half/kernel", "net/float/kernel", "net/float/kernel", "1/ä ö/kernel"]
+    tensors = [real("x", (1, 4)), real("y", (1, 4)), real("y", (1, 4)), real("y", (1, 4)), real("y", (1, 4)),
+               real("y", (1, 4)), *(real(n, (), f32(4, 4)) for n in names)]  # fmt: skip
+    calls = [Call("FULLY_CONNECTED", [i, 6 + i, -1], [i + 1], "FullyConnectedOptions") for i in range(5)]
+    compare(write_model(tensors, calls, [0], [5]), tmp_path / "net.tflite", [f32(3, 4)])
+    module = float_module(tmp_path / "net.tflite")
+    found = {n for n, m in module.named_modules() if isinstance(m, torch.nn.Linear)}
+    assert found == {"net.dense", "net.dense_half_", "net.float_", "net.float__2", "1"}
+    assert edgeq.load(tmp_path / "net.tflite", calibrate=f32(8, 4)).nodes
+
+
+def test_shapes_that_depend_on_the_batch_are_computed(tmp_path: Path) -> None:
+    """SHAPE, STRIDED_SLICE, PACK and RESHAPE around a product of rows, as converters write Dense on a sequence."""
+    tensors = [
+        real("x", (1, 6, 4)), real("s", (3,), None), real("zero", (), i32(0)), real("one", (), i32(1)),
+        real("b", (1,)), real("six", (), np.int32(6)), real("five", (), np.int32(5)), real("shape", (3,)),
+        real("rows_shape", (), i32(-1, 4)), real("rows", (6, 4)), real("kernel", (), f32(5, 4)), real("made", (6, 5)),
+        real("y", (1, 6, 5)), real("copies", (), i32(1, 2, 1)), real("tiled", (1, 12, 5)),
+    ]  # fmt: skip
+    tensors[1] = Spec("s", (3,), "<i4", ())
+    tensors[4] = Spec("b", (), "<i4", ())
+    tensors[7] = Spec("shape", (3,), "<i4", ())
+    calls = [
+        Call("SHAPE", [0], [1], "ShapeOptions", {"OutType": 2}),
+        Call("STRIDED_SLICE", [1, 2, 3, 3], [4], "StridedSliceOptions", {"ShrinkAxisMask": 1}),
+        Call("PACK", [4, 5, 6], [7], "PackOptions", {"ValuesCount": 3}),
+        Call("RESHAPE", [0, 8], [9], "ReshapeOptions"),
+        Call("FULLY_CONNECTED", [9, 10, -1], [11], "FullyConnectedOptions"),
+        Call("RESHAPE", [11, 7], [12], "ReshapeOptions"),
+        Call("TILE", [12, 13], [14], ""),
+    ]
+    path = tmp_path / "net.tflite"
+    path.write_bytes(write_model(tensors, calls, [0], [14]))
+    x = f32(3, 6, 4)
+    with torch.no_grad():
+        found = float_module(path)(torch.from_numpy(x)).numpy()
+    wanted = x @ np.asarray(tensors[10].data).T
+    np.testing.assert_allclose(found, np.concatenate([wanted, wanted], 1), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_stored_as_halves_are_dequantised_when_the_file_is_read(tmp_path: Path) -> None:
+    weight, x = f32(5, 12).astype(np.float16), f32(4, 12)
+    tensors = [
+        real("x", (1, 12)),
+        Spec("halves", (5, 12), "<f2", (), data=weight),
+        real("weights", (5, 12)),
+        real("y", (1, 5)),
+    ]
+    calls = [Call("DEQUANTIZE", [1], [2]), Call("FULLY_CONNECTED", [0, 2, -1], [3], "FullyConnectedOptions")]
+    path = tmp_path / "net.tflite"
+    path.write_bytes(write_model(tensors, calls, [0], [3]))
+    with torch.no_grad():
+        found = float_module(path)(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(found, x @ weight.astype(np.float32).T, rtol=1e-4, atol=1e-5)
+
+
 def test_what_is_not_read_is_named(tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(single("FLOOR", (1, 6), (1, 6), [], "", {}))

@@ -17,6 +17,7 @@ _TYPES = {
     np.dtype("<i4"): tflite.TensorType.INT32,
     np.dtype("<i8"): tflite.TensorType.INT64,
     np.dtype("<f4"): tflite.TensorType.FLOAT32,
+    np.dtype("<f2"): tflite.TensorType.FLOAT16,
 }
 
 
