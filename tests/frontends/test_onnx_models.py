@@ -272,7 +272,7 @@ def test_brevitas_fp8_networks_equal_their_module(tmp_path: Path) -> None:
     pytest.importorskip("onnxoptimizer", reason="Brevitas exports with onnxoptimizer, which is not installed")
     from brevitas import nn as qnn
     from brevitas.inject.enum import RestrictValueType
-    from brevitas.quant.experimental.float_quant_ocp import Fp8e4m3OCPActPerTensorFloat, Fp8e4m3OCPWeightPerTensorFloat
+    from brevitas.quant.float_quant_ocp import Fp8e4m3OCPActPerTensorFloat, Fp8e4m3OCPWeightPerTensorFloat
 
     power = RestrictValueType.POWER_OF_TWO
 
