@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -56,17 +57,24 @@ def _copies(ctx: Context) -> str:
 
 def encoded_constants(ctx: Context) -> Param:
     """Codes of the constant operands in the output's format, one operand after the other."""
-    parts = [_encoded(ctx, v) for v in ctx.ins if v.constant]
+    axis = ctx.node.integer("axis")
+    begins = np.cumsum([0, *(v.shape[axis] for v in ctx.ins)])
+    parts = [_encoded(ctx, v, int(begin)) for v, begin in zip(ctx.ins, begins, strict=False) if v.constant]
     if not parts:
         return 0
     place = storage(ctx.out.format)
     return Blob(f"{identifier(ctx.node.name)}_constant", place.ctype, np.concatenate(parts), "constant operands")
 
 
-def _encoded(ctx: Context, value: Value) -> npt.NDArray[Any]:
+def _encoded(ctx: Context, value: Value, begin: int) -> npt.NDArray[Any]:
+    """Codes of an operand that starts at `begin` of the axis; of multipliers for each channel it has its own."""
     assert value.data is not None
+    node, last = ctx.node, len(value.shape) - 1
+    if node.integer("axis") == last and "multiplier" in node.attrs and len(node.ints("multiplier")) > 1:
+        own = {k: node.ints(k)[begin : begin + value.shape[last]] for k in ("multiplier", "shift")}
+        node = replace(node, attrs={**node.attrs, **own})
     exact = Exact(value.format.to_grid(value.data)[None], frac_of(value))
-    return to_memory(output_stage(ctx.node, exact, ctx.out.format).reshape(-1), ctx.out.format)
+    return to_memory(output_stage(node, exact, ctx.out.format).reshape(-1), ctx.out.format)
 
 
 VARIANTS = (Variant(PORTABLE, "concat", "whole runs, copied where formats agree", always, _generic),)
