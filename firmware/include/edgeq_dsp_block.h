@@ -165,7 +165,8 @@ EQ_DSP_BLOCK_(eq_dsp_block_plain_u7, EQ_DSP_PLAIN_UNIT_, EQ_DSP_PLAIN_SKIP_, EQ_
     "asr r7, r7, #8\n\t"                                                                                               \
     "asr r9, r9, #8\n\t"
 EQ_DSP_BLOCK_STAGE_(relu,
-                    EQ_DSP_DUAL_DRAIN_ EQ_DSP_PAIR_FINE_("r2", "r6", "r3", "r7") EQ_DSP_PAIR_FINE_("r4", "r8", "r5", "r9"),
+                    EQ_DSP_DUAL_DRAIN_ EQ_DSP_PAIR_FINE_("r2", "r6", "r3", "r7")
+                    EQ_DSP_PAIR_FINE_("r4", "r8", "r5", "r9"),
                     EQ_DSP_PAIR_RELU_("r2", "r6", "r3", "r7") EQ_DSP_PAIR_RELU_("r4", "r8", "r5", "r9"))
 EQ_DSP_BLOCK_STAGE_(any,
                     EQ_DSP_DUAL_DRAIN_ EQ_DSP_DUAL_WHOLE_ EQ_DSP_PAIR_ANY_("r2", "r6", "r3", "r7")
@@ -173,7 +174,8 @@ EQ_DSP_BLOCK_STAGE_(any,
                     EQ_DSP_PAIR_ANY_("r2", "r6", "r3", "r7") EQ_DSP_PAIR_ANY_("r4", "r8", "r5", "r9"))
 
 EQ_DSP_BLOCK_STAGE_(once,
-                    EQ_DSP_DUAL_DRAIN_ EQ_DSP_PAIR_ONCE_("r2", "r6", "r3", "r7") EQ_DSP_PAIR_ONCE_("r4", "r8", "r5", "r9"),
+                    EQ_DSP_DUAL_DRAIN_ EQ_DSP_PAIR_ONCE_("r2", "r6", "r3", "r7")
+                    EQ_DSP_PAIR_ONCE_("r4", "r8", "r5", "r9"),
                     EQ_DSP_PAIR_ONCE_("r2", "r6", "r3", "r7") EQ_DSP_PAIR_ONCE_("r4", "r8", "r5", "r9"))
 
 #define EQ_DSP_BLOCK_CALL_(name)   \

@@ -1,7 +1,8 @@
 /* edgeq_dsp_row.h: the inner loop of a matrix times one vector with DSP: four outputs at a time, bytes as they lie.
  *
- * Weights lie in flash in the order of edgeq_dsp_block.h. x is read as bytes, four to a group of two units; what is left
- * of it, fewer than four bytes, comes expanded. Where one multiplier stands for all channels, the stream has weights only.
+ * Weights lie in flash in the order of edgeq_dsp_block.h. x is read as bytes, four to a group of two units; what is
+ * left of it, fewer than four bytes, comes expanded. Where one multiplier stands for all channels, the stream has no
+ * constants.
  */
 #ifndef EDGEQ_DSP_ROW_H
 #define EDGEQ_DSP_ROW_H
@@ -88,7 +89,7 @@ typedef struct {
     "lsl r3, r3, #2\n\t"
 
 /* The loop over groups is unrolled four times and entered so that a multiple of four is left. */
-#define EQ_DSP_ROW_(name, X, GROUP, UNIT, SKIP, BEFORE, STAGE, AFTER, OP, BITS)                                          \
+#define EQ_DSP_ROW_(name, X, GROUP, UNIT, SKIP, BEFORE, STAGE, AFTER, OP, BITS)                                        \
     EQ_SHARED void name(const eq_dsp_row_t *from)                                                                      \
     {                                                                                                                  \
         register const eq_dsp_row_t *job __asm__("r0") = from;                                                         \

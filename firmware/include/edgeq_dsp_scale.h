@@ -13,8 +13,8 @@
  *     code = SMMLA(v, m, c) >> e,      or SMMLA(256 v, m, 256 c) >> (8 + e)
  *
  * Where every channel has constants of its own they follow its weights in the stream: for channels 0 and 1 four words,
- * M (or m) of both, then c of both (of channel 1, where it comes multiplied by 256: m and the third operand), the same for channels 2
- * and 3, then the shifts.
+ * M (or m) of both, then c of both (of channel 1, where it comes multiplied by 256: m and the third operand), the same
+ * for channels 2 and 3, then the shifts.
  */
 #ifndef EDGEQ_DSP_SCALE_H
 #define EDGEQ_DSP_SCALE_H
@@ -127,8 +127,15 @@ EQ_INLINE void eq_dsp_clamp_codes(uint8_t *y, int32_t n, int32_t lo, int32_t hi,
 }
 
 /* Copy n bytes to where nothing else of the two lies. */
-EQ_INLINE void eq_dsp_copy(uint8_t *to, const uint8_t *from, int32_t n)
+EQ_SHARED void eq_dsp_copy(uint8_t *to, const uint8_t *from, int32_t n)
 {
+    for (; n >= 16; n -= 16, to += 16, from += 16) {
+        const uint32_t a = eq_word(from), b = eq_word(from + 4), c = eq_word(from + 8), d = eq_word(from + 12);
+        eq_put_word(to, a);
+        eq_put_word(to + 4, b);
+        eq_put_word(to + 8, c);
+        eq_put_word(to + 12, d);
+    }
     for (; n >= 4; n -= 4, to += 4, from += 4) {
         eq_put_word(to, eq_word(from));
     }

@@ -1,8 +1,8 @@
 /* edgeq_dsp_taps.h: the inner loop of depthwise convolutions with DSP: one pixel, four channels at a time.
  *
  * A window is a list of taps, two at a time: where each lies, in bytes from the first element of the window. Taps
- * beyond an end of x lie on codes that stand for zero. Weights lie in flash as a stream of 32-bit words; a block of four
- * channels is
+ * beyond an end of x lie on codes that stand for zero. Weights lie in flash as a stream of 32-bit words; a block of
+ * four channels is
  *     4 words       start values
  *     4 words each  for every pair of taps a, b: the lanes (a, b) of each channel
  *     1 word        shifts of the four channels, one byte each; in front of it eight more constants where a sum has a
@@ -59,7 +59,7 @@ EQ_INLINE uint32_t eq_dsp_no_tap(const uint8_t *zeros, const uint8_t *x)
     "smlad r6, r8, r12, r6\n\t"
 
 /* The loop over pairs is unrolled five times, as many as 3 x 3 taps make. */
-#define EQ_DSP_TAPS_(name, X, STAGE, OP, BITS)                                                                          \
+#define EQ_DSP_TAPS_(name, X, STAGE, OP, BITS)                                                                         \
     EQ_SHARED void name(const eq_dsp_taps_t *from)                                                                     \
     {                                                                                                                  \
         register const eq_dsp_taps_t *job __asm__("r0") = from;                                                        \

@@ -1,7 +1,8 @@
 /* add_scaled_dsp.h: sums and differences of 8-bit codes of two scales as one line through both, with DSP.
  *
  * code = (256 A a / 2^16 + 256 B b / 2^16 + C) >> shift, each product rounded down, saturated. When the parameters are
- * made, all 65536 pairs of codes are compared with the meaning of the operator; where one differs this kernel is not used.
+ * made, all 65536 pairs of codes are compared with the meaning of the operator; where one differs, this kernel is not
+ * used.
  */
 #ifndef EDGEQ_KERNEL_ADD_SCALED_DSP_H
 #define EDGEQ_KERNEL_ADD_SCALED_DSP_H

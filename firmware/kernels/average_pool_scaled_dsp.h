@@ -1,4 +1,4 @@
-/* average_pool_scaled_dsp.h: mean of each window of 8-bit codes, rounded as a code, four channels at a time with DSP. */
+/* average_pool_scaled_dsp.h: mean of each window of 8-bit codes, rounded as a code, four channels at a time. */
 #ifndef EDGEQ_KERNEL_AVERAGE_POOL_SCALED_DSP_H
 #define EDGEQ_KERNEL_AVERAGE_POOL_SCALED_DSP_H
 

@@ -1,7 +1,7 @@
-/* conv_depthwise_scaled_dsp.h: depthwise convolution with DSP; y may roll over x.
+/* conv_depthwise_scaled_dsp.h: depthwise convolution with DSP and multipliers; y may roll over x.
  *
- * As conv_depthwise_dsp.h. Where y lies over x, the last `hold` pixels wait in scratch until no window needs the codes of
- * x that they will replace.
+ * As conv_depthwise_dsp.h. Where y lies over x, the last `hold` pixels wait in scratch until no window needs the codes
+ * of x that they will replace.
  */
 #ifndef EDGEQ_KERNEL_CONV_DEPTHWISE_SCALED_DSP_H
 #define EDGEQ_KERNEL_CONV_DEPTHWISE_SCALED_DSP_H

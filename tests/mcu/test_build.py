@@ -64,6 +64,10 @@ def test_planned_bytes_are_linked_bytes(net: str, built: Build) -> None:
     assert made.sizes["weights"] == made.program.weight_bytes
     assert made.ram == made.arena + made.sizes["other_ram"]
     assert made.flash == sum(made.sizes[k] for k in ("weights", "network_code", "network_params", "other_flash"))
+    assert made.sizes["network_flash"] == made.flash - made.sizes["other_flash"]
+    # Start-up code and harness, of which no network is made; every network has some code.
+    assert 800 < made.sizes["other_flash"] < 2500
+    assert made.sizes["network_code"] > 100
 
 
 def test_another_arena_than_planned_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
