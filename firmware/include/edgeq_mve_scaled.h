@@ -6,7 +6,8 @@
  *     multipliers    int32                      (rows with one multiplier for all channels: left out)
  *     shifts         int8, negated and without the 31 of the first step        (likewise)
  * Sixteen products are summed by one VMLADAV(A). Eight sums at a time are all even registers, so that no counter of
- * the core's loop instructions is left: the loops are unrolled by four groups and entered in their midst. What is read
+ * the core's loop instructions is left: the loops are unrolled by four groups and entered in their midst. ADR counts
+ * from a multiple of four bytes, so the code is aligned to that, whatever a compiler aligns functions to. What is read
  * beyond a window is multiplied by zeros. Sums wrap modulo 2^32 on the way and are right at the end.
  */
 #ifndef EDGEQ_MVE_SCALED_H
@@ -88,6 +89,7 @@ typedef struct {
             "vdup.16 q6, r0\n\t"                                                                                       \
             "vdup.16 q7, r2\n\t"                                                                                       \
             "ldr r0, [r11, #56]\n\t"                                                                                   \
+            ".p2align 2\n\t"                                                                                           \
             "adr.w r9, 3f\n\t"                                                                                         \
             "add r9, r9, r0\n\t"                                                                                       \
             "orr r9, r9, #1\n\t"                                                                                       \
@@ -205,6 +207,7 @@ EQ_MVE_PAIRS_(eq_mve_pairs_once, EQ_MVE_TRUNCATE_, "")
             "vdup.16 q6, r0\n\t"                                                                                       \
             "vdup.16 q7, r2\n\t"                                                                                       \
             "ldr r0, [r11, #44]\n\t"                                                                                   \
+            ".p2align 2\n\t"                                                                                           \
             "adr.w r9, 3f\n\t"                                                                                         \
             "add r9, r9, r0\n\t"                                                                                       \
             "orr r9, r9, #1\n\t"                                                                                       \
@@ -249,8 +252,8 @@ EQ_MVE_VECTOR_(eq_mve_vector_each_away, EQ_MVE_EACH_(EQ_MVE_TWICE_, EQ_MVE_DOWN_
 EQ_MVE_VECTOR_(eq_mve_vector_each_up, EQ_MVE_EACH_(EQ_MVE_TWICE_, ""))
 EQ_MVE_VECTOR_(eq_mve_vector_each_once, EQ_MVE_EACH_(EQ_MVE_TRUNCATE_, ""))
 
-/* The registers: as for pairs, but r9 the second pixel, r5 the stage's numbers, r7, r3 outputs, q0 to q3 taps of four channels, q4 to q7
- * their weights. */
+/* The registers: as for pairs, but r9 the second pixel, r5 the stage's numbers, r7, r3 outputs, q0 to q3 taps of four
+ * channels, q4 to q7 their weights. */
 #define EQ_MVE_TAPS_(name, MULH, DOWN)                                                                                 \
     EQ_SHARED void name(eq_mve_taps_t *from)                                                                           \
     {                                                                                                                  \
