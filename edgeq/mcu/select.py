@@ -101,6 +101,8 @@ def always(ctx: Context) -> str | None:
 
 #: an estimate has to be this much lower, or as much as both fits are off, before it overrules the order of preference
 MARGIN = 0.05
+#: and by this many instructions: less is not worth one kernel more in flash
+LEAST = 1000
 _RANK: ContextVar[int | None] = ContextVar("rank", default=None)
 
 
@@ -125,7 +127,7 @@ def preferred(estimates: Sequence[costs.Estimate | None]) -> int:
         if best is None or other is None:
             continue
         margin = max(MARGIN, best.error + other.error)
-        if other.instructions < best.instructions * (1 - margin):
+        if other.instructions < min(best.instructions * (1 - margin), best.instructions - LEAST):
             rank = index
     return rank
 

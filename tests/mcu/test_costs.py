@@ -57,13 +57,18 @@ def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     ],
 )
 def test_the_first_unless_another_is_clearly_cheaper(estimates: list[int | None], rank: int) -> None:
-    assert preferred([None if e is None else costs.Estimate(e, 0.02) for e in estimates]) == rank
+    assert preferred([None if e is None else costs.Estimate(1000 * e, 0.02) for e in estimates]) == rank
 
 
 def test_a_poor_fit_overrules_less() -> None:
-    good, poor = costs.Estimate(75, 0.01), costs.Estimate(75, 0.3)
-    assert preferred([costs.Estimate(100, 0.01), good]) == 1
-    assert preferred([costs.Estimate(100, 0.01), poor]) == 0
+    good, poor = costs.Estimate(75_000, 0.01), costs.Estimate(75_000, 0.3)
+    assert preferred([costs.Estimate(100_000, 0.01), good]) == 1
+    assert preferred([costs.Estimate(100_000, 0.01), poor]) == 0
+
+
+def test_a_few_instructions_are_not_worth_a_kernel() -> None:
+    assert preferred([costs.Estimate(1500, 0.0), costs.Estimate(600, 0.0)]) == 0
+    assert preferred([costs.Estimate(1700, 0.0), costs.Estimate(600, 0.0)]) == 1
 
 
 def test_a_cheaper_kernel_overrules_the_order_and_the_reason_says_so(known: dict[str, Any]) -> None:

@@ -61,7 +61,8 @@ def test_a_fallback_names_every_better_variant() -> None:
     assert why == "conv: runs everywhere; not conv_mve: the board has no mve; not conv_dsp: the board has no dsp"
     step = lower_with(ladder, Context(ctx.graph, ctx.node, ctx.ranges, frozenset({"dsp", "fpu"})))
     assert (step.kernel, step.variant) == ("conv_dsp", "dsp")
-    assert step.why == "conv_dsp: uses dsp; not conv_mve: the board has no mve"
+    assert step.why.startswith("conv_dsp: uses dsp")
+    assert step.why.endswith("; not conv_mve: the board has no mve")
 
 
 def test_no_variant_is_an_error_with_the_layer() -> None:
