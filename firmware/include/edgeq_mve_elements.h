@@ -20,9 +20,9 @@ typedef struct {
 } eq_mve_product_t;
 
 #if EQ_MVE_ASM
-/* y = (factor_a * a + factor_b * b + start) >> (16 + BITS), saturated: the low byte of each half of q0's words. Fourteen
- * instructions for eight elements. The shifts that narrow are those that round (GNU as 2.40 encodes the others, VQSHRN,
- * as these), so `start` is less by what both add. */
+/* y = (factor_a * a + factor_b * b + start) >> (16 + BITS), saturated: the low byte of each half of q0's words.
+ * Fourteen instructions for eight elements. The shifts that narrow are those that round (GNU as 2.40 encodes the
+ * others, VQSHRN, as these), so `start` is less by what both add. */
 #define EQ_MVE_LINE_(LOAD, SHIFT, BITS)                                                                                \
     __asm__ volatile("vdup.32 q4, %4\n\t"                                                                              \
                      "wls lr, %3, 2f\n"                                                                                \

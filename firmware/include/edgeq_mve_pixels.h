@@ -11,8 +11,8 @@ typedef struct {
 } eq_mve_layer_t;
 
 /* The channels after the last whole block of four, for pixels whose outputs begin at y. */
-EQ_INLINE void eq_mve_last_channels(const eq_mve_layer_t *p, eq_mve_pairs_t job, uint8_t *y, int32_t count, int32_t step,
-                                    int32_t rule)
+EQ_INLINE void eq_mve_last_channels(const eq_mve_layer_t *p, eq_mve_pairs_t job, uint8_t *y, int32_t count,
+                                    int32_t step, int32_t rule)
 {
     const int32_t rest = p->out_c % 4;
     const uint8_t *x = job.x0;

@@ -1,8 +1,8 @@
 /* edgeq_mve_strip.h: rows of an image laid in scratch column by column with Helium, so that windows are runs of bytes.
  *
  * A strip holds the rows of one row of windows, all rows of a column side by side: the window of each pixel is one run,
- * and neighbouring windows share what they have in common. Padding is the code that stands for zero; where it lies at the
- * sides it is written once.
+ * and neighbouring windows share what they have in common. Padding is the code that stands for zero; where it lies at
+ * the sides it is written once.
  */
 #ifndef EDGEQ_MVE_STRIP_H
 #define EDGEQ_MVE_STRIP_H
@@ -36,7 +36,8 @@ EQ_INLINE void eq_mve_lay(const eq_mve_walk_t *w, bool flip)
     const uint8_t *x = w->x;
     const int32_t more = 0;
     if (flip) {
-        EQ_MVE_WALK_("vmov.i8 q1, #0x80\n\t", "vpsttt\n\tvldrbt.u8 q0, [%1]\n\tveort q0, q0, q1\n\tvstrbt.8 q0, [%0]\n\t");
+        EQ_MVE_WALK_("vmov.i8 q1, #0x80\n\t",
+                     "vpsttt\n\tvldrbt.u8 q0, [%1]\n\tveort q0, q0, q1\n\tvstrbt.8 q0, [%0]\n\t");
     } else {
         EQ_MVE_WALK_("", "vpstt\n\tvldrbt.u8 q0, [%1]\n\tvstrbt.8 q0, [%0]\n\t");
     }

@@ -15,7 +15,7 @@ typedef struct {
     int32_t height;       /* rows of a strip: (rows - 1) * stride_h + reach_h */
     int32_t apart;        /* bytes of a strip */
     int32_t zero, lo, hi; /* of a code of y */
-    const uint32_t *stream; /* blocks of four channels, as edgeq_mve_scaled.h says; the last one may overlap its neighbour */
+    const uint32_t *stream; /* blocks of four channels, as edgeq_mve_scaled.h says; the last one may overlap another */
 } eq_conv_depthwise_scaled_mve_t;
 
 /* Channels c..c+3 of pixels of two rows, `y_row` bytes apart, or of a row's neighbours. strip: of row oy's windows. */

@@ -13,7 +13,7 @@ typedef struct {
 } eq_linear_scaled_mve_t;
 
 /* each: whether each output has a multiplier; copy: whether x is copied to scratch first, because it is unsigned
- * (`flip`) or no whole groups of 16; rule: of edgeq_mve_stage.h. scratch: groups of 16 bytes if `copy`, else anything. */
+ * (`flip`) or no whole groups of 16; rule: of edgeq_mve_stage.h. scratch: groups of 16 bytes if `copy`, else little. */
 EQ_KERNEL void eq_linear_scaled_mve(const eq_linear_scaled_mve_t *p, const void *const x[], void *y, void *scratch,
                                     bool each, bool copy, bool flip, int32_t rule)
 {
