@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     target = TARGETS[asked.target]
     # Workers are forks: what is loaded here they need not load.
-    import edgeq.frontends._float_tflite  # noqa: F401
+    import edgeq.frontends.floating.tflite  # noqa: F401
 
     files, counts, kinds = target.seeds(), Counter[str](), dict[str, str]()
     end, first, began = time.monotonic() + 60 * asked.minutes, 0, time.process_time()

@@ -34,7 +34,7 @@ def load(
     """
     suffix = Path(path).suffix.lower()
     if calibrate is not None and suffix != ".edgeq":
-        from edgeq.frontends.calibrated import load_calibrated
+        from edgeq.frontends.floating import load_calibrated
 
         return load_calibrated(path, calibrate, recipe)
     if calibrate is not None or recipe is not None:
@@ -56,7 +56,7 @@ def load(
 
 def tflite_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, tuple[int, tuple[int, ...]]], list[bool]]:
     """Computed tensors of a .tflite file, name -> (index, shape), and for each input whether it takes real numbers."""
-    from edgeq.frontends._tflite_file import read
+    from edgeq.frontends.tflite.file import read
 
     model = read(Path(path))
     named = {t.name: (t.index, t.shape) for t in model.tensors if t.data is None}
@@ -64,7 +64,7 @@ def tflite_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, tuple[int, t
 
 
 def float_module(path: str | os.PathLike[str]) -> fx.GraphModule:
-    """A float .tflite or .onnx file as a torch module: see `edgeq.frontends.calibrated.float_module`."""
-    from edgeq.frontends import calibrated
+    """A float .tflite or .onnx file as a torch module: see `edgeq.frontends.floating.float_module`."""
+    from edgeq.frontends import floating as calibrated
 
     return calibrated.float_module(path)

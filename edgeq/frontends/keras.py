@@ -45,8 +45,8 @@ def from_keras(
     network = _network(model)
     chosen = name or str(network.name)
     if recipe is not None:
-        from edgeq.frontends._float_tflite import from_bytes as float_from_bytes
-        from edgeq.frontends.calibrated import quantised
+        from edgeq.frontends.floating import quantised
+        from edgeq.frontends.floating.tflite import from_bytes as float_from_bytes
 
         inputs = _inputs(network)
         module = float_from_bytes(_convert(network, None), chosen)

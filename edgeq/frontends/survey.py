@@ -97,15 +97,15 @@ def survey(path: str | os.PathLike[str]) -> Survey | None:
 
 
 def _tflite(path: Path) -> Survey:
-    from edgeq.frontends._tflite_file import read
-    from edgeq.frontends._tflite_survey import survey_model
+    from edgeq.frontends.tflite.file import read
+    from edgeq.frontends.tflite.survey import survey_model
 
     return survey_model(read(path))
 
 
 def _onnx(path: Path) -> Survey:
-    from edgeq.frontends._onnx_file import read
     from edgeq.frontends.onnx import hindrances, missing, quantised
+    from edgeq.frontends.onnx.file import read
 
     model, tally = read(path), Tally()
     absent = {name: Hindrance(name, "is not read", found.way_out) for found in missing(model) for name in found.nodes}

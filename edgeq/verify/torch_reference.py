@@ -22,7 +22,7 @@ def torch_reference(graph: Graph, module: nn.Module) -> Executor:
     """
     from edgeq.errors import InputError
     from edgeq.frontends.torch import export
-    from edgeq.frontends.torch_reference import reference_trace
+    from edgeq.frontends.torch.reference import reference_trace
     from edgeq.quant import is_prepared
 
     if not is_prepared(module):

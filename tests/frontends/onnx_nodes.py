@@ -27,9 +27,9 @@ import edgeq
 from edgeq.emulator import run
 from edgeq.errors import EdgeqError, FileError, UnsupportedError
 from edgeq.formats import FixedPoint
-from edgeq.frontends._onnx_file import Model, parse
-from edgeq.frontends._onnx_functions import FUNCTIONS
 from edgeq.frontends.onnx import import_model, load, missing, quantised
+from edgeq.frontends.onnx.file import Model, parse
+from edgeq.frontends.onnx.functions import FUNCTIONS
 
 Array = npt.NDArray[Any]
 ROOT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "node"

@@ -12,8 +12,8 @@ import pytest
 import edgeq
 from edgeq.errors import UnsupportedError
 from edgeq.formats import Affine, FixedPoint, Minifloat
-from edgeq.frontends._onnx_file import read
 from edgeq.frontends.onnx import load, missing
+from edgeq.frontends.onnx.file import read
 from edgeq.frontends.survey import survey
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")

@@ -9,7 +9,7 @@ import pytest
 
 from edgeq.errors import EdgeqError, FileError
 from edgeq.frontends import load
-from edgeq.frontends._tflite_file import DamagedError, parse
+from edgeq.frontends.tflite.file import DamagedError, parse
 
 MODELS = Path(__file__).resolve().parents[3] / "shared" / "models"
 SMALL = MODELS / "hello_world_int8.tflite"

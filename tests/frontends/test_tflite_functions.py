@@ -15,8 +15,8 @@ from frontends.tflite_writer import Spec, write
 
 from edgeq.errors import FileError, UnsupportedError
 from edgeq.frontends import load
-from edgeq.frontends._tflite_curves import rescaled
-from edgeq.frontends._tflite_numbers import quantised
+from edgeq.frontends.tflite.curves import rescaled
+from edgeq.frontends.tflite.numbers import quantised
 
 SEEDS = 20
 

@@ -18,8 +18,10 @@ from frontends.tflite_writer import Call, Spec, write, write_model
 
 from edgeq.emulator import reference
 from edgeq.errors import EdgeqError, UnsupportedError
-from edgeq.frontends import _tflite_parts, _tflite_resize, load
-from edgeq.frontends import _tflite_products as reader
+from edgeq.frontends import load
+from edgeq.frontends.tflite import parts as _tflite_parts
+from edgeq.frontends.tflite import products as reader
+from edgeq.frontends.tflite import resize as _tflite_resize
 from edgeq.ir import analyse
 from edgeq.mcu.ops import lower
 from tests.mcu.kernel_driver import run_graphs

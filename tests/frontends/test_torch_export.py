@@ -12,7 +12,7 @@ from edgeq.emulator import encode_inputs, trace
 from edgeq.errors import InputError, UnsupportedError
 from edgeq.formats import FixedPoint, Minifloat
 from edgeq.frontends.torch import export
-from edgeq.frontends.torch_reference import reference_trace
+from edgeq.frontends.torch.reference import reference_trace
 from edgeq.quant import Recipe, calibrate, prepare
 from tests.quant.networks import NETWORKS, make
 from tests.quant.test_equality import differing

@@ -8,7 +8,7 @@ import torch
 
 from edgeq.emulator import encode_inputs, reference
 from edgeq.frontends.torch import export
-from edgeq.frontends.torch_reference import reference_trace
+from edgeq.frontends.torch.reference import reference_trace
 from edgeq.ir import Graph
 from edgeq.quant import Recipe, calibrate, prepare
 from tests.quant.networks import NETWORKS, make

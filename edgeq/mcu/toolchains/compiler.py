@@ -18,9 +18,7 @@ def compile_logged(command: Sequence[str], log: Path, what: str) -> tuple[int, s
     what: compiler and target, as an error names them. Raises ToolError.
     """
     try:
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT_S, check=False
-        )
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT_S, check=False)
     except OSError as error:
         raise ToolError(f"{command[0]}: cannot be started ({error.strerror}); is it installed?") from error
     except subprocess.TimeoutExpired as error:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from edgeq.frontends._model_file import DamagedError
-from edgeq.frontends._onnx_build import Known, unsupported
-from edgeq.frontends._onnx_file import TYPES, Array, Model, Operation, package
+from edgeq.frontends.onnx.build import Known, unsupported
+from edgeq.frontends.onnx.file import TYPES, Array, Model, Operation, package
 
 #: no constant that a file computes is larger
 MAX_FOLDED = 1 << 22

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.frontends._tflite_build import Array, Building, unsupported
-from edgeq.frontends._tflite_file import MAX_ELEMENTS, TYPES, DamagedError, Operation, Tensor
-from edgeq.frontends._tflite_parts import Parts, SliceError, axis_of, slice_parts, strided_parts
+from edgeq.frontends.tflite.build import Array, Building, unsupported
+from edgeq.frontends.tflite.file import MAX_ELEMENTS, TYPES, DamagedError, Operation, Tensor
+from edgeq.frontends.tflite.parts import Parts, SliceError, axis_of, slice_parts, strided_parts
 
 #: elements of a call's inputs (None: left out) -> elements of its outputs
 Fold = Callable[[Building, Operation, Sequence[Array | None]], Sequence[Any]]

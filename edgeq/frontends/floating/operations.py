@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from edgeq.errors import UnsupportedError
-from edgeq.frontends._float_module import Array, FloatBuilder, Held, natural, tensor
+from edgeq.frontends.floating.module import Array, FloatBuilder, Held, natural, tensor
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "add": operator.add,

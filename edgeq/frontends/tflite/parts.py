@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from edgeq.frontends._tflite_file import DamagedError, Operation
+from edgeq.frontends.tflite.file import DamagedError, Operation
 
 Parts = list[range]
 Numbers = npt.NDArray[Any]

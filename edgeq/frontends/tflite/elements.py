@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.formats import CODE_RULE, Affine, FixedPoint
-from edgeq.frontends._tflite_build import Building, activation, batchless, unsupported
-from edgeq.frontends._tflite_file import DamagedError, Operation
-from edgeq.frontends._tflite_matrix import multiplier, window
-from edgeq.frontends._tflite_numbers import exp_line, reciprocal_line, softmax_lines, softmax_table
+from edgeq.frontends.tflite.build import Building, activation, batchless, unsupported
+from edgeq.frontends.tflite.file import DamagedError, Operation
+from edgeq.frontends.tflite.matrix import multiplier, window
+from edgeq.frontends.tflite.numbers import exp_line, reciprocal_line, softmax_lines, softmax_table
 from edgeq.ir import Attr
 from edgeq.ir.ops.softmax_lines import TABLE as SOFTMAX_TABLE
 from edgeq.ir.ops.softmax_reciprocal import EXP_BITS

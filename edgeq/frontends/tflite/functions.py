@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from edgeq.formats import Affine
-from edgeq.frontends import _tflite_curves as curves
-from edgeq.frontends._tflite_build import Building, bounds, unsupported
-from edgeq.frontends._tflite_curves import Curve
-from edgeq.frontends._tflite_file import DamagedError, Operation
-from edgeq.frontends._tflite_matrix import multiplier
-from edgeq.frontends._tflite_numbers import quantised
+from edgeq.frontends.tflite import curves
+from edgeq.frontends.tflite.build import Building, bounds, unsupported
+from edgeq.frontends.tflite.curves import Curve
+from edgeq.frontends.tflite.file import DamagedError, Operation
+from edgeq.frontends.tflite.matrix import multiplier
+from edgeq.frontends.tflite.numbers import quantised
 from edgeq.ir import Attr
 
 #: ReLUs: least and greatest real number

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.frontends._onnx_file import Operation
+from edgeq.frontends.onnx.file import Operation
 
 Reals = npt.NDArray[np.float64]
 

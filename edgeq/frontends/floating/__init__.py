@@ -36,11 +36,11 @@ def float_module(path: str | os.PathLike[str]) -> fx.GraphModule:
         raise ToolError("float networks need torch and Brevitas: pip install 'edgeq[torch]'") from None
     suffix = path.suffix.lower()
     if suffix == ".tflite":
-        from edgeq.frontends._float_tflite import load
+        from edgeq.frontends.floating.tflite import load
 
         return load(path)
     if suffix == ".onnx":
-        from edgeq.frontends._float_onnx import load as load_onnx
+        from edgeq.frontends.floating.onnx import load as load_onnx
 
         return load_onnx(path)
     raise FileError(f"{path}: a float network is a .tflite or .onnx file, not {suffix or 'one without suffix'}")

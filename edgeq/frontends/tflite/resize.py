@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.formats import CODE_RULE
-from edgeq.frontends._tflite_build import Building, unsupported
-from edgeq.frontends._tflite_file import DamagedError, Operation
-from edgeq.frontends._tflite_movement import dropped, listed
+from edgeq.frontends.tflite.build import Building, unsupported
+from edgeq.frontends.tflite.file import DamagedError, Operation
+from edgeq.frontends.tflite.movement import dropped, listed
 
 Places = npt.NDArray[np.int64]
 #: places of the reference kernel's weights behind the point

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgeq.formats import scale_scalar
 from edgeq.formats.dyadic import FIRST_SHIFT
-from edgeq.frontends._tflite_numbers import dyadic, exp_negative
+from edgeq.frontends.tflite.numbers import dyadic, exp_negative
 
 Curve = Callable[[int], int]
 

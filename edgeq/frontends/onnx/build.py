@@ -19,9 +19,9 @@ import numpy.typing as npt
 from edgeq.errors import UnsupportedError
 from edgeq.formats import Affine, FixedPoint, Format, Minifloat
 from edgeq.frontends._model_file import DamagedError
-from edgeq.frontends._onnx_file import Model, Operation
-from edgeq.frontends._onnx_numbers import RULE, Quantisation, grid_bound, multipliers, one_format, step
 from edgeq.frontends._tensors import Layouts, Placed, identity
+from edgeq.frontends.onnx.file import Model, Operation
+from edgeq.frontends.onnx.numbers import RULE, Quantisation, grid_bound, multipliers, one_format, step
 from edgeq.ir import Attr, GraphBuilder, Node
 from edgeq.ir.operator import Bounds, Interval
 from edgeq.ir.ops import operator

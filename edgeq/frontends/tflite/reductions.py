@@ -9,10 +9,10 @@ import numpy as np
 
 from edgeq.formats import Affine, FixedPoint
 from edgeq.formats.dyadic import FIRST_SHIFT
-from edgeq.frontends import _tflite_curves as curves
-from edgeq.frontends._tflite_build import Building, batchless, unsupported
-from edgeq.frontends._tflite_file import DamagedError, Operation, Tensor
-from edgeq.frontends._tflite_matrix import multiplier
+from edgeq.frontends.tflite import curves
+from edgeq.frontends.tflite.build import Building, batchless, unsupported
+from edgeq.frontends.tflite.file import DamagedError, Operation, Tensor
+from edgeq.frontends.tflite.matrix import multiplier
 from edgeq.ir import Attr
 
 

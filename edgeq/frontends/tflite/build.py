@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from edgeq.errors import UnsupportedError
 from edgeq.formats import Affine, FixedPoint, Format
-from edgeq.frontends._tflite_file import DamagedError, Model, Operation, Tensor
-from edgeq.frontends._tflite_numbers import quantised
+from edgeq.frontends.tflite.file import DamagedError, Model, Operation, Tensor
+from edgeq.frontends.tflite.numbers import quantised
 from edgeq.ir import Attr, GraphBuilder
 
 _WIDTHS = {"INT8": (8, True), "UINT8": (8, False), "INT16": (16, True), "INT32": (32, True)}

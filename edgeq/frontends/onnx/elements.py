@@ -13,7 +13,8 @@ import numpy.typing as npt
 from edgeq.errors import FormatError
 from edgeq.formats import Affine, FixedPoint, Format
 from edgeq.frontends._model_file import DamagedError
-from edgeq.frontends._onnx_build import (
+from edgeq.frontends._tensors import identity
+from edgeq.frontends.onnx.build import (
     Building,
     Coded,
     Constant,
@@ -28,14 +29,13 @@ from edgeq.frontends._onnx_build import (
     plain,
     unsupported,
 )
-from edgeq.frontends._onnx_file import Operation
-from edgeq.frontends._onnx_functions import FUNCTIONS, Reals
-from edgeq.frontends._onnx_matrix import matrix, product
-from edgeq.frontends._onnx_movement import axes_of, feature_map, spatial, window
-from edgeq.frontends._onnx_numbers import Quantisation, binary_point, encode_real, multipliers, step
-from edgeq.frontends._onnx_quant import clip_codes
-from edgeq.frontends._tensors import identity
-from edgeq.frontends._tflite_numbers import softmax_table
+from edgeq.frontends.onnx.file import Operation
+from edgeq.frontends.onnx.functions import FUNCTIONS, Reals
+from edgeq.frontends.onnx.matrix import matrix, product
+from edgeq.frontends.onnx.movement import axes_of, feature_map, spatial, window
+from edgeq.frontends.onnx.numbers import Quantisation, binary_point, encode_real, multipliers, step
+from edgeq.frontends.onnx.quant import clip_codes
+from edgeq.frontends.tflite.numbers import softmax_table
 from edgeq.ir import Attr
 from edgeq.ir.ops.softmax_reciprocal import EXP_BITS
 

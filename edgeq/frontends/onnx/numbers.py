@@ -19,7 +19,7 @@ from edgeq.formats import Affine, FixedPoint, Format, Minifloat
 from edgeq.formats.format import ENCODE_LIMIT, Frac
 from edgeq.formats.rounding import round_scalar
 from edgeq.frontends._model_file import DamagedError
-from edgeq.frontends._tflite_numbers import dyadic
+from edgeq.frontends.tflite.numbers import dyadic
 
 Array = npt.NDArray[Any]
 #: QuantizeLinear, and Brevitas with its default, round so

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from edgeq.formats import Affine, FixedPoint, Format, Minifloat
 from edgeq.frontends._model_file import DamagedError
-from edgeq.frontends._onnx_build import (
+from edgeq.frontends._tensors import identity
+from edgeq.frontends.onnx.build import (
     Array,
     Building,
     Constant,
@@ -22,10 +23,9 @@ from edgeq.frontends._onnx_build import (
     lead,
     unsupported,
 )
-from edgeq.frontends._onnx_file import Operation
-from edgeq.frontends._onnx_movement import feature_map, spatial, window
-from edgeq.frontends._onnx_numbers import binary_point, per_tensor, step, steps, width_of
-from edgeq.frontends._tensors import identity
+from edgeq.frontends.onnx.file import Operation
+from edgeq.frontends.onnx.movement import feature_map, spatial, window
+from edgeq.frontends.onnx.numbers import binary_point, per_tensor, step, steps, width_of
 from edgeq.ir import Attr
 from edgeq.ir.ops._matrix import accumulator_frac
 
@@ -153,7 +153,7 @@ def constant_weights(b: Building, call: Operation, position: int, rank: int) -> 
     """Weights that are constant and quantised."""
     found = b.tensor(call, position)
     if isinstance(found, Known) and found.data.dtype.kind in "iu" and found.type != "BOOL":
-        from edgeq.frontends._onnx_quant import raw_constant
+        from edgeq.frontends.onnx.quant import raw_constant
 
         found = raw_constant(found)
     if isinstance(found, Known):

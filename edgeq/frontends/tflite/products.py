@@ -7,11 +7,11 @@ from math import prod
 import numpy as np
 
 from edgeq.formats import Affine
-from edgeq.frontends._tflite_build import Array, Building, activation, unsupported
-from edgeq.frontends._tflite_file import DamagedError, Operation, Tensor
-from edgeq.frontends._tflite_matrix import bias_of, multiplier, same_padding, short_multiplier, weights_of
-from edgeq.frontends._tflite_movement import listed, whole
-from edgeq.frontends._tflite_numbers import product_factors
+from edgeq.frontends.tflite.build import Array, Building, activation, unsupported
+from edgeq.frontends.tflite.file import DamagedError, Operation, Tensor
+from edgeq.frontends.tflite.matrix import bias_of, multiplier, same_padding, short_multiplier, weights_of
+from edgeq.frontends.tflite.movement import listed, whole
+from edgeq.frontends.tflite.numbers import product_factors
 from edgeq.ir import Attr
 
 

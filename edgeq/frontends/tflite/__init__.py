@@ -11,17 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgeq.errors import EdgeqError, FileError, GraphError, UnsupportedError
-from edgeq.frontends import _tflite_elements as elements
-from edgeq.frontends import _tflite_fold as folding
-from edgeq.frontends import _tflite_functions as functions
-from edgeq.frontends import _tflite_matrix as matrix
-from edgeq.frontends import _tflite_movement as movement
-from edgeq.frontends import _tflite_products as products
-from edgeq.frontends import _tflite_reductions as reductions
-from edgeq.frontends import _tflite_resize as resizing
 from edgeq.frontends._model_file import brief
-from edgeq.frontends._tflite_build import Building, batchless
-from edgeq.frontends._tflite_file import DAMAGE, DamagedError, Model, Operation, parse, read
+from edgeq.frontends.tflite import elements, functions, matrix, movement, products, reductions
+from edgeq.frontends.tflite import fold as folding
+from edgeq.frontends.tflite import resize as resizing
+from edgeq.frontends.tflite.build import Building, batchless
+from edgeq.frontends.tflite.file import DAMAGE, DamagedError, Model, Operation, parse, read
 from edgeq.ir import Graph, GraphBuilder
 from edgeq.passes import optimise
 

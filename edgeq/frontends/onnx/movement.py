@@ -11,7 +11,8 @@ import numpy.typing as npt
 from edgeq.errors import UnsupportedError
 from edgeq.formats import Affine, Format
 from edgeq.frontends._model_file import DamagedError
-from edgeq.frontends._onnx_build import (
+from edgeq.frontends._tensors import identity
+from edgeq.frontends.onnx.build import (
     Array,
     Building,
     Constant,
@@ -27,9 +28,8 @@ from edgeq.frontends._onnx_build import (
     size,
     unsupported,
 )
-from edgeq.frontends._onnx_file import Operation, type_name
-from edgeq.frontends._onnx_numbers import encode_real, step
-from edgeq.frontends._tensors import identity
+from edgeq.frontends.onnx.file import Operation, type_name
+from edgeq.frontends.onnx.numbers import encode_real, step
 from edgeq.ir import Attr
 from edgeq.ir.ops.pad import MODES
 from edgeq.ir.ops.resize_bilinear import MOST_BITS

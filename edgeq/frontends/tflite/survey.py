@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 
 from edgeq.errors import EdgeqError, UnsupportedError
-from edgeq.frontends import _tflite_fold as folding
-from edgeq.frontends._tflite_build import Building, batchless
-from edgeq.frontends._tflite_file import DAMAGE, DamagedError, Model, Operation
 from edgeq.frontends.survey import Hindrance, Survey, Tally
 from edgeq.frontends.tflite import BORDERS, READERS
+from edgeq.frontends.tflite import fold as folding
+from edgeq.frontends.tflite.build import Building, batchless
+from edgeq.frontends.tflite.file import DAMAGE, DamagedError, Model, Operation
 from edgeq.ir import GraphBuilder
 
 _CALIBRATE = "calibrate it here (edgeq.load(path, calibrate=samples)) or quantise it to int8 (TFLiteConverter)"
@@ -70,7 +70,7 @@ def _on_floats(b: Building, call: Operation) -> bool:
 def _float_hindrance(b: Building, call: Operation) -> Hindrance | None:
     """None where calibration reads the operator."""
     try:
-        from edgeq.frontends._float_tflite import READERS as FLOATS
+        from edgeq.frontends.floating.tflite import READERS as FLOATS
     except ImportError:
         return Hindrance(_made(b, call), "computes with real numbers", "install edgeq[torch] and calibrate it")
     if call.op in FLOATS or call.op in folding.CONSTANT_ONLY:

@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from edgeq.errors import EdgeqError, FileError, UnsupportedError
-from edgeq.frontends import _float_operations as ops
-from edgeq.frontends._float_module import Array, FloatBuilder, Held, natural, tensor
 from edgeq.frontends._model_file import DamagedError
-from edgeq.frontends._onnx_build import Known
-from edgeq.frontends._onnx_file import DAMAGE, Model, Operation, read
-from edgeq.frontends._onnx_fold import fold, foldable
+from edgeq.frontends.floating import operations as ops
+from edgeq.frontends.floating.module import Array, FloatBuilder, Held, natural, tensor
+from edgeq.frontends.onnx.build import Known
+from edgeq.frontends.onnx.file import DAMAGE, Model, Operation, read
+from edgeq.frontends.onnx.fold import fold, foldable
 
 _FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "Abs": torch.abs,

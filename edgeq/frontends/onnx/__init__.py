@@ -16,17 +16,14 @@ import numpy as np
 
 from edgeq.errors import EdgeqError, FileError, GraphError, RangeError, UnsupportedError
 from edgeq.formats import FixedPoint, Format
-from edgeq.frontends import _onnx_elements as elements
-from edgeq.frontends import _onnx_matrix as matrix
-from edgeq.frontends import _onnx_movement as movement
-from edgeq.frontends import _onnx_quant as quant
 from edgeq.frontends._model_file import MAX_ELEMENTS, DamagedError, printable
-from edgeq.frontends._onnx_build import Building, Coded, Constant, Held, Known, Pending, Shape, Stage, inner, size
-from edgeq.frontends._onnx_file import DAMAGE, KNOWN_DOMAINS, Border, Model, Operation, read
-from edgeq.frontends._onnx_fold import fold, foldable
-from edgeq.frontends._onnx_functions import FUNCTIONS
-from edgeq.frontends._onnx_numbers import Quantisation
 from edgeq.frontends._tensors import channels_last, identity
+from edgeq.frontends.onnx import elements, matrix, movement, quant
+from edgeq.frontends.onnx.build import Building, Coded, Constant, Held, Known, Pending, Shape, Stage, inner, size
+from edgeq.frontends.onnx.file import DAMAGE, KNOWN_DOMAINS, Border, Model, Operation, read
+from edgeq.frontends.onnx.fold import fold, foldable
+from edgeq.frontends.onnx.functions import FUNCTIONS
+from edgeq.frontends.onnx.numbers import Quantisation
 from edgeq.ir import Graph, GraphBuilder
 from edgeq.passes import optimise
 from edgeq.passes.dead_code import remove_dead_code

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.errors import UnsupportedError
-from edgeq.frontends._tflite_build import Building, unsupported
-from edgeq.frontends._tflite_file import DamagedError, Operation, Tensor
-from edgeq.frontends._tflite_parts import Parts, SliceError, axis_of, chosen, slice_parts, strided_parts
+from edgeq.frontends.tflite.build import Building, unsupported
+from edgeq.frontends.tflite.file import DamagedError, Operation, Tensor
+from edgeq.frontends.tflite.parts import Parts, SliceError, axis_of, chosen, slice_parts, strided_parts
 
 #: entries of a list of places
 MOST_PLACES = 1 << 16

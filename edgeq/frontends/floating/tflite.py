@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import fx
 
 from edgeq.errors import EdgeqError, FileError, UnsupportedError
-from edgeq.frontends import _float_operations as ops
-from edgeq.frontends._float_module import Array, FloatBuilder, Held, channels_first, natural
-from edgeq.frontends._tflite_build import Building
-from edgeq.frontends._tflite_file import DAMAGE, DamagedError, Model, Operation, Tensor, parse, read
-from edgeq.frontends._tflite_fold import FOLDS, fold
-from edgeq.frontends._tflite_matrix import same_padding
+from edgeq.frontends.floating import operations as ops
+from edgeq.frontends.floating.module import Array, FloatBuilder, Held, channels_first, natural
+from edgeq.frontends.tflite.build import Building
+from edgeq.frontends.tflite.file import DAMAGE, DamagedError, Model, Operation, Tensor, parse, read
+from edgeq.frontends.tflite.fold import FOLDS, fold
+from edgeq.frontends.tflite.matrix import same_padding
 from edgeq.ir import GraphBuilder
 
 _ACTIVATIONS: dict[int, tuple[float | None, float | None]] = {

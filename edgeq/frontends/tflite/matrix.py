@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from edgeq.formats import Affine
-from edgeq.frontends._tflite_build import Array, Building, activation, unsupported
-from edgeq.frontends._tflite_file import DamagedError, Operation, Tensor, package
-from edgeq.frontends._tflite_numbers import dyadic, product_factors
+from edgeq.frontends.tflite.build import Array, Building, activation, unsupported
+from edgeq.frontends.tflite.file import DamagedError, Operation, Tensor, package
+from edgeq.frontends.tflite.numbers import dyadic, product_factors
 from edgeq.ir import Attr
 
 

@@ -12,8 +12,8 @@ from torch import Tensor, fx, nn
 
 from edgeq.errors import InputError, UnsupportedError
 from edgeq.formats import DEFAULT_RULE, FixedPoint, Format
-from edgeq.frontends import _torch_movement as movement
 from edgeq.frontends._tensors import Fixed, Layouts, Origin, Placed, channels_last, identity
+from edgeq.frontends.torch import movement
 from edgeq.ir import Attr, Graph, GraphBuilder
 from edgeq.quant import operations as ops
 from edgeq.quant.batches import input_tensors

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edgeq.errors import FormatError
 from edgeq.formats import Minifloat
 from edgeq.frontends._model_file import DamagedError
-from edgeq.frontends._onnx_build import (
+from edgeq.frontends.onnx.build import (
     Array,
     Building,
     Coded,
@@ -23,8 +23,8 @@ from edgeq.frontends._onnx_build import (
     Tensor,
     unsupported,
 )
-from edgeq.frontends._onnx_file import Operation
-from edgeq.frontends._onnx_numbers import Quantisation, binary_point, encode_real, step
+from edgeq.frontends.onnx.file import Operation
+from edgeq.frontends.onnx.numbers import Quantisation, binary_point, encode_real, step
 
 Reader = Callable[[Building, Operation], None]
 
@@ -81,7 +81,7 @@ def _kind_of(b: Building, call: Operation, zero_at: int) -> str:
         return found.type if isinstance(found, Known) else "?"
     named = call.attrs.get("output_dtype", 0)
     if named:
-        from edgeq.frontends._onnx_file import type_name
+        from edgeq.frontends.onnx.file import type_name
 
         return type_name(int(named))
     return "UINT8"
