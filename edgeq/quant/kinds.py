@@ -45,7 +45,7 @@ MOVEMENT = {
 IDENTITY = {"identity", "contiguous", "clone", "detach", "float"}
 #: make numbers about shapes, not tensors
 SIZES = {"size", "dim", "numel"}
-BINARY = {"add", "sub", "mul", "rsub", "div", "matmul"}
+BINARY = {"add", "sub", "mul", "rsub", "div", "matmul", "maximum", "minimum"}
 
 #: name -> float function, for functions that need no argument
 _PLAIN: dict[str, Callable[[Tensor], Tensor]] = {
@@ -83,7 +83,6 @@ _WAYS_OUT = {
     "conv1d": "use the module nn.Conv1d, so that the layer has a name and weights of its own",
     "linear": "use the module nn.Linear, so that the layer has a name and weights of its own",
     "conv3d": "reshape to two spatial axes",
-    "sum": "use mean, and put the factor into the next layer",
     "batch_norm": "use the module nn.BatchNorm, so that it can be folded",
 }
 

@@ -75,6 +75,20 @@ class Mul(_Exact):
         return x[0] * x[1]
 
 
+class Maximum(_Exact):
+    """The greater of two operands."""
+
+    def compute(self, *x: Tensor) -> Tensor:
+        return torch.maximum(x[0], x[1])
+
+
+class Minimum(_Exact):
+    """The lesser of two operands."""
+
+    def compute(self, *x: Tensor) -> Tensor:
+        return torch.minimum(x[0], x[1])
+
+
 class MatMul(_Exact):
     """Matrix product of two computed operands."""
 
@@ -93,15 +107,26 @@ class Concat(_Exact):
         return torch.cat(x, dim=self.dim)
 
 
-class Mean(_Exact):
-    """Mean over `dims`."""
+class _Reduction(_Exact):
+    """Over `dims`, which vanish or become 1."""
 
     def __init__(self, spec: QuantSpec, dims: Sequence[int], keepdim: bool) -> None:
         super().__init__(spec)
         self.dims, self.keepdim = tuple(dims), keepdim
 
+
+class Mean(_Reduction):
+    """Mean over `dims`."""
+
     def compute(self, *x: Tensor) -> Tensor:
         return x[0].mean(dim=self.dims, keepdim=self.keepdim)
+
+
+class Sum(_Reduction):
+    """Sum over `dims`."""
+
+    def compute(self, *x: Tensor) -> Tensor:
+        return x[0].sum(dim=self.dims, keepdim=self.keepdim)
 
 
 class AveragePool(_Exact):

@@ -112,6 +112,12 @@ def _try_out(prepared: fx.GraphModule, examples: tuple[Any, ...]) -> None:
         prepared.train(training)
 
 
+_BINARY = {
+    "add": ops.Add, "sub": ops.Sub, "mul": ops.Mul, "matmul": ops.MatMul,
+    "maximum": ops.Maximum, "minimum": ops.Minimum,
+}  # fmt: skip
+
+
 class _Preparer:
     """Walks the traced graph once and replaces every operation by its quantised module."""
 
@@ -213,8 +219,8 @@ class _Preparer:
             self._replace(node, list(parts), "cat", lambda s: ops.Concat(s, dim))
         elif name == "stack":
             raise UnsupportedError(f"{place_of(node, name)}: stack is not supported; use unsqueeze and cat")
-        elif name == "mean":
-            self._mean(node)
+        elif name in ("mean", "sum"):
+            self._reduce(node, name)
         elif "avg_pool" in name and "max" not in name:
             self._pool(node, name)
         elif name == "softmax":
@@ -289,16 +295,17 @@ class _Preparer:
             if isinstance(b, fx.Node) or not b:
                 raise UnsupportedError(f"{place_of(node, name)}: division by a tensor; multiply by a table of 1/x")
             b, name = 1.0 / b, "mul"
-        kind: Any = {"add": ops.Add, "sub": ops.Sub, "mul": ops.Mul, "matmul": ops.MatMul}[name]
+        kind: Any = _BINARY[name]
         signed = False if name == "mul" and a is b else True if name == "sub" else None
         self._replace(node, [a, b], name, lambda s: kind(s), signed=signed)
 
-    def _mean(self, node: fx.Node) -> None:
+    def _reduce(self, node: fx.Node, name: str) -> None:
         dims, keep = argument(node, 1, "dim"), bool(argument(node, 2, "keepdim", False))
         if dims is None:
-            raise UnsupportedError(f"{place_of(node, 'mean')}: mean over everything, the batch too; give it its dim")
+            raise UnsupportedError(f"{place_of(node, name)}: {name} over everything, the batch too; give it its dim")
         axes = dims if isinstance(dims, (tuple, list)) else (dims,)
-        self._replace(node, [node.args[0]], "mean", lambda s: ops.Mean(s, axes, keep))
+        kind = ops.Mean if name == "mean" else ops.Sum
+        self._replace(node, [node.args[0]], name, lambda s: kind(s, axes, keep))
 
     def _pool(self, node: fx.Node, name: str) -> None:
         rank = 1 if name.endswith("1d") else 2

@@ -98,6 +98,8 @@ CASES: list[tuple[str, tuple[int, ...], list[Any], dict[str, Any], int]] = [
     ("Clip", (2, 7), [], {"min": -0.25, "max": 0.5}, 6),
     ("Max", (2, 7), [F32(0.1)], {}, 17),
     ("Min", (2, 7), [F32(0.1)], {}, 17),
+    ("Max", (2, 6, 4), [B6.reshape(6, 1)], {}, 17),
+    ("Min", (2, 6, 4), [B6.reshape(1, 6, 1)], {}, 17),
     ("LeakyRelu", (2, 7), [], {"alpha": 0.2}, 17),
     ("PRelu", (2, 6, 4), [B6.reshape(6, 1)], {}, 17),
     ("PRelu", (2, 6, 4), [F32(0.3)], {}, 17),

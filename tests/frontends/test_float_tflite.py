@@ -72,6 +72,7 @@ def compare(data: bytes, path: Path, x: list[np.ndarray], outputs: int = 1) -> N
 SAME, VALID = 0, 1
 CONV = {"Padding": SAME, "StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
 POOL = {"Padding": VALID, "StrideH": 2, "StrideW": 2, "FilterHeight": 2, "FilterWidth": 2}
+LEVELS = np.linspace(-1, 1, 15, dtype=np.float32)
 
 #: (operator, input, output, constants, options, fields, position of the input)
 CASES: list[tuple[Any, ...]] = [
@@ -96,6 +97,8 @@ CASES: list[tuple[Any, ...]] = [
     ("DIV", (1, 6), (1, 6), [f32(6)], "DivOptions", {}),
     ("MAXIMUM", (1, 6), (1, 6), [f32(1)], "MaximumMinimumOptions", {}),
     ("MINIMUM", (1, 6), (1, 6), [f32(1)], "MaximumMinimumOptions", {}, 1),
+    ("MAXIMUM", (1, 4, 5, 3), (1, 4, 5, 3), [LEVELS.reshape(5, 3)], "MaximumMinimumOptions", {}),
+    ("MINIMUM", (1, 15), (1, 15), [LEVELS], "MaximumMinimumOptions", {}),
     ("AVERAGE_POOL_2D", (1, 8, 6, 3), (1, 4, 3, 3), [], "Pool2DOptions", POOL),
     ("AVERAGE_POOL_2D", (1, 9, 7, 3), (1, 5, 4, 3), [], "Pool2DOptions", {**POOL, "Padding": SAME}),
     ("AVERAGE_POOL_2D", (1, 9, 7, 3), (1, 9, 7, 3), [], "Pool2DOptions",

@@ -189,6 +189,22 @@ class Standalone(nn.Module):
         return {"sum": x + z, "product": z * y}["sum"], torch.mul(z, y)
 
 
+class Greatest(nn.Module):
+    """Maximum, minimum and sum, of tensors and with a parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Conv2d(2, 4, 3)
+        self.other = nn.Conv2d(2, 4, 3)
+        self.floor = nn.Parameter(torch.linspace(-0.5, 0.5, 4).reshape(4, 1, 1))
+        self.last = nn.Linear(4, 3)
+
+    def forward(self, x):
+        a, b = self.one(x), self.other(x)
+        y = torch.maximum(torch.minimum(a, b), self.floor)
+        return self.last(y.sum(dim=(2, 3))), torch.sum(a, 1, keepdim=True)
+
+
 #: name -> (network, shapes of its inputs without batch)
 NETWORKS = {
     "residual": (Residual, [(3, 8, 8)]),
@@ -199,6 +215,7 @@ NETWORKS = {
     "attention": (Attention, [(6, 8)]),
     "functional": (Functional, [(2, 8, 8)]),
     "views": (Views, [(10,)]),
+    "greatest": (Greatest, [(2, 6, 7)]),
     "standalone": (Standalone, [(3, 6, 6), (3, 6, 6)]),
 }
 

@@ -268,7 +268,7 @@ def module(function) -> nn.Module:
         (Branching(), r"cannot be traced in module inner\.0 at .*test_prepare\.py:\d+ \(if x\.sum\(\) > 0:\)"),
         (module(lambda m, x: m.conv(m.conv(x))), "conv: the layer is called twice"),
         (module(lambda m, x: F.log_softmax(m.conv(x), 1)), "log_softmax is not supported; leave it to the loss"),
-        (module(lambda m, x: torch.sum(m.conv(x), 1)), "sum is not supported; use mean"),
+        (module(lambda m, x: m.conv(x).sum()), "sum over everything"),
         (module(lambda m, x: m.conv(x) / m.conv(x)), "twice|division"),
         (module(lambda m, x: F.softmax(m.conv(x))), "softmax without dim"),
         (module(lambda m, x: m.conv(x).mean()), "mean over everything"),

@@ -272,11 +272,15 @@ def _sum(r: _Reading, call: Operation) -> None:
 
 
 def _bound(r: _Reading, call: Operation) -> None:
-    """Max and Min with a number."""
+    """Max and Min of two operands; with one number they are a clip."""
     operands = [r.operand(call, i) for i in range(len(call.inputs))]
     numbers = [o for o in operands if not isinstance(o, Held)]
-    if len(operands) != 2 or len(numbers) != 1 or numbers[0].size != 1:
-        raise UnsupportedError(f"{r.name(call)}: {call.op} of computed tensors; a bound that is one number is read")
+    if len(operands) != 2:
+        raise UnsupportedError(f"{r.name(call)}: {call.op} of {len(operands)} tensors; two are read")
+    if len(numbers) != 1 or numbers[0].size != 1:
+        op = "maximum" if call.op == "Max" else "minimum"
+        r.put(call, ops.binary(r.builder, r.name(call), op, operands[0], operands[1]))
+        return
     x = next(o for o in operands if isinstance(o, Held))
     bound = float(numbers[0].reshape(()))
     low, high = (bound, None) if call.op == "Max" else (None, bound)

@@ -23,6 +23,8 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
 }
 
 
@@ -146,7 +148,7 @@ def matmul(b: FloatBuilder, name: str, left: Held | Array, right: Held | Array) 
 
 
 def binary(b: FloatBuilder, name: str, op: str, left: Held | Array, right: Held | Array) -> Held:
-    """add, sub, mul or div with broadcasting; a divisor has to be constant."""
+    """add, sub, mul, div, maximum or minimum with broadcasting; a divisor has to be constant."""
     if op == "div":
         if isinstance(right, Held):
             raise UnsupportedError(f"{name}: division by a computed tensor; multiply by its reciprocal instead")
@@ -212,18 +214,14 @@ def mean(b: FloatBuilder, name: str, x: Held, axes: Sequence[int], keep: bool, t
     axes = sorted(set(axes))
     if 0 in axes:
         raise UnsupportedError(f"{name}: mean over the batch")
-    count = int(np.prod([x.shape[a] for a in axes]))
     dims = tuple(x.place(a) for a in axes)
-    node = b.call(name, "sum" if total else "mean", _mean(dims, keep, count if total else 1), x)
+    over: Callable[[torch.Tensor], torch.Tensor] = (
+        (lambda t: t.sum(dims, keep)) if total else (lambda t: t.mean(dims, keep))
+    )
+    node = b.call(name, "sum" if total else "mean", over, x)
     if keep:
         return Held(node, tuple(1 if i in axes else n for i, n in enumerate(x.shape)), x.order, x.merged)
     return without(Held(node, x.shape, x.order, x.merged), axes)
-
-
-def _mean(dims: tuple[int, ...], keep: bool, factor: int) -> Callable[[torch.Tensor], torch.Tensor]:
-    if factor == 1:
-        return lambda t: t.mean(dims, keep)
-    return lambda t: t.mean(dims, keep) * float(factor)
 
 
 def without(x: Held, axes: Sequence[int]) -> Held:

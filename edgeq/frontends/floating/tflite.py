@@ -261,11 +261,13 @@ def _binary(r: _Reading, call: Operation) -> None:
 
 
 def _bound(r: _Reading, call: Operation) -> None:
-    """MAXIMUM and MINIMUM with a number."""
+    """MAXIMUM and MINIMUM; with one number they are a clip."""
     operands = [r.operand(call, 0), r.operand(call, 1)]
     numbers = [o for o in operands if not isinstance(o, Held)]
     if len(numbers) != 1 or numbers[0].size != 1:
-        raise UnsupportedError(f"{r.name(call)}: {call.op} of two tensors; a bound that is one number is read")
+        made = ops.binary(r.builder, r.name(call), call.op.lower(), operands[0], operands[1])
+        r.put(call, made)
+        return
     x = next(o for o in operands if isinstance(o, Held))
     bound = float(numbers[0].reshape(()))
     low, high = (bound, None) if call.op == "MAXIMUM" else (None, bound)

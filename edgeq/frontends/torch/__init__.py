@@ -298,18 +298,21 @@ def _concat(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
     return e.emit(n, module, "concat", names, tuple(result.shape[1:]), lead.permutation, axis=at)
 
 
-def _mean(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
-    x = e.operand(n, 0)
-    dims = {d % (len(x.shape) + 1) - 1 for d in module.dims}
-    if -1 in dims:
-        raise UnsupportedError(f"{n.target}: mean over the batch")
-    if len(dims) == len(x.shape) and not module.keepdim:
-        raise UnsupportedError(f"{n.target}: mean over every axis; use keepdim=True")
-    axes = tuple(sorted(x.permutation.index(d) for d in dims))
-    permutation = x.permutation if module.keepdim else _without(x.permutation, tuple(dims))
-    return e.emit(
-        n, module, "mean", [x.name], tuple(result.shape[1:]), permutation, axes=axes, keep_axes=int(module.keepdim)
-    )
+def _reduction(op: str) -> Callable[[_Exporter, fx.Node, Any, Tensor], Placed]:
+    def convert(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
+        x = e.operand(n, 0)
+        dims = {d % (len(x.shape) + 1) - 1 for d in module.dims}
+        if -1 in dims:
+            raise UnsupportedError(f"{n.target}: {op} over the batch")
+        if len(dims) == len(x.shape) and not module.keepdim:
+            raise UnsupportedError(f"{n.target}: {op} over every axis; use keepdim=True")
+        axes = tuple(sorted(x.permutation.index(d) for d in dims))
+        permutation = x.permutation if module.keepdim else _without(x.permutation, tuple(dims))
+        return e.emit(
+            n, module, op, [x.name], tuple(result.shape[1:]), permutation, axes=axes, keep_axes=int(module.keepdim)
+        )
+
+    return convert
 
 
 def _average_pool(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
@@ -354,9 +357,12 @@ _CONVERT: dict[type, Callable[[_Exporter, fx.Node, Any, Tensor], Placed]] = {
     ops.Add: _binary("add"),
     ops.Sub: _binary("sub"),
     ops.Mul: _binary("mul"),
+    ops.Maximum: _binary("maximum"),
+    ops.Minimum: _binary("minimum"),
     ops.MatMul: _matmul,
     ops.Concat: _concat,
-    ops.Mean: _mean,
+    ops.Mean: _reduction("mean"),
+    ops.Sum: _reduction("sum"),
     ops.AveragePool: _average_pool,
     ops.AdaptiveAveragePool: _average_pool,
     Softmax: _softmax,
