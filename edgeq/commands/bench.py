@@ -43,6 +43,8 @@ def bench(
 
 def show(found: dict[str, Any]) -> None:
     """Print the figures for a person."""
+    from edgeq.ir.names import short_name
+
     out = console(False)
     compare = found.get("compare")
     possible = compare is not None and compare["times_possible"] is not None
@@ -53,7 +55,7 @@ def show(found: dict[str, Any]) -> None:
     for row in found["layers"]:
         count, macs = row["instructions"], row["macs"]
         shown.add_row(
-            (row["source"] or row["layer"]).split(";")[0],
+            short_name(row["source"] or row["layer"]),
             row["op"],
             f"{row['kernel']} {row['variant']}",
             f"{'×'.join(map(str, row['shape']))} {row['format']}",

@@ -71,10 +71,12 @@ def describe(result: BuildResult) -> dict[str, Any]:
 
 def show(result: BuildResult) -> None:
     """Print a build for a person."""
+    from edgeq.ir.names import short_name
+
     out = console(False)
     shown = table(f"{result.graph.name} on {result.board.name}", "step", "operator", "kernel", "variant", "why")
     for row in result.variants:
-        shown.add_row(row["step"], row["op"], row["kernel"], row["variant"], row["why"])
+        shown.add_row(short_name(row["step"]), row["op"], row["kernel"], row["variant"], row["why"])
     out.print(shown)
     for line in result.warnings:
         out.print(f"[yellow]warning:[/yellow] {line}", markup=True)

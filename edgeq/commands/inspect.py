@@ -64,6 +64,8 @@ def show_file(file: Survey) -> None:
 
 def show(found: Inspection) -> None:
     """Print an inspection for a person."""
+    from edgeq.ir.names import short_name
+
     out = console(False)
     columns = ("layer", "operator", "output", "formats", "weights", ">sum bits", ">MACs", ">constants", ">bytes out")
     shown = table(found.name, *columns, *(["kernel"] if found.kernels else []))
@@ -71,7 +73,7 @@ def show(found: Inspection) -> None:
         formats = f"{', '.join(row.formats)} → {row.output_format}"
         kernel, variant, _ = found.kernels.get(row.node, ("none", "", ""))
         cells = [
-            row.layer, row.op, "×".join(map(str, row.output)), formats, row.weights.get("weight", "–"),
+            short_name(row.layer), row.op, "×".join(map(str, row.output)), formats, row.weights.get("weight", "–"),
             str(row.accumulator_bits or "–"), f"{row.macs:,}" if row.macs else "–",
             f"{row.constant_bytes:,}" if row.constant_bytes else "–", f"{row.output_bytes:,}",
         ]  # fmt: skip
@@ -90,12 +92,14 @@ def show(found: Inspection) -> None:
 
 
 def _show_needs(needs: Needs) -> None:
+    from edgeq.ir.names import short_name
+
     out = console(False)
     of_flash = f" of {needs.flash_size:,}" if needs.flash_size else ""
     of_ram = f" of {needs.ram_size:,}" if needs.ram_size else ""
     out.print(
         f"RAM: {needs.ram:,}{of_ram} bytes: arena {needs.arena:,} (planned, exact), "
-        f"stack {needs.stack:,}; peak at {needs.peak_at}"
+        f"stack {needs.stack:,}; peak at {short_name(needs.peak_at)}"
     )
     out.print(
         f"Flash: about {needs.flash:,}{of_flash} bytes: constants {needs.constants:,} (exact), code about "

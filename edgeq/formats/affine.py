@@ -169,4 +169,5 @@ class Affine(Format):
         scale = (
             f"[{min(self.scale):.3g}..{max(self.scale):.3g}]" if isinstance(self.scale, tuple) else f"{self.scale:.6g}"
         )
-        return f"affine {sign}{self.width} scale {scale} zero {self.zero_point}"
+        zero = f" zero {self.zero_point}" if self.zero_point else ""
+        return f"{sign}{self.width} scale {scale}{zero}"

@@ -141,6 +141,7 @@ def layer_row(layer: Layer) -> LayerRow:
         layer.layer,
         layer.op,
         f"{shapes} → {'×'.join(map(str, layer.output))}",
+        layer.output_format,
         f"{', '.join(layer.formats)} → {layer.output_format}",
         layer.weights.get("weight", ""),
         layer.accumulator_bits,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import FileError
+from edgeq.ir.names import short_name
 from edgeq.report.histograms import Histogram
 from edgeq.report.timeline import Timeline
 
@@ -19,12 +20,14 @@ from edgeq.report.timeline import Timeline
 class LayerRow:
     """One row of the layer table; what is not known is None.
 
+    format: of the result; formats: of operands and result.
     kernel, variant, why: what runs it and why that was chosen; instructions, cycles: of one inference.
     """
 
     layer: str
     op: str
     shape: str
+    format: str
     formats: str
     weights: str
     accumulator_bits: int | None
@@ -87,7 +90,7 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(count=_count, percent=_percent, bars=_bars, real=_real)
+    environment.filters.update(count=_count, percent=_percent, bars=_bars, real=_real, short=short_name)
     return environment.get_template("page.html.j2").render(page=page, totals=_totals(page.layers))
 
 

@@ -97,7 +97,7 @@ def test_the_page_stands_alone(built: BuildResult) -> None:
 
 def test_hostile_names_stay_text() -> None:
     bad = "<script>alert(1)</script>\"'&"
-    row = LayerRow(bad, bad, bad, bad, bad, 8, 1, 1, 1, bad, bad, bad, 5, 6)
+    row = LayerRow(bad, bad, bad, bad, bad, bad, 8, 1, 1, 1, bad, bad, bad, 5, 6)
     three, flash = [(bad, bad, bad)], [Part(bad, 3, bad)]
     page = Page(bad, bad, three, [(bad, 0.5, bad)], [(False, bad)], [row], flash=flash, facts=[(bad, bad)])
     parsed = Checker.of(render(page))
@@ -107,8 +107,8 @@ def test_hostile_names_stay_text() -> None:
 
 def test_counts_and_shares_per_layer() -> None:
     rows = [
-        LayerRow("a", "conv", "", "", "", 8, 100, 0, 0, instructions=750),
-        LayerRow("b", "add", "", "", "", 8, 0, 0, 0, instructions=250),
+        LayerRow("a", "conv", "", "", "", "", 8, 100, 0, 0, instructions=750),
+        LayerRow("b", "add", "", "", "", "", 8, 0, 0, 0, instructions=250),
     ]
     text = render(Page("t", "s", layers=rows))
     assert "75.0 %" in text
