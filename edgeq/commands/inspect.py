@@ -67,14 +67,13 @@ def show(found: Inspection) -> None:
     from edgeq.ir.names import short_name
 
     out = console(False)
-    columns = ("layer", "operator", "output", "formats", "weights", ">sum bits", ">MACs", ">constants", ">bytes out")
+    columns = ("layer", "operator", "output", "format", "weights", ">sum bits", ">MACs", ">constants", ">bytes out")
     shown = table(found.name, *columns, *(["kernel"] if found.kernels else []))
     for row in found.layers:
-        formats = f"{', '.join(row.formats)} → {row.output_format}"
         kernel, variant, _ = found.kernels.get(row.node, ("none", "", ""))
         cells = [
-            short_name(row.layer), row.op, "×".join(map(str, row.output)), formats, row.weights.get("weight", "–"),
-            str(row.accumulator_bits or "–"), f"{row.macs:,}" if row.macs else "–",
+            short_name(row.layer), row.op, "×".join(map(str, row.output)), row.output_format,
+            row.weights.get("weight", "–"), str(row.accumulator_bits or "–"), f"{row.macs:,}" if row.macs else "–",
             f"{row.constant_bytes:,}" if row.constant_bytes else "–", f"{row.output_bytes:,}",
         ]  # fmt: skip
         shown.add_row(*cells, *([f"{kernel} {variant}".strip()] if found.kernels else []))

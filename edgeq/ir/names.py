@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def short_name(name: str, most: int = 40) -> str:
+def short_name(name: str, most: int = 48) -> str:
     """The part of a layer's name that people know it by, of at most `most` characters.
 
     Converters join the names of everything that they fused with semicolons; the first one says enough. A name that is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgeq.errors import BudgetError
+from edgeq.ir.names import short_name
 from edgeq.mcu.program import Program
 
 _NAMED = 4  # layers or arrays that a message names
@@ -14,17 +15,17 @@ def peak_text(program: Program) -> str:
     parts = []
     for name, size in plan.peak_values()[:_NAMED]:
         value = program.graph.values.get(name)  # None: scratch, whose name says of which step
-        layer = f" (layer {value.source})" if value is not None and value.source not in ("", name) else ""
-        parts.append(f"{name}{layer} {size} bytes")
+        layer = f" (layer {short_name(value.source)})" if value is not None and value.source not in ("", name) else ""
+        parts.append(f"{short_name(name)}{layer} {size} bytes")
     rest = len(plan.peak_values()) - _NAMED
     more = f" and {rest} more" if rest > 0 else ""
-    return f"the peak is at {plan.label(plan.peak)}: {', '.join(parts)}{more}"
+    return f"the peak is at {short_name(plan.label(plan.peak))}: {', '.join(parts)}{more}"
 
 
 def weights_text(program: Program) -> str:
     """The largest constant arrays, with their layers and bytes."""
     largest = sorted(program.constants, key=lambda c: -c.bytes)[:_NAMED]
-    named = ", ".join(f"{c.c_name} (layer {c.layer}) {c.bytes} bytes" for c in largest)
+    named = ", ".join(f"{c.c_name} (layer {short_name(c.layer)}) {c.bytes} bytes" for c in largest)
     return f"the largest arrays are {named}" if named else "it has no weights"
 
 

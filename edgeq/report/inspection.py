@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
+from edgeq.ir.names import short_name
 from edgeq.report.layers import Layer, layers
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Problem:
 
     def line(self) -> str:
         """One line for a person."""
-        return f"{self.layer}: {self.fact}; {self.way_out}"
+        return f"{short_name(self.layer)}: {self.fact}; {self.way_out}"
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def code_estimate(program: Program) -> int:
 def _too_large(net: Graph, board: Board, needs: Needs) -> list[Problem]:
     found = []
     if needs.ram_size is not None and needs.ram > needs.ram_size:
-        held = ", ".join(f"{name} {size:,}" for name, size in needs.peak[:MOST_NAMED])
+        held = ", ".join(f"{short_name(name)} {size:,}" for name, size in needs.peak[:MOST_NAMED])
         found.append(
             Problem(
                 needs.peak_at,
@@ -206,7 +207,7 @@ def _too_large(net: Graph, board: Board, needs: Needs) -> list[Problem]:
 
 def _flash_problem(net: Graph, board: Board, needs: Needs) -> Problem:
     rows = sorted(layers(net), key=lambda row: -row.constant_bytes)[:MOST_NAMED]
-    held = ", ".join(f"{row.layer} {row.constant_bytes:,}" for row in rows)
+    held = ", ".join(f"{short_name(row.layer)} {row.constant_bytes:,}" for row in rows)
     wide = sum(
         net.values[node.inputs[1]].size * (net.values[node.inputs[1]].format.bits - 4) // 8
         for node in net.nodes
