@@ -2,6 +2,7 @@
 
     python benchmarks/differential.py                     2,000 graphs in Python and sanitized C, hundreds on boards
     python benchmarks/differential.py --graphs 100        less of everything
+    python benchmarks/differential.py --compiled 300      2,000 graphs in Python, 300 in sanitized C, fewer on boards
     python benchmarks/differential.py --only fast,ASan    executors whose names hold one of these words
     python benchmarks/differential.py --first 5000        other graphs
 
@@ -41,10 +42,11 @@ RESULTS = Path(__file__).parent / "results" / "differential.json"
 LEVELS = ("-O2", "-Os", "-O3", "-O1")
 
 
-def plan(graphs: int, first: int, only: Sequence[str]) -> list[Task]:
-    """All graphs in Python and sanitized C, a quarter by each plain compiler, a fortieth by each board and compiler.
+def plan(graphs: int, compiled: int, first: int, only: Sequence[str]) -> list[Task]:
+    """All graphs in Python, `compiled` of them in sanitized C, a quarter of those by each plain compiler.
 
-    Boards get graphs of their own, so that together they see hundreds of different ones; all get the aimed ones once.
+    A fortieth of `compiled` runs on each board by each compiler: graphs of its own, so that together boards see
+    hundreds of different ones. All executors get the aimed graphs once.
     """
 
     def wanted(executors: Sequence[Executor]) -> list[Executor]:
@@ -52,10 +54,10 @@ def plan(graphs: int, first: int, only: Sequence[str]) -> list[Task]:
 
     cases = drawn(first, graphs)
     aimed = aimed_cases()
-    work = [*tasks(cases, wanted([*python_executors(), *sanitized_host()]))]
-    work += tasks(cases[: graphs // 4], wanted(plain_host()))
+    work = [*tasks(cases, wanted(python_executors())), *tasks(cases[:compiled], wanted(sanitized_host()))]
+    work += tasks(cases[: compiled // 4], wanted(plain_host()))
     work += tasks(aimed, wanted([*python_executors(), *sanitized_host(), *plain_host()]))
-    each = max(graphs // 40, 1)
+    each = max(compiled // 40, 1)
     for index, executor in enumerate(wanted(board_executors(optimize=LEVELS))):
         start = first + graphs + index * each
         work += tasks(drawn(start, each), [executor], 10)
@@ -150,6 +152,7 @@ def explain(work: Sequence[Task], rows: Sequence[Row]) -> None:
 def main(given: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--graphs", type=int, default=2000)
+    parser.add_argument("--compiled", type=int, help="graphs that are compiled (as many as --graphs)")
     parser.add_argument("--first", type=int, default=100_000, help="seed of the first graph")
     parser.add_argument("--only", default="", help="words of executors' names, separated by commas")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 8))
@@ -157,7 +160,8 @@ def main(given: Sequence[str]) -> int:
     parser.add_argument("--record", action="store_true", help=f"write {RESULTS.relative_to(ROOT)}")
     arguments = parser.parse_args(given, argparse.Namespace(given=given))
     start = time.perf_counter()
-    work = plan(arguments.graphs, arguments.first, [word for word in arguments.only.split(",") if word])
+    compiled = arguments.graphs if arguments.compiled is None else min(arguments.compiled, arguments.graphs)
+    work = plan(arguments.graphs, compiled, arguments.first, [word for word in arguments.only.split(",") if word])
     arguments.different = len({case.label for task in work for case in task.cases})
     rows = proved(work, arguments.jobs)
     found = report(rows, time.perf_counter() - start, arguments)
