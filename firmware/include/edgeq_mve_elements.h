@@ -223,7 +223,7 @@ EQ_INLINE void eq_mve_sum8(int16_t sums[8], const uint8_t *x, int32_t step, int3
                      "bne 1b\n\t"                                                                                      \
                      "vpst\n\t"                                                                                        \
                      "vstrbt.8 q0, [%7]\n\t"                                                                           \
-                     : "+r"(x), "+r"(rows), "=&r"(at)                                                                  \
+                     : "+&r"(x), "+&r"(rows), "=&r"(at)                                                                  \
                      : "r"(columns), "r"(column), "r"(row), "r"(lanes), "r"(y)                                         \
                      : "lr", "q0", "q1", "cc", "memory")
 
