@@ -142,7 +142,7 @@ typedef struct {
             "bne.w 1b\n\t"                                                                                             \
             "add sp, sp, #24\n\t"                                                                                      \
             "pop {r4-r11, lr}\n\t"                                                                                     \
-            : "+r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");                                                     \
+            : "+&r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");                                                    \
     }
 
 EQ_DSP_BLOCK_(eq_dsp_block_dual_s8, EQ_DSP_DUAL_UNIT_, EQ_DSP_DUAL_SKIP_, EQ_DSP_DUAL_DRAIN_, "ssat", "#8")

@@ -196,7 +196,7 @@ EQ_INLINE void eq_dsp_window1(const eq_dsp_plane *p, int32_t top, int32_t from, 
             "subs r10, r10, #1\n\t"                                                                                    \
             "bne 1b\n\t"                                                                                               \
             "pop {r4-r11, lr}\n\t"                                                                                     \
-            : "+r"(to), "+r"(a), "+r"(b), "+r"(p)::"r12", "cc", "memory");                                             \
+            : "+&r"(to), "+&r"(a), "+&r"(b), "+&r"(p)::"r12", "cc", "memory");                                         \
     }
 
 /* The windows of two pixels that lie inside, from `first` and `second` on. */

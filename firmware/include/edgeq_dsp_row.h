@@ -144,7 +144,7 @@ typedef struct {
             "add sp, sp, #28\n\t"                                                                                      \
             AFTER                                                                                                      \
             "pop {r4-r11, lr}\n\t"                                                                                     \
-            : "+r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");                                                     \
+            : "+&r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");                                                    \
     }
 
 /* A shift for each channel, from the stream. */

@@ -113,7 +113,7 @@ EQ_INLINE uint32_t eq_dsp_no_tap(const uint8_t *zeros, const uint8_t *x)
             "3:\n"                                                                                                     \
             "add sp, sp, #20\n\t"                                                                                      \
             "pop {r4-r11, lr}\n\t"                                                                                     \
-            : "+r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");                                                     \
+            : "+&r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");                                                    \
     }
 
 EQ_DSP_TAPS_(eq_dsp_taps_s_s8, "sxtb16", "", "ssat", "#8")

@@ -29,7 +29,7 @@ EQ_INLINE uint8_t *eq_mve_copy(uint8_t *to, const uint8_t *x, int32_t n, bool is
                          "vstrb.8 q0, [%0], #16\n\t"
                          "letp lr, 1b\n"
                          "2:\n"
-                         : "+r"(to), "+r"(x)
+                         : "+&r"(to), "+&r"(x)
                          : "r"(n)
                          : "lr", "q0", "cc", "memory");
     } else {
@@ -41,7 +41,7 @@ EQ_INLINE uint8_t *eq_mve_copy(uint8_t *to, const uint8_t *x, int32_t n, bool is
                          "vstrb.8 q0, [%0], #16\n\t"
                          "letp lr, 1b\n"
                          "2:\n"
-                         : "+r"(to), "+r"(x)
+                         : "+&r"(to), "+&r"(x)
                          : "r"(n)
                          : "lr", "q0", "q1", "cc", "memory");
     }

@@ -43,7 +43,7 @@ typedef struct {
                      "vstrb.32 q0, [%2], #4\n\t"                                                                       \
                      "le lr, 1b\n"                                                                                     \
                      "2:\n"                                                                                            \
-                     : "+l"(a), "+l"(b), "+l"(y)                                                                       \
+                     : "+&l"(a), "+&l"(b), "+&l"(y)                                                                    \
                      : "r"(job->count / 8), "r"(factor_a), "r"(factor_b), "r"(start)                                   \
                      : "lr", "q0", "q1", "q2", "q3", "q4", "cc", "memory")
 #define EQ_MVE_LINES_(bits, BITS)                           \
@@ -99,7 +99,7 @@ EQ_INLINE void eq_mve_line(const eq_mve_elements_t *job, int32_t factor_a, int32
                      "vstrb.32 q0, [%2], #4\n\t"                                                                       \
                      "le lr, 1b\n"                                                                                     \
                      "2:\n"                                                                                            \
-                     : "+l"(a), "+l"(b), "+l"(y), "=&r"(first), "=&r"(second)                                         \
+                     : "+&l"(a), "+&l"(b), "+&l"(y), "=&r"(first), "=&r"(second)                                       \
                      : "r"(job->count / 8), "r"(p)                                                                     \
                      : "lr", "q0", "q1", "q2", "q3", "q4", "q5", "cc", "memory")
 
@@ -134,7 +134,7 @@ EQ_INLINE void eq_mve_look_up(const uint8_t *table, const uint8_t *x, uint8_t *y
                      "vstrb.8 q1, [%0], #16\n\t"
                      "letp lr, 1b\n"
                      "2:\n"
-                     : "+r"(y), "+r"(x)
+                     : "+&r"(y), "+&r"(x)
                      : "r"(n), "r"(table)
                      : "lr", "q0", "q1", "cc", "memory");
 }
@@ -153,7 +153,7 @@ EQ_INLINE void eq_mve_clamp(uint8_t *y, int32_t n, int32_t lo, int32_t hi, bool 
                          "vstrb.8 q0, [%0], #16\n\t"
                          "letp lr, 1b\n"
                          "2:\n"
-                         : "+r"(y)
+                         : "+&r"(y)
                          : "r"(n), "r"(lo), "r"(hi)
                          : "lr", "q0", "q1", "q2", "cc", "memory");
     } else {
@@ -167,7 +167,7 @@ EQ_INLINE void eq_mve_clamp(uint8_t *y, int32_t n, int32_t lo, int32_t hi, bool 
                          "vstrb.8 q0, [%0], #16\n\t"
                          "letp lr, 1b\n"
                          "2:\n"
-                         : "+r"(y)
+                         : "+&r"(y)
                          : "r"(n), "r"(lo), "r"(hi)
                          : "lr", "q0", "q1", "q2", "cc", "memory");
     }
@@ -186,7 +186,7 @@ EQ_INLINE void eq_mve_sum8(int16_t sums[8], const uint8_t *x, int32_t step, int3
                          "le lr, 1b\n"
                          "2:\n\t"
                          "vstrh.16 q0, [%3]\n\t"
-                         : "+l"(x)
+                         : "+&l"(x)
                          : "r"(n), "r"(step), "r"(sums)
                          : "lr", "q0", "q1", "cc", "memory");
     } else {
@@ -199,7 +199,7 @@ EQ_INLINE void eq_mve_sum8(int16_t sums[8], const uint8_t *x, int32_t step, int3
                          "le lr, 1b\n"
                          "2:\n\t"
                          "vstrh.16 q0, [%3]\n\t"
-                         : "+l"(x)
+                         : "+&l"(x)
                          : "r"(n), "r"(step), "r"(sums)
                          : "lr", "q0", "q1", "cc", "memory");
     }
@@ -223,7 +223,7 @@ EQ_INLINE void eq_mve_sum8(int16_t sums[8], const uint8_t *x, int32_t step, int3
                      "bne 1b\n\t"                                                                                      \
                      "vpst\n\t"                                                                                        \
                      "vstrbt.8 q0, [%7]\n\t"                                                                           \
-                     : "+&r"(x), "+&r"(rows), "=&r"(at)                                                                  \
+                     : "+&r"(x), "+&r"(rows), "=&r"(at)                                                                \
                      : "r"(columns), "r"(column), "r"(row), "r"(lanes), "r"(y)                                         \
                      : "lr", "q0", "q1", "cc", "memory")
 

@@ -146,7 +146,7 @@ typedef struct {
             "str r0, [r11, #44]\n\t"                                                                                   \
             "bne.w 1b\n\t"                                                                                             \
             "pop {r4-r11, lr}\n\t"                                                                                     \
-            : "+r"(job)::"r1", "r2", "r3", "r12", "q0", "q1", "q2", "q3", "q6", "q7", "cc", "memory");                 \
+            : "+&r"(job)::"r1", "r2", "r3", "r12", "q0", "q1", "q2", "q3", "q6", "q7", "cc", "memory");                \
     }
 
 EQ_MVE_PAIRS_(eq_mve_pairs_away, EQ_MVE_TWICE_, EQ_MVE_DOWN_)
@@ -242,7 +242,7 @@ EQ_MVE_PAIRS_(eq_mve_pairs_once, EQ_MVE_TRUNCATE_, "")
             "bne.w 2b\n\t"                                                                                             \
             "str r3, [r11, #12]\n\t"                                                                                   \
             "pop {r4-r11, lr}\n\t"                                                                                     \
-            : "+r"(job)::"r1", "r2", "r3", "r12", "q0", "q1", "q2", "q3", "q6", "q7", "cc", "memory");                 \
+            : "+&r"(job)::"r1", "r2", "r3", "r12", "q0", "q1", "q2", "q3", "q6", "q7", "cc", "memory");                \
     }
 
 EQ_MVE_VECTOR_(eq_mve_vector_all_away, EQ_MVE_ALL_(EQ_MVE_TWICE_, EQ_MVE_DOWN_))
@@ -319,7 +319,7 @@ EQ_MVE_VECTOR_(eq_mve_vector_each_once, EQ_MVE_EACH_(EQ_MVE_TRUNCATE_, ""))
             "cmp r7, r6\n\t"                                                                                           \
             "bne.w 1b\n\t"                                                                                             \
             "pop {r4-r11, lr}\n\t"                                                                                     \
-            : "+r"(job)::"r1", "r2", "r3", "r12", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "cc", "memory");     \
+            : "+&r"(job)::"r1", "r2", "r3", "r12", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "cc", "memory");    \
     }
 
 EQ_MVE_TAPS_(eq_mve_taps_away, EQ_MVE_TWICE_, EQ_MVE_DOWN_)

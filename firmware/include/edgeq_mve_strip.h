@@ -25,7 +25,7 @@ typedef struct {
                      "add %0, %0, %2\n\t"                                                                              \
                      "le lr, 1b\n"                                                                                     \
                      "2:\n"                                                                                            \
-                     : "+r"(to), "+r"(x)                                                                               \
+                     : "+&r"(to), "+&r"(x)                                                                             \
                      : "r"(w->by), "r"(w->from), "r"(w->count), "r"(w->lanes), "r"(more)                               \
                      : "lr", "q0", "q1", "q2", "cc", "memory")
 
@@ -61,7 +61,7 @@ EQ_INLINE void eq_mve_fill(uint8_t *to, int32_t n, int32_t code)
                      "vstrb.8 q0, [%0], #16\n\t"
                      "letp lr, 1b\n"
                      "2:\n"
-                     : "+r"(to)
+                     : "+&r"(to)
                      : "r"(n), "r"(code)
                      : "lr", "q0", "cc", "memory");
 }

@@ -188,7 +188,7 @@ typedef struct {
             "mov r10, r6\n\t"                                                                                          \
             "mov r11, r7\n\t"                                                                                          \
             "pop {r4-r7}\n\t"                                                                                          \
-            : "+r"(job), "+r"(more), "+r"(shift)::"r3", "r12", "cc", "memory");                                        \
+            : "+&r"(job), "+&r"(more), "+&r"(shift)::"r3", "r12", "cc", "memory");                                     \
     }
 
 /* Of channels, `other` is where the shifts lie; of pixels it is the shift. */

@@ -77,7 +77,7 @@ EQ_SCALAR_SHARED void eq_scalar_eight(eq_scalar_eight_t *from)
         "mov r10, r6\n\t"
         "mov r11, r7\n\t"
         "pop {r0, r4-r7}\n\t"
-        : "+r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");
+        : "+&r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");
 }
 #elif defined(__riscv) && __riscv_xlen == 32 && defined(__riscv_mul) && !defined(__riscv_32e) && defined(__GNUC__)
 /* a0 x, a1 its end, a2 w, t0 and t1 factors, a3..a7 and t3..t5 sums. */
@@ -128,7 +128,7 @@ EQ_SCALAR_SHARED void eq_scalar_eight(eq_scalar_eight_t *from)
         "sw t3, 32(t6)\n\t"
         "sw t4, 36(t6)\n\t"
         "sw t5, 40(t6)\n\t"
-        : "+r"(job)::"a1", "a2", "a3", "a4", "a5", "a6", "a7", "t0", "t1", "t3", "t4", "t5", "t6", "memory");
+        : "+&r"(job)::"a1", "a2", "a3", "a4", "a5", "a6", "a7", "t0", "t1", "t3", "t4", "t5", "t6", "memory");
 }
 #elif defined(__thumb2__) && defined(__GNUC__)
 /* r0 x, r1 w, r2 and r3 factors, r4..r11 sums, r12 the end of x. */
@@ -169,7 +169,7 @@ EQ_SCALAR_SHARED void eq_scalar_eight(eq_scalar_eight_t *from)
         "add r0, r0, #12\n\t"
         "stm r0, {r4-r11}\n\t"
         "pop {r4-r11}\n\t"
-        : "+r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");
+        : "+&r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");
 }
 #else
 EQ_SCALAR_SHARED void eq_scalar_eight(eq_scalar_eight_t *job)

@@ -129,7 +129,7 @@ EQ_SCALAR_ONE_PIXEL_(eq_scalar_one_u, eq_u8)
             EQ_SCALAR_RV_ALL_("lw", "sp", "0")                           \
             "lw ra, 48(sp)\n\t"                                          \
             "addi sp, sp, 64\n\t"                                        \
-            : "+r"(job)::"a1", "a2", "a3", "a4", "a5", "a6", "a7", "t0", \
+            : "+&r"(job)::"a1", "a2", "a3", "a4", "a5", "a6", "a7", "t0", \
               "t1", "t2", "t3", "t4", "t5", "t6", "memory");             \
     }
 EQ_SCALAR_PIXELS_(eq_scalar_four_s, "lb", eq_i8)
@@ -175,7 +175,7 @@ EQ_SCALAR_PIXELS_(eq_scalar_four_u, "lbu", eq_u8)
             "add r3, r3, #32\n\t"                                        \
             "stm r3, {r4-r11}\n\t"                                       \
             "pop {r4-r11, lr}\n\t"                                       \
-            : "+r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");       \
+            : "+&r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");       \
     }
 EQ_SCALAR_PIXELS_(eq_scalar_four_s, "ldrsb", eq_i8)
 EQ_SCALAR_PIXELS_(eq_scalar_four_u, "ldrb", eq_u8)

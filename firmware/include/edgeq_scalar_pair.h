@@ -110,7 +110,7 @@ EQ_SCALAR_SHARED void eq_scalar_pair(const eq_scalar_pair_t *from)
         "mov r10, r6\n\t"
         "mov r11, r7\n\t"
         "pop {r0, r4-r7}\n\t"
-        : "+r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");
+        : "+&r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");
 }
 #else
 EQ_SCALAR_SHARED void eq_scalar_pair(const eq_scalar_pair_t *job)

@@ -67,7 +67,7 @@ EQ_INLINE void eq_conv_depthwise_scalar_plane(const eq_conv_depthwise_scalar_t *
 #define EQ_TAP_WEIGHT_(i) (i) < rows * columns ? weight[i] : 0
 /* Few registers hold factors: products go into the sum one after the other. */
 #if EQ_SCALAR_THUMB1
-#define EQ_TAP_KEEP_(sum) __asm__("" : "+l"(sum))
+#define EQ_TAP_KEEP_(sum) __asm__("" : "+&l"(sum))
 #else
 #define EQ_TAP_KEEP_(sum) (void)0
 #endif
