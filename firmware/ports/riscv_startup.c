@@ -34,7 +34,7 @@ __asm__(".pushsection .text.eq_reset, \"ax\", %progbits\n"
         "    la sp, _eq_stack_top\n"
         "    la t0, eq_trap_entry\n"
         "    csrw mtvec, t0\n"
-        "    j eq_start_c\n"
+        "    tail eq_start_c\n" /* reaches any address; j ends at 1 MiB */
         ".size _start, . - _start\n"
         ".balign 4\n"
         ".global eq_trap_entry\n"
