@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import FormatError
-from edgeq.formats.format import Format
+from edgeq.formats.integer import IntegerFormat
 from edgeq.formats.rounding import Int64Array, round_ratio, round_scalar
 
 Scale = float | tuple[float, ...]
@@ -20,7 +20,7 @@ CODE_RULE = "code_half_away"
 
 
 @dataclass(frozen=True)
-class Affine(Format):
+class Affine(IntegerFormat):
     """An integer whose grid begins at a zero point and has a step that no arithmetic ever sees.
 
     width, sign: container of the code, 1 to 32 bits.
@@ -56,26 +56,8 @@ class Affine(Format):
             raise FormatError(f"Affine with axis {self.axis!r}: a tuple of scales needs an axis, one scale has none")
 
     @property
-    def bits(self) -> int:
-        return self.width
-
-    @property
     def frac(self) -> int:
         return 0
-
-    @property
-    def channel_axis(self) -> int | None:
-        return self.axis
-
-    @property
-    def signed(self) -> bool:
-        return self.sign
-
-    @property
-    def code_range(self) -> tuple[int, int]:
-        if self.sign:
-            return -(1 << (self.width - 1)), (1 << (self.width - 1)) - 1
-        return 0, (1 << self.width) - 1
 
     @property
     def grid_range(self) -> tuple[int, int]:

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import FormatError
-from edgeq.formats.format import Format, Frac, check_exponent
+from edgeq.formats.format import Frac, check_exponent
+from edgeq.formats.integer import IntegerFormat
 from edgeq.formats.rounding import Int64Array, round_ratio, round_scalar
 
 
 @dataclass(frozen=True)
-class FixedPoint(Format):
+class FixedPoint(IntegerFormat):
     """Two's complement (or unsigned) fixed point: value = code * 2**-frac.
 
     width: bits of a code, 1 to 32, sign included.
@@ -39,26 +40,8 @@ class FixedPoint(Format):
         check_exponent(self.point, self.axis, "FixedPoint binary point")
 
     @property
-    def bits(self) -> int:
-        return self.width
-
-    @property
     def frac(self) -> Frac:
         return self.point
-
-    @property
-    def channel_axis(self) -> int | None:
-        return self.axis
-
-    @property
-    def signed(self) -> bool:
-        return self.sign
-
-    @property
-    def code_range(self) -> tuple[int, int]:
-        if self.sign:
-            return -(1 << (self.width - 1)), (1 << (self.width - 1)) - 1
-        return 0, (1 << self.width) - 1
 
     @property
     def grid_range(self) -> tuple[int, int]:

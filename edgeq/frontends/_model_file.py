@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from edgeq.errors import FileError
+from edgeq.errors import EdgeqError, FileError, GraphError, RangeError
 
 #: no network for a microcontroller comes near these
 MAX_FILE = 1 << 28
 MAX_RANK = 8
 MAX_ELEMENTS = 1 << 26
+
+#: what reading a damaged file raises, in the parsers of the formats and in what is made of their answers, besides our
+#: own errors
+DAMAGE = (struct.error, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError)
 
 #: characters of an error that a person still reads
 MOST_SAID = 1200
@@ -40,6 +47,21 @@ def brief(error: Exception) -> str:
     """The message of an error on one line, cut where a damaged file made it long."""
     text = " ".join(str(error).split())
     return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]} …"
+
+
+@contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Errors of what is done with a file name it; those that only a damaged file can cause become FileError."""
+    try:
+        yield
+    except RangeError as error:
+        raise RangeError(f"{path}: {brief(error)}") from None
+    except (DamagedError, FileError, GraphError) as error:
+        raise FileError(f"{path}: {brief(error)}") from None
+    except EdgeqError as error:
+        raise type(error)(f"{path}: {brief(error)}") from None
+    except DAMAGE as error:
+        raise FileError(f"{path}: is damaged: {type(error).__name__}: {brief(error)[:200]}") from None
 
 
 def printable(text: str) -> str:

@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from edgeq.errors import EdgeqError, FileError, UnsupportedError
-from edgeq.frontends._model_file import DamagedError
+from edgeq.errors import UnsupportedError
+from edgeq.frontends._model_file import DamagedError, naming
 from edgeq.frontends.floating import operations as ops
 from edgeq.frontends.floating.module import Array, FloatBuilder, Held, natural, tensor
 from edgeq.frontends.onnx.build import Known
-from edgeq.frontends.onnx.file import DAMAGE, Model, Operation, read
+from edgeq.frontends.onnx.file import Model, Operation, read
 from edgeq.frontends.onnx.fold import fold, foldable
 
 _FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -578,14 +578,8 @@ def load(path: Path) -> fx.GraphModule:
     quantised already.
     """
     model = read(path)
-    try:
+    with naming(path):
         return import_model(model)
-    except DamagedError as error:
-        raise FileError(f"{path}: {error}") from None
-    except EdgeqError as error:
-        raise type(error)(f"{path}: {error}") from None
-    except DAMAGE as error:
-        raise FileError(f"{path}: is damaged: {type(error).__name__}: {str(error)[:200]}") from None
 
 
 def import_model(model: Model) -> fx.GraphModule:

@@ -13,11 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import fx
 
-from edgeq.errors import EdgeqError, FileError, UnsupportedError
+from edgeq.errors import UnsupportedError
+from edgeq.frontends._model_file import naming
 from edgeq.frontends.floating import operations as ops
 from edgeq.frontends.floating.module import Array, FloatBuilder, Held, channels_first, natural
 from edgeq.frontends.tflite.build import Building
-from edgeq.frontends.tflite.file import DAMAGE, DamagedError, Model, Operation, Tensor, parse, read
+from edgeq.frontends.tflite.file import DamagedError, Model, Operation, Tensor, parse, read
 from edgeq.frontends.tflite.fold import FOLDS, fold
 from edgeq.frontends.tflite.matrix import same_padding
 from edgeq.ir import GraphBuilder
@@ -530,28 +531,15 @@ def load(path: Path) -> fx.GraphModule:
     Raises FileError for a damaged file, UnsupportedError naming every operator that has no module, or a network that is
     quantised already.
     """
-    return _checked(read(path), path)
+    model = read(path)
+    with naming(path):
+        return import_model(model)
 
 
 def from_bytes(data: bytes, name: str) -> fx.GraphModule:
     """The module of a file's bytes; `name` stands for it in errors."""
-    try:
-        model = parse(data, name)
-    except DamagedError as error:
-        raise FileError(f"{name}: {error}") from None
-    return _checked(model, name)
-
-
-def _checked(model: Model, path: Path | str) -> fx.GraphModule:
-    """`import_model` with errors that name the file."""
-    try:
-        return import_model(model)
-    except DamagedError as error:
-        raise FileError(f"{path}: {error}") from None
-    except EdgeqError as error:
-        raise type(error)(f"{path}: {error}") from None
-    except DAMAGE as error:
-        raise FileError(f"{path}: is damaged: {type(error).__name__}: {str(error)[:200]}") from None
+    with naming(name):
+        return import_model(parse(data, name))
 
 
 def is_float(model: Model) -> bool:

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeq.errors import EdgeqError, FileError, GraphError, RangeError, UnsupportedError
+from edgeq.errors import EdgeqError, UnsupportedError
 from edgeq.formats import FixedPoint, Format
-from edgeq.frontends._model_file import MAX_ELEMENTS, DamagedError, printable
+from edgeq.frontends._model_file import DAMAGE, MAX_ELEMENTS, DamagedError, naming, printable
 from edgeq.frontends._tensors import channels_last, identity
 from edgeq.frontends.onnx import elements, matrix, movement, quant
 from edgeq.frontends.onnx.build import Building, Coded, Constant, Held, Known, Pending, Shape, Stage, inner, size
-from edgeq.frontends.onnx.file import DAMAGE, KNOWN_DOMAINS, Border, Model, Operation, read
+from edgeq.frontends.onnx.file import KNOWN_DOMAINS, Border, Model, Operation, read
 from edgeq.frontends.onnx.fold import fold, foldable
 from edgeq.frontends.onnx.functions import FUNCTIONS
 from edgeq.frontends.onnx.numbers import Quantisation
@@ -113,23 +113,13 @@ def load(path: str | os.PathLike[str]) -> Graph:
     """
     path = Path(path)
     model = read(path)
-    try:
+    with naming(path):
         if not quantised(model):
             raise UnsupportedError(
                 "is a float network, nothing in it is quantised: edgeq.load(path, calibrate=data) quantises it with "
                 "samples of its input"
             )
         return optimise(import_model(model))
-    except (DamagedError, FileError) as error:
-        raise FileError(f"{path}: {error}") from None
-    except RangeError as error:
-        raise RangeError(f"{path}: {error}") from None
-    except GraphError as error:
-        raise FileError(f"{path}: {error}") from None
-    except EdgeqError as error:
-        raise type(error)(f"{path}: {error}") from None
-    except DAMAGE as error:
-        raise FileError(f"{path}: is damaged: {type(error).__name__}: {str(error)[:200]}") from None
 
 
 def quantised(model: Model) -> bool:

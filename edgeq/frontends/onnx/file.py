@@ -12,11 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import FileError, ToolError
-from edgeq.frontends._model_file import MAX_ELEMENTS, MAX_FILE, MAX_RANK, DamagedError, printable, read_bytes
+from edgeq.frontends._model_file import DAMAGE, MAX_ELEMENTS, MAX_FILE, MAX_RANK, DamagedError, printable, read_bytes
 
 Array = npt.NDArray[Any]
-#: what reading a damaged protobuf raises, besides our own errors
-DAMAGE = (ArithmeticError, LookupError, ValueError, TypeError, AttributeError, RecursionError, RuntimeError)
 #: operator sets that stand for the standard one
 _STANDARD = ("", "ai.onnx")
 #: domains whose operators are told from the standard ones by name alone

@@ -10,13 +10,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from edgeq.errors import EdgeqError, FileError, GraphError, UnsupportedError
-from edgeq.frontends._model_file import brief
+from edgeq.errors import UnsupportedError
+from edgeq.frontends._model_file import naming
 from edgeq.frontends.tflite import elements, functions, matrix, movement, products, reductions
 from edgeq.frontends.tflite import fold as folding
 from edgeq.frontends.tflite import resize as resizing
 from edgeq.frontends.tflite.build import Building, batchless
-from edgeq.frontends.tflite.file import DAMAGE, DamagedError, Model, Operation, parse, read
+from edgeq.frontends.tflite.file import DamagedError, Model, Operation, parse, read
 from edgeq.ir import Graph, GraphBuilder
 from edgeq.passes import optimise
 
@@ -66,30 +66,15 @@ def load(path: str | os.PathLike[str]) -> Graph:
     where the package `tflite` is missing.
     """
     path = Path(path)
-    return _checked(read(path), path)
+    model = read(path)
+    with naming(path):
+        return import_model(model)
 
 
 def from_bytes(data: bytes, name: str) -> Graph:
     """The network in the bytes of a file; `name` stands for it in errors."""
-    try:
-        model = parse(data, name)
-    except DamagedError as error:
-        raise FileError(f"{name}: {error}") from None
-    return _checked(model, name)
-
-
-def _checked(model: Model, path: Path | str) -> Graph:
-    """`import_model` with errors that name the file."""
-    try:
-        return import_model(model)
-    except DamagedError as error:
-        raise FileError(f"{path}: {brief(error)}") from None
-    except GraphError as error:
-        raise FileError(f"{path}: {brief(error)}") from None
-    except EdgeqError as error:
-        raise type(error)(f"{path}: {brief(error)}") from None
-    except DAMAGE as error:
-        raise FileError(f"{path}: is damaged: {type(error).__name__}: {brief(error)[:200]}") from None
+    with naming(name):
+        return import_model(parse(data, name))
 
 
 def import_model(model: Model) -> Graph:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
@@ -13,13 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import FileError, ToolError
+from edgeq.frontends._model_file import DAMAGE, MAX_RANK, brief, printable, read_bytes
 from edgeq.frontends._model_file import MAX_ELEMENTS as MAX_ELEMENTS
-from edgeq.frontends._model_file import MAX_RANK, brief, printable, read_bytes
 from edgeq.frontends._model_file import DamagedError as DamagedError
 
 _IDENTIFIER = b"TFL3"
-#: what reading a damaged flatbuffer raises, besides our own errors
-DAMAGE = (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 #: tensor types that carry numbers here, by the name in the schema
 TYPES: dict[str, np.dtype[Any]] = {

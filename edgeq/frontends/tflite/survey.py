@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 
 from edgeq.errors import EdgeqError, UnsupportedError
+from edgeq.frontends._model_file import DAMAGE
 from edgeq.frontends.survey import Hindrance, Survey, Tally
 from edgeq.frontends.tflite import BORDERS, READERS
 from edgeq.frontends.tflite import fold as folding
 from edgeq.frontends.tflite.build import Building, batchless
-from edgeq.frontends.tflite.file import DAMAGE, DamagedError, Model, Operation
+from edgeq.frontends.tflite.file import DamagedError, Model, Operation
 from edgeq.ir import GraphBuilder
 
 _CALIBRATE = "calibrate it here (edgeq.load(path, calibrate=samples)) or quantise it to int8 (TFLiteConverter)"

@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.emulator import reference
-from edgeq.formats import CODE_RULE, DEFAULT_RULE
 from edgeq.ir import GraphBuilder, Node
 from edgeq.ir.ops._elementwise import rescaled, rescales
-from edgeq.mcu.ops import _dsp_scaled, _scale
+from edgeq.mcu.ops import _average, _dsp_scaled, _scale
 from edgeq.mcu.ops._dsp import has_dsp
 from edgeq.mcu.ops._dsp_bytes import MOST_TERMS
 from edgeq.mcu.ops._dsp_scaled import ScaledStage, is_byte, saturation
@@ -22,7 +21,6 @@ from edgeq.mcu.ops._elementwise import plain_constant
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import INT32
 from edgeq.mcu.ops._strides import broadcast, join
-from edgeq.mcu.ops._window import window
 from edgeq.mcu.select import Call, Context
 from edgeq.mcu.step import Blob, Param
 from edgeq.mcu.storage import storage
@@ -230,27 +228,16 @@ def supports_average_pool(ctx: Context) -> str | None:
     """Any window of up to 256 elements."""
     if (reason := _bytes(ctx, 1)) is not None:
         return reason
-    rule = ctx.node.text("rounding", DEFAULT_RULE)
-    if rule not in (CODE_RULE, "half_up"):
-        return f"rounds {rule}; it has half_up and {CODE_RULE}"
+    if (reason := _average.unknown_rule(ctx)) is not None:
+        return reason
     terms = prod(ctx.node.ints("kernel"))
     return f"{terms} terms; a lane holds the sum of {MOST_TERMS}" if terms > MOST_TERMS else None
 
 
 def average_pool(ctx: Context) -> Call:
     """Parameters of `eq_average_pool_scaled_dsp_t`."""
-    x, node = ctx.ins[0], ctx.node
-    lo, hi = _scale.code_bounds(ctx)
-    params: dict[str, Param] = {
-        **window(ctx),
-        "x_zero": _scale.zero_of(x.format),
-        "y_zero": _scale.zero_of(ctx.out.format),
-        "divisor": prod(node.ints("kernel")) if node.integer("include_pad") else 0,
-        "lo": lo,
-        "hi": hi,
-    }
-    away = str(node.text("rounding", DEFAULT_RULE) == CODE_RULE).lower()
-    return Call((str(x.format.signed).lower(), away), params, (x.name,))
+    x = ctx.ins[0]
+    return Call((str(x.format.signed).lower(), _average.away(ctx)), _average.params(ctx), (x.name,))
 
 
 def supports_table(ctx: Context) -> str | None:

@@ -6,8 +6,8 @@ from math import prod
 
 import numpy as np
 
-from edgeq.formats import CODE_RULE, DEFAULT_RULE
-from edgeq.mcu.ops import _mve, _mve_scaled, _scale
+from edgeq.formats import DEFAULT_RULE
+from edgeq.mcu.ops import _average, _mve, _mve_scaled, _scale
 from edgeq.mcu.ops._elementwise import plain_constant
 from edgeq.mcu.ops._fit import every_code, fit, outputs
 from edgeq.mcu.ops._mve_scaled import FIRST, is_byte, stage_rule
@@ -126,8 +126,8 @@ def _is_pool(ctx: Context) -> str | None:
     """Eight channels or more, windows of up to 256 elements."""
     if (reason := _mve.has_mve(ctx)) is not None:
         return reason
-    if ctx.node.text("rounding", DEFAULT_RULE) not in (CODE_RULE, "half_up"):
-        return f"rounds {ctx.node.text('rounding')}; it has half_up and {CODE_RULE}"
+    if (reason := _average.unknown_rule(ctx)) is not None:
+        return reason
     if not is_byte(ctx.ins[0].format) or storage(ctx.ins[0].format) != storage(ctx.out.format):
         return f"{ctx.ins[0].format} to {ctx.out.format}; it reads and writes bytes of one sign"
     channels, elements = ctx.ins[0].shape[-1], prod(ctx.node.ints("kernel"))
@@ -138,17 +138,7 @@ def _is_pool(ctx: Context) -> str | None:
 
 def _pool(ctx: Context) -> Call:
     """Parameters of `eq_average_pool_scaled_mve_t`."""
-    lo, hi = _scale.code_bounds(ctx)
-    params: dict[str, Param] = {
-        **window(ctx),
-        "x_zero": _scale.zero_of(ctx.ins[0].format),
-        "y_zero": _scale.zero_of(ctx.out.format),
-        "divisor": prod(ctx.node.ints("kernel")) if ctx.node.integer("include_pad") else 0,
-        "lo": lo,
-        "hi": hi,
-    }
-    away = str(ctx.node.text("rounding", DEFAULT_RULE) == CODE_RULE).lower()
-    return Call((_signed(ctx), away), params, (ctx.ins[0].name,))
+    return Call((_signed(ctx), _average.away(ctx)), _average.params(ctx), (ctx.ins[0].name,))
 
 
 def _is_greatest(ctx: Context) -> str | None:

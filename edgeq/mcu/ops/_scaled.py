@@ -7,14 +7,13 @@ from math import prod
 
 import numpy as np
 
-from edgeq.formats import CODE_RULE, DEFAULT_RULE
-from edgeq.mcu.ops import _scalar, _scale, _scaled_axes
+from edgeq.mcu.ops import _average, _scalar, _scale, _scaled_axes
 from edgeq.mcu.ops._dsp_scaled_kernels import DSP_SCALED
 from edgeq.mcu.ops._elementwise import plain_constant
 from edgeq.mcu.ops._mve_elements import MVE_SCALED
 from edgeq.mcu.ops._scaled_matrix import OTHERS
 from edgeq.mcu.ops._strides import broadcast, join, padded
-from edgeq.mcu.ops._window import geometry, window
+from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant
 from edgeq.mcu.step import Param
 from edgeq.mcu.storage import storage
@@ -119,9 +118,8 @@ def _clip(ctx: Context) -> Call:
 
 
 def _pools(ctx: Context) -> str | None:
-    rule = ctx.node.text("rounding", DEFAULT_RULE)
-    if rule not in (CODE_RULE, "half_up"):
-        return f"rounds {rule}; it has half_up and {CODE_RULE}"
+    if (reason := _average.unknown_rule(ctx)) is not None:
+        return reason
     if 2 * prod(ctx.node.ints("kernel")) << (ctx.ins[0].format.bits + 1) >= 1 << 31:
         return "its sums need more than 32 bits"
     return None
@@ -129,18 +127,8 @@ def _pools(ctx: Context) -> str | None:
 
 def _average_pool(ctx: Context) -> Call:
     """Parameters of `eq_average_pool_scaled_t`."""
-    x, node = ctx.ins[0], ctx.node
-    lo, hi = _scale.code_bounds(ctx)
-    params: dict[str, Param] = {
-        **window(ctx),
-        "x_zero": _scale.zero_of(x.format),
-        "y_zero": _scale.zero_of(ctx.out.format),
-        "divisor": prod(node.ints("kernel")) if node.integer("include_pad") else 0,
-        "lo": lo,
-        "hi": hi,
-    }
-    away = str(node.text("rounding", DEFAULT_RULE) == CODE_RULE).lower()
-    return Call((*_scale.types(ctx), _out_type(ctx), away), params, (x.name,))
+    types = (*_scale.types(ctx), _out_type(ctx), _average.away(ctx))
+    return Call(types, _average.params(ctx), (ctx.ins[0].name,))
 
 
 def _portable(
