@@ -14,6 +14,7 @@ import numpy as np
 from edgeq.errors import EdgeqError
 from edgeq.formats import FixedPoint
 from edgeq.ir import Graph, GraphBuilder
+from tests.mcu import windows
 from tests.mcu.kernel_cases import ROUNDINGS, codes
 
 Rng = np.random.Generator
@@ -93,15 +94,9 @@ def conv(seed: int, count: int) -> Batch:
     rng = batch.rng
     while len(batch.outputs) < count:
         channels, filters = int(rng.choice(CHANNELS)), int(rng.choice(CHANNELS))
-        flat = rng.integers(4) == 0
-        kernel = [int(k) for k in rng.choice([1, 2, 3, 5], size=1 if flat else 2)]
-        size = [int(rng.integers(1, 8)) for _ in kernel]
-        pad = [int(p) for k in kernel for p in rng.integers(0, k, size=2)]
-        if any(n + pad[2 * i] + pad[2 * i + 1] < k for i, (n, k) in enumerate(zip(size, kernel, strict=True))):
-            continue
-        stride = tuple(int(s) for s in rng.integers(1, 3, size=len(kernel)))
-        geometry = {"stride": stride, "padding": tuple(pad), "dilation": (1,) * len(kernel), "groups": 1}
-        batch.matrix("conv", [*size, channels], [filters, *kernel, channels], byte(rng, 4, narrow=True), **geometry)
+        size, kernel, geometry = windows.convolution(rng, [1, 2, 3, 5], 7)
+        shapes = [*size, channels], [filters, *kernel, channels]
+        batch.matrix("conv", *shapes, byte(rng, 4, narrow=True), groups=1, **geometry)
     return batch
 
 
@@ -110,17 +105,10 @@ def depthwise(seed: int, count: int) -> Batch:
     batch = Batch("depthwise", seed)
     rng = batch.rng
     while len(batch.outputs) < count:
-        channels, flat = int(rng.choice([4, 5, 6, 7, 8, 16, 17])), rng.integers(4) == 0
-        kernel = [int(k) for k in rng.choice([1, 2, 3, 3, 5], size=1 if flat else 2)]
-        dilation = [int(d) for d in rng.choice([1, 1, 2], size=len(kernel))]
-        reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-        size = [int(rng.integers(1, 8)) for _ in kernel]
-        pad = [int(p) for k in reach for p in rng.integers(0, k, size=2)]
-        if any(n + pad[2 * i] + pad[2 * i + 1] < k for i, (n, k) in enumerate(zip(size, reach, strict=True))):
-            continue
-        stride = tuple(int(s) for s in rng.integers(1, 3, size=len(kernel)))
-        geometry = {"stride": stride, "padding": tuple(pad), "dilation": tuple(dilation), "groups": channels}
-        batch.matrix("conv", [*size, channels], [channels, *kernel, 1], byte(rng, 4, narrow=True), **geometry)
+        channels = int(rng.choice([4, 5, 6, 7, 8, 16, 17]))
+        size, kernel, geometry = windows.convolution(rng, [1, 2, 3, 3, 5], 7, [1, 1, 2])
+        shapes = [*size, channels], [channels, *kernel, 1]
+        batch.matrix("conv", *shapes, byte(rng, 4, narrow=True), groups=channels, **geometry)
     return batch
 
 
@@ -182,13 +170,9 @@ def pools(op: str, seed: int, count: int) -> Batch:
     batch = Batch(op, seed)
     rng = batch.rng
     while len(batch.outputs) < count:
-        kernel = [int(k) for k in (rng.integers(1, 4, size=int(rng.integers(1, 3))) if rng.integers(8) else (16, 16))]
-        size = [k + int(rng.integers(0, 4)) for k in kernel]
-        pad = [int(p) for k in kernel for p in rng.integers(0, (k + 1) // 2, size=2)]
-        stride = tuple(int(s) for s in rng.integers(1, 3, size=len(kernel)))
+        size, kernel, geometry = windows.pool(rng)
         x = byte(rng, 4, narrow=True)
         operand = batch.input([*size, int(rng.choice(CHANNELS))], x)
-        geometry: dict[str, Any] = {"kernel": tuple(kernel), "stride": stride, "padding": tuple(pad)}
         if op == "average_pool":
             out = byte(rng, 4 - int(rng.choice([-2, 0, 0, 1, 1, 2])), narrow=True)
             geometry |= {"include_pad": int(rng.integers(2)), "rounding": str(rng.choice(ROUNDINGS))}
