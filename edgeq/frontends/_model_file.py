@@ -44,8 +44,8 @@ def read_bytes(path: Path) -> bytes:
 
 
 def brief(error: Exception) -> str:
-    """The message of an error on one line, cut where a damaged file made it long."""
-    text = " ".join(str(error).split())
+    """The message of an error on one printable line, cut where a damaged file made it long."""
+    text = "".join(c if c.isprintable() else "?" for c in " ".join(str(error).split()))
     return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]} …"
 
 

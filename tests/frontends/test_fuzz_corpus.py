@@ -19,7 +19,7 @@ from frontends.test_tflite_more import ints, quantised
 from frontends.tflite_writer import Call, Spec, write, write_model
 
 ROOT = Path(__file__).resolve().parents[2]
-CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.tflite"))
+CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.*"))
 
 
 @pytest.fixture(scope="module")

@@ -127,7 +127,8 @@ def multipliers(
     worst: greatest magnitude of what is multiplied. A factor of float32 has 24 bits, so a multiplier of 31 ends in
     zeros, which go where the product would not fit.
     """
-    factors = [float(np.float32(u) / np.float32(out)) for u in per_channel(units)]
+    with np.errstate(over="ignore"):
+        factors = [float(np.float32(u) / np.float32(out)) for u in per_channel(units)]
     if not all(math.isfinite(f) and f >= 0 for f in factors):
         raise UnsupportedError(f"{place}: its scales are too far apart ({units[0]:.3g} to {out:.3g})")
     pairs = [dyadic(f) for f in factors]

@@ -58,11 +58,13 @@ class Building:
         return tensor.data if tensor.data is not None else self.known.get(tensor.index)
 
     def fixed(self, call: Operation, position: int) -> Array:
-        """Elements of an input that has to be constant."""
+        """Elements of an input that has to be constant: axes, sizes, places, so whole numbers."""
         tensor = self.tensor(call, position)
         found = self.constant(tensor)
         if found is None:
             raise unsupported(call, self.output(call), f"input {tensor.name} is computed; it must be constant")
+        if found.dtype.kind not in "iu":
+            raise DamagedError(f"{call.op}: input {tensor.name} is {tensor.type}; whole numbers belong there")
         return found
 
     def format(self, tensor: Tensor, axis: int | None = None) -> Affine:

@@ -175,7 +175,7 @@ def gather(b: Building, call: Operation) -> None:
 
 def _amounts(b: Building, call: Operation, x: Tensor, out: Tensor) -> tuple[str, list[tuple[int, int]]]:
     """The value to pad and (before, after) for each of its axes."""
-    amounts = b.fixed(call, 1).astype(np.int64)
+    amounts = b.fixed(call, 1)
     if amounts.shape != (len(x.shape), 2) or int(amounts.min(initial=0)) < 0:
         raise DamagedError(f"{call.op} {out.name}: paddings {amounts.tolist()} for {x.shape}")
     if b.format(x) != b.format(out):
