@@ -259,6 +259,18 @@ def softmax_reciprocal(b: GraphBuilder, rng: Rng) -> str:
     return b.node("softmax_reciprocal", "y", names, Affine(8, True, -128, 1 / 256), axis=int(rng.integers(2)))
 
 
+def sigmoid_lines(b: GraphBuilder, rng: Rng) -> str:
+    x = fmt(rng, int(rng.choice([8, 16])))
+    line = b.constant("t", np.rint(65535 / (1 + np.exp(-np.arange(256) / 24))), FixedPoint(16, 16, False))
+    attrs = {
+        "function": str(rng.choice(["sigmoid", "tanh"])),
+        "argument_multiplier": int(rng.integers(1, (1 << 29 - x.bits) + 1)),
+        "argument_shift": int(rng.integers(0, 13)),
+    }
+    shape = (int(rng.integers(1, 30)), int(rng.integers(1, 5)))
+    return b.node("sigmoid_lines", "y", [b.input("x", shape, x), line], Affine(16, True, 0, 2.0**-15), **attrs)  # type: ignore[arg-type]
+
+
 def movement(b: GraphBuilder, rng: Rng) -> str:
     """A pad with a number, the greatest of windows, a table and a slice: codes move, zero points or not."""
     x = fmt(rng)
@@ -290,6 +302,7 @@ MAKERS: dict[str, Callable[[GraphBuilder, Rng], str]] = {
     "mul": elementwise("mul"),
     "prelu": prelu,
     "requantise": requantise,
+    "sigmoid_lines": sigmoid_lines,
     "softmax_reciprocal": softmax_reciprocal,
     "sub": elementwise("sub"),
     "sum": reduction("sum"),

@@ -191,6 +191,7 @@ _RULES: dict[str, Callable[[Node, Sequence[Value], Index], Parts]] = {
     "prelu": _elementwise,
     "requantise": _same_place,
     "resize_bilinear": _resize_bilinear,
+    "sigmoid_lines": _same_place,
     "softmax": _along_axis,
     "softmax_lines": _along_axis,
     "softmax_reciprocal": _along_axis,

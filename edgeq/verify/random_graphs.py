@@ -19,7 +19,10 @@ _WEIGHTS = {"conv": 4, "linear": 2, "add": 2, "requantise": 2}
 
 #: operators of imported networks; a seed of all the others keeps its graph
 ON_REQUEST = frozenset(
-    {"gather", "resize_bilinear", "maximum", "minimum", "prelu", "softmax_lines", "softmax_reciprocal", "sum"}
+    {
+        *("gather", "resize_bilinear", "maximum", "minimum", "prelu", "sigmoid_lines", "softmax_lines"),
+        *("softmax_reciprocal", "sum"),
+    }
 )
 
 

@@ -447,6 +447,26 @@ def make_softmax_lines(g: Growth) -> str | None:
     return g.node("softmax_lines", (x.name, *names), FixedPoint(16, between(rng, 8, 15)), **attrs)
 
 
+def make_sigmoid_lines(g: Growth) -> str | None:
+    """Sigmoid or tanh of 16-bit networks, with a true table or any numbers; arguments within the table and beyond."""
+    rng, x = g.rng, g.choose(lambda v: v.format.bits <= 16 and max(map(abs, v.format.grid_range)) < 1 << 20)
+    if x is None:
+        return None
+    codes = rng.integers(0, 1 << 16, size=256, dtype=np.int64)
+    if chance(rng, 0.7):
+        codes = np.minimum(np.rint(65536 / (1 + np.exp(-np.arange(256) / 24))), 65535).astype(np.int64)
+    table = g.constant("sigmoid_line", codes, FixedPoint(16, 16, False))
+    reach = max(map(abs, x.format.grid_range)).bit_length()
+    shift = between(rng, 0, 30)
+    bits = between(rng, min(max(shift + 14 - reach, 1), 30 - reach), 30 - reach)
+    attrs: dict[str, Attr] = {
+        "function": pick(rng, ("sigmoid", "tanh")),
+        "argument_multiplier": between(rng, 1 << (bits - 1), (1 << bits) - 1),
+        "argument_shift": shift,
+    }
+    return g.node("sigmoid_lines", (x.name, table), FixedPoint(16, between(rng, 8, 15)), **attrs)
+
+
 def make_table(g: Growth) -> str | None:
     """Any function of one variable."""
     x = g.choose(lambda v: v.format.bits <= TABLE_BITS)
@@ -550,6 +570,7 @@ MAKERS: dict[str, Callable[[Growth], str | None]] = {
     "reshape": make_reshape,
     "resize_bilinear": make_resize_bilinear,
     "resize_nearest": make_resize_nearest,
+    "sigmoid_lines": make_sigmoid_lines,
     "slice": make_slice,
     "softmax": make_softmax,
     "softmax_lines": make_softmax_lines,

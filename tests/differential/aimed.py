@@ -455,6 +455,24 @@ def softmax_lines() -> Made:
         yield g.build(outs), None
 
 
+@aimed
+def sigmoid_lines() -> Made:
+    """Arguments at zero, on both sides of each entry, at the table's end and beyond; true and jagged tables."""
+    rng, u16, q15 = np.random.default_rng(10), FixedPoint(16, 16, False), FixedPoint(16, 15)
+    true = np.minimum(np.rint(65536 / (1 + np.exp(-np.arange(256) / 24))), 65535)
+    for fmt in (S8, S16, FixedPoint(3, 0, False), NAMED["e2m3"]):
+        g = GraphBuilder("net")
+        x = g.input("x", (3, 9, 7), fmt)
+        tables = [g.constant("t", true, u16), g.constant("j", rng.choice([0, 65535], 256), u16)]
+        outs = []
+        for multiplier, shift in ((0, 0), (1, 0), (510, 0), (3 << 12, 1), (65535, 15), ((1 << 15) - 1, 31)):
+            for function in ("sigmoid", "tanh"):
+                attrs = {"function": function, "argument_multiplier": multiplier, "argument_shift": shift}
+                name = f"{function}_{multiplier}_{shift}"
+                outs.append(g.node("sigmoid_lines", name, [x, tables[len(outs) // 3 % 2]], q15, **attrs))
+        yield g.build(outs), None
+
+
 # --- places in the arena -----------------------------------------------------------------------------------------
 
 

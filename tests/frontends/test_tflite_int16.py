@@ -227,7 +227,7 @@ def test_equals_the_interpreter_often(op: str, tmp_path: Path) -> None:
 def test_c_kernels_equal_the_reference(op: str, tmp_path: Path) -> None:
     """Sums of 64 bits, multipliers of 15 and 31 bits, 16-bit containers; under sanitizers."""
     cases = []
-    for seed in range(1 if op in ("LOGISTIC", "TANH") else 6):
+    for seed in range(6):
         rng = np.random.default_rng([seed, 17, *op.encode()])
         (tmp_path / "m.tflite").write_bytes(MAKERS[op](rng))
         graph = load(tmp_path / "m.tflite")
@@ -237,9 +237,42 @@ def test_c_kernels_equal_the_reference(op: str, tmp_path: Path) -> None:
             np.testing.assert_array_equal(found[name], want, err_msg=f"{op} {name}")
 
 
+@pytest.mark.parametrize("op", ["LOGISTIC", "TANH"])
+def test_every_code_of_a_sigmoid_is_seen(op: str, tmp_path: Path) -> None:
+    """All 65,536 codes, over scales with and without an exact multiplier; both emulators; half a KiB of table."""
+    runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
+    codes = np.arange(-(1 << 15), 1 << 15)
+    # Powers of two, their neighbours within and beyond what counts as one, tiny ones, and the greatest.
+    scales = [2.0**-k for k in range(9, 16)] + [
+        2.0**-12 * 1.0005,
+        2.0**-12 * 1.001,
+        2.0**-11 * 0.9995,
+        2.0**-11 * 1.001,
+    ]
+    scales += [1e-9, 1e-7, 1.3, 1.34, 2.7, 5.0, *np.exp(np.random.default_rng(3).uniform(-12, 0, 12))]
+    found = set()
+    for number in scales:
+        wide = (1, len(codes))
+        x, y = Spec("x", wide, "<i2", (float(np.float32(number)),)), Spec("y", wide, "<i2", (2.0**-15,))
+        data = write(op, [x, y], 1)
+        (tmp_path / "m.tflite").write_bytes(data)
+        graph = load(tmp_path / "m.tflite")
+        assert [n.op for n in graph.nodes] == ["sigmoid_lines"]
+        assert graph.values[graph.nodes[0].inputs[1]].shape == (256,)
+        device = runtime.Interpreter.from_bytes(data, arena_size=1 << 20)
+        device.set_input(codes.astype(np.int16)[None], 0)
+        device.invoke()
+        want = np.array(device.get_output(0))
+        np.testing.assert_array_equal(reference(graph, {"x": codes[None]})["y"], want, err_msg=f"{op} {number}")
+        np.testing.assert_array_equal(graph.run(codes[None]), want, err_msg=f"{op} {number}")
+        found.update(want.reshape(-1).tolist())
+    assert len(found) > (1 << 14)
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.tflite"
     x, y = Spec("x", (1, 4), "<i2", (0.5,)), Spec("y", (1, 4), "<i2", (0.5,))
+    steep, halves = Spec("x", (1, 4), "<i2", (5.4,)), Spec("y", (1, 4), "<i2", (2.0**-15,))
     w = Spec("w", (4, 4), scales=(0.1,), data=np.ones((4, 4)))
     picture = Spec("x", (1, 4, 4, 1), "<i2", (0.5,))
     tap = Spec("w", (1, 1, 1, 1), scales=(0.1,), data=np.ones((1, 1, 1, 1)))
@@ -257,6 +290,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
         ),
         (write("LEAKY_RELU", [x, y], 1, "LeakyReluOptions", Alpha=-0.5), "LEAKY_RELU y: alpha is -0.5; INT16 with 0"),
         (write("TANH", [x, y], 1), "TANH y: output .* its scale has to be 1/32768"),
+        (write("LOGISTIC", [steep, halves], 1), "LOGISTIC y: input scale 5.4 leaves the 32 bits"),
         (write("ADD", [x, Spec("z", (1, 4), scales=(0.5,)), y], 2, "AddOptions"), "ADD y: INT16 and INT8 to INT16"),
     ):
         path.write_bytes(data)

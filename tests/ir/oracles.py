@@ -373,10 +373,35 @@ def _between(table: list[int], at: int) -> int:
     return low + ((high - low) * (at % 128) + 64) // 128
 
 
+def sigmoid_lines(node: Node, ins: Sequence[Value], codes: Sequence[Codes]) -> Codes:
+    """Number by number in Python integers, as TensorFlow Lite's kernels of 16 bits go."""
+    table, attrs, fmt = codes[1].tolist(), node.attrs, ins[0].format
+    tanh = attrs["function"] == "tanh"
+    steps = 256 if tanh else 512
+
+    def at(code: int) -> int:
+        u = (2 * fmt.to_grid_scalar(code) * attrs["argument_multiplier"] + 2 ** attrs["argument_shift"]) // (
+            2 * 2 ** attrs["argument_shift"]
+        )
+        if abs(u) // steps >= 255:
+            above = 65535 * 256 if tanh else 32767 * 1024
+        else:
+            low, high = table[abs(u) // steps], table[abs(u) // steps + 1]
+            above = low * steps + (abs(u) % steps) * (high - low)
+        if tanh:
+            y = (above - 2**23 + 128) // 256 if u >= 0 else (2**23 - above + 127) // 256
+        else:
+            y = (above + 512) // 1024 if u >= 0 else (2**25 - above + 511) // 1024
+        return max(-32768, min(32767, y))
+
+    return np.vectorize(at, otypes=[np.int64])(codes[0])
+
+
 MOVEMENTS: dict[str, Callable[[Node, Sequence[Value], Sequence[Codes]], Codes]] = {
     "argmax": argmax,
     "max_pool": max_pool,
     "pad": pad,
+    "sigmoid_lines": sigmoid_lines,
     "softmax_lines": softmax_lines,
     "softmax_reciprocal": softmax_reciprocal,
     "table": table,

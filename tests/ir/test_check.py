@@ -63,7 +63,8 @@ W = const(np.ones((2, 3, 3, 4), int))
 IMAGE = x(5, 5, 4)
 LINES = {"size": (3,), "low": (0, 1, 4), "high": (1, 2, 4), "weight": (0, 4, 1), "bits": 2}
 
-HALVES = FixedPoint(16, 15)
+HALVES, U16 = FixedPoint(16, 15), FixedPoint(16, 16, False)
+SIGMOID = {"function": "tanh", "argument_multiplier": 5, "argument_shift": 7}
 DISTANCE = {"axis": 0, "distance_multiplier": 5, "distance_shift": 7}
 
 GOOD: dict[str, tuple[str, list[Operand], dict[str, Any], Format]] = {
@@ -89,6 +90,7 @@ GOOD: dict[str, tuple[str, list[Operand], dict[str, Any], Format]] = {
     "prelu of two multipliers": ("prelu", [x(3, 4, fmt=I8), const([1, 2, 3, 4], I8)], {"multiplier": (5, 6), "shift": (7, 8)}, I8),
     "sum": ("sum", [IMAGE], {"axes": (0, 1), "keep_axes": 1}, S8),
     "sum of many scales": ("sum", [x(4, fmt=I8)], {**SCALED, "axes": (0,), "keep_axes": 0}, U8),
+    "sigmoid_lines": ("sigmoid_lines", [x(5), const([1] * 256, U16)], SIGMOID, HALVES),
     "softmax": ("softmax", [x(5), const([9, 3, 0])], {"axis": 0}, U8),
     "softmax_lines": ("softmax_lines", [x(5), const([1 << 14] * 513, HALVES), const([0] * 513, HALVES)], DISTANCE, HALVES),
     "softmax_reciprocal": ("softmax_reciprocal", [x(5), const([EXP_ONE, 3, 0], EXP)], {"axis": 0}, U8),
@@ -178,6 +180,14 @@ BAD: dict[str, tuple[str, list[Operand], dict[str, Any], Format, str]] = {
     "lines wide": ("softmax_lines", [x(5, fmt=FixedPoint(17)), const([1 << 14] * 513, HALVES), const([0] * 513, HALVES)], DISTANCE, HALVES, "codes of up to 16 bits"),
     "lines narrow": ("softmax_lines", [x(5), const([1 << 14] * 513, HALVES), const([0] * 513, HALVES)], DISTANCE, S8, "makes 16-bit integers around zero"),
     "lines shift": ("softmax_lines", [x(5), const([1 << 14] * 513, HALVES), const([0] * 513, HALVES)], {**DISTANCE, "distance_shift": 63}, HALVES, "distance: multiplier 5 / 2"),
+    "sigmoid function": ("sigmoid_lines", [x(5), const([1] * 256, U16)], {**SIGMOID, "function": "exp"}, HALVES, "function 'exp' is not one of sigmoid, tanh"),
+    "sigmoid entries": ("sigmoid_lines", [x(5), const([1] * 255, U16)], SIGMOID, HALVES, "must be 256 constants of u16.16"),
+    "sigmoid signed": ("sigmoid_lines", [x(5), const([1] * 256, HALVES)], SIGMOID, HALVES, "must be 256 constants of u16.16"),
+    "sigmoid wide": ("sigmoid_lines", [x(5, fmt=FixedPoint(17)), const([1] * 256, U16)], SIGMOID, HALVES, "codes of up to 16 bits"),
+    "sigmoid narrow": ("sigmoid_lines", [x(5), const([1] * 256, U16)], SIGMOID, S8, "makes 16-bit integers around zero"),
+    "sigmoid shift": ("sigmoid_lines", [x(5), const([1] * 256, U16)], {**SIGMOID, "argument_shift": 32}, HALVES, "needs more than 32 bits"),
+    "sigmoid product": ("sigmoid_lines", [x(5), const([1] * 256, U16)], {**SIGMOID, "argument_multiplier": 1 << 24}, HALVES, "needs more than 32 bits"),
+    "sigmoid multiplier": ("sigmoid_lines", [x(5), const([1] * 256, U16)], {**SIGMOID, "argument_multiplier": -1}, HALVES, "argument: multiplier -1"),
     "reciprocal axis": ("softmax_reciprocal", [x(5), const([EXP_ONE], EXP)], {"axis": 1}, U8, "axis 1 is not one of the 1 axes"),
     "reciprocal many": ("softmax_reciprocal", [x(4096), const([EXP_ONE], EXP)], {"axis": 0}, U8, "4095 fit"),
     "reciprocal table": ("softmax_reciprocal", [x(5), const([1], S8)], {"axis": 0}, U8, "must be a constant vector of s32.31"),

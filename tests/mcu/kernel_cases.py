@@ -334,6 +334,21 @@ def softmax_lines() -> Bench:
     return bench
 
 
+def sigmoid_lines() -> Bench:
+    bench, rng = Bench("sigmoid_lines"), np.random.default_rng(16)
+    u16, q15 = FixedPoint(16, 16, False), FixedPoint(16, 15)
+    fitting = [f for f in ACTIVATIONS if f.bits <= 16 and max(map(abs, f.grid_range)) < 1 << 20]
+    true = np.minimum(np.rint(65536 / (1 + np.exp(-np.arange(256) / 24))), 65535).astype(np.int64)
+    for i, x in enumerate(fitting * 4):
+        line = true if i % 3 else rng.integers(0, 1 << 16, 256)
+        reach = max(map(abs, x.grid_range)).bit_length()
+        shift = int(rng.choice([0, 1, 13, 30]))
+        multiplier = 1 << min(30 - reach, max(0, 17 + shift - reach))
+        attrs = {"argument_multiplier": int(rng.integers(multiplier // 2, multiplier + 1)), "argument_shift": shift}
+        bench.add(rng, [((5, 40), x)], q15, [(line, u16)], function=("sigmoid", "tanh")[i // 2 % 2], **attrs)
+    return bench
+
+
 def table() -> Bench:
     bench, rng = Bench("table"), np.random.default_rng(11)
     for x, y in product((f for f in ACTIVATIONS if f.bits <= 16), ACTIVATIONS):

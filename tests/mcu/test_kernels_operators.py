@@ -17,8 +17,8 @@ from tests.mcu.kernel_driver import Mutation, run_graphs
 
 #: operators whose output may lie over an input
 IN_PLACE = [
-    *("add", "maximum", "minimum", "mul", "prelu", "requantise", "softmax", "softmax_lines"),
-    *("softmax_reciprocal", "sub", "table"),
+    *("add", "maximum", "minimum", "mul", "prelu", "requantise", "sigmoid_lines", "softmax"),
+    *("softmax_lines", "softmax_reciprocal", "sub", "table"),
 ]
 
 

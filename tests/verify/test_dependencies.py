@@ -61,6 +61,7 @@ CASES = {
     ),
     "resize_nearest": _one("resize_nearest", [(3, 2, 2)], out=S8, size=(5, 3)),
     "slice": _one("slice", [(6, 5)], out=S8, begin=(1, 0), end=(6, 4), step=(2, 3)),
+    "sigmoid_lines": None,
     "softmax": None,
     "softmax_lines": None,
     "softmax_reciprocal": None,
@@ -92,6 +93,14 @@ def _softmax_lines() -> Graph:
     return b.build([b.node("softmax_lines", "y", (x, e, r), FixedPoint(16, 15), **attrs)])
 
 
+def _sigmoid_lines() -> Graph:
+    b = GraphBuilder("sigmoid_lines")
+    x = b.input("x0", (2, 4), S8)
+    t = b.constant("t", np.rint(65535 / (1 + np.exp(-np.arange(256) / 24))), FixedPoint(16, 16, False))
+    attrs = {"function": "tanh", "argument_multiplier": 99, "argument_shift": 0}
+    return b.build([b.node("sigmoid_lines", "y", (x, t), FixedPoint(16, 15), **attrs)])
+
+
 def _table() -> Graph:
     b = GraphBuilder("table")
     x = b.input("x0", (2, 4), S8)
@@ -100,7 +109,7 @@ def _table() -> Graph:
 
 
 CASES["softmax"], CASES["softmax_reciprocal"], CASES["table"] = _softmax(), _softmax_reciprocal(), _table()
-CASES["softmax_lines"] = _softmax_lines()
+CASES["sigmoid_lines"], CASES["softmax_lines"] = _sigmoid_lines(), _softmax_lines()
 
 
 def test_every_operator_has_a_case() -> None:

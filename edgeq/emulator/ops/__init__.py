@@ -22,6 +22,7 @@ from edgeq.emulator.ops.mul import compile_mul
 from edgeq.emulator.ops.pad import compile_pad
 from edgeq.emulator.ops.prelu import compile_prelu
 from edgeq.emulator.ops.requantise import compile_requantise
+from edgeq.emulator.ops.sigmoid_lines import compile_sigmoid_lines
 from edgeq.emulator.ops.sub import compile_sub
 from edgeq.emulator.ops.sum import compile_sum
 from edgeq.emulator.ops.table import compile_table
@@ -47,6 +48,7 @@ FAST: dict[str, Callable[[Job], Twin | None]] = {
     "requantise": compile_requantise,
     "reshape": compile_movement,
     "resize_nearest": compile_movement,
+    "sigmoid_lines": compile_sigmoid_lines,
     "slice": compile_movement,
     "sub": compile_sub,
     "sum": compile_sum,

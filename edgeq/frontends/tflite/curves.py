@@ -98,7 +98,7 @@ def tanh(scale: float) -> Curve:
 
 
 @cache
-def _sigmoid_table() -> tuple[int, ...]:
+def sigmoid_table() -> tuple[int, ...]:
     """sigmoid(i / 24) in steps of 2^-16, each moved by half of what a line to the next would miss in its middle."""
 
     def at(i: float) -> float:
@@ -108,46 +108,15 @@ def _sigmoid_table() -> tuple[int, ...]:
     return (*found, 65535)
 
 
-def _wide_argument(scale: float, exact: tuple[int, ...]) -> Curve:
-    """x * scale * 3 * 4096, rounded half up: exactly for the powers of two in `exact`, else by 15 bits."""
+def wide_argument(scale: float, tanh: bool) -> tuple[int, int]:
+    """Multiplier and shift from 16-bit codes to steps of 1 / 12288: exact for few powers of two, else of 15 bits."""
     power = math.floor(math.log2(scale) + 0.5)
-    if abs(math.log2(scale) - power) < 1e-3 and 12 + power in exact:
-        return lambda x: x * (3 << (12 + power))
+    if abs(math.log2(scale) - power) < 1e-3 and 12 + power in ((0, 1) if tanh else (0,)):
+        return 3 << (12 + power), 0
     factor, shift = scale * 4096.0 * 3.0, 0
     while factor <= 32767 / 2 and shift <= 30:
         factor, shift = factor * 2, shift + 1
-    multiplier, half = int(factor), (1 << shift) >> 1
-    return lambda x: (x * multiplier + half) >> shift
-
-
-def _between(x: int, bits: int) -> int:
-    """The table between two of its entries, `bits` bits apart, with as many bits more."""
-    table, at = _sigmoid_table(), x >> bits
-    return (table[at] << bits) + (x & ((1 << bits) - 1)) * (table[at + 1] - table[at])
-
-
-def wide_logistic(scale: float) -> Curve:
-    """LOGISTIC of 16-bit codes in steps of 2^-15: a line between two entries of a table."""
-    argument = _wide_argument(scale, (0,))
-
-    def at(x: int) -> int:
-        real = argument(x)
-        above = 0x7FFF << 10 if abs(real) >> 9 >= 255 else _between(abs(real), 9)
-        return (above + (1 << 9) if real >= 0 else (1 << 25) - above + (1 << 9) - 1) >> 10
-
-    return at
-
-
-def wide_tanh(scale: float) -> Curve:
-    """TANH of 16-bit codes in steps of 2^-15: 2 * sigmoid(2x) - 1."""
-    argument = _wide_argument(scale, (0, 1))
-
-    def at(x: int) -> int:
-        real = argument(x)
-        above = 0xFFFF << 8 if abs(real) >> 8 >= 255 else _between(abs(real), 8)
-        return (above - (1 << 23) + (1 << 7) if real >= 0 else -above + (1 << 23) + (1 << 7) - 1) >> 8
-
-    return at
+    return int(factor), shift
 
 
 def _small_multiplier(factor: np.float32) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Functions of one variable from .tflite files: each becomes a table of codes, or a clip where it is no more."""
+"""Functions of one variable from .tflite files: tables of codes, lines between entries, or clips where that is all."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from edgeq.frontends.tflite.file import DamagedError, Operation
 from edgeq.frontends.tflite.matrix import multiplier
 from edgeq.frontends.tflite.numbers import quantised
 from edgeq.ir import Attr
+from edgeq.ir.ops.sigmoid_lines import TABLE as SIGMOID_TABLE
+
+#: greatest multiplier of 16-bit codes whose products stay within 32 bits
+_WIDE_MOST = (1 << 16) - 1
 
 #: ReLUs: least and greatest real number
 _CLIPS: dict[str, tuple[float | None, float | None]] = {
@@ -54,20 +58,26 @@ def _looked_up(b: Building, call: Operation, codes: list[int], function: str) ->
     b.finish(out, b.table(out, b.value(x), codes, function))
 
 
-def _wide_sigmoid(b: Building, call: Operation, curve: Curve, function: str) -> None:
-    """LOGISTIC and TANH of 16 bits: one entry for each of the 65,536 codes."""
-    _, made, _, _ = _ends(b, call, wide=True)
+def _wide_sigmoid(b: Building, call: Operation, function: str) -> None:
+    """LOGISTIC and TANH of 16 bits: lines between the entries of one table."""
+    _, made, scale, _ = _ends(b, call, wide=True)
     out = b.output(call)
     if made.scale != 2.0**-15:
         raise unsupported(call, out, f"output {made}; its scale has to be 1/32768")
-    b.finish(out, b.table(out, b.value(b.tensor(call, 0)), [curve(x) for x in range(-(1 << 15), 1 << 15)], function))
+    m, s = curves.wide_argument(scale, function == "tanh")
+    if m > _WIDE_MOST:
+        fact = f"input scale {scale:.3g} leaves the 32 bits of TensorFlow Lite; scales up to 5 are supported"
+        raise unsupported(call, out, fact)
+    table = b.builder.constant(f"{out.name}.sigmoid", curves.sigmoid_table(), SIGMOID_TABLE, out.name)
+    attrs: dict[str, Attr] = {"function": function, "argument_multiplier": m, "argument_shift": s}
+    b.finish(out, b.node("sigmoid_lines", out, [b.value(b.tensor(call, 0)), table], made, **attrs))
 
 
 def logistic(b: Building, call: Operation) -> None:
     """LOGISTIC."""
     into, made, scale, _ = _ends(b, call, wide=True)
     if into.bits == 16:
-        _wide_sigmoid(b, call, curves.wide_logistic(scale), "logistic")
+        _wide_sigmoid(b, call, "sigmoid")
         return
     if made.zero_point != -128:
         raise unsupported(call, b.output(call), f"output {made}; its zero point has to be -128")
@@ -78,7 +88,7 @@ def tanh(b: Building, call: Operation) -> None:
     """TANH; the kernel takes the output to be in steps of 1/128 around zero."""
     into, _, scale, _ = _ends(b, call, wide=True)
     if into.bits == 16:
-        _wide_sigmoid(b, call, curves.wide_tanh(scale), "tanh")
+        _wide_sigmoid(b, call, "tanh")
         return
     _tabulated(b, call, curves.tanh(scale), "tanh", zero=0)
 

@@ -24,6 +24,7 @@ from edgeq.ir.ops.requantise import Requantise
 from edgeq.ir.ops.reshape import Reshape
 from edgeq.ir.ops.resize_bilinear import ResizeBilinear
 from edgeq.ir.ops.resize_nearest import ResizeNearest
+from edgeq.ir.ops.sigmoid_lines import SigmoidLines
 from edgeq.ir.ops.slice import Slice
 from edgeq.ir.ops.softmax import Softmax
 from edgeq.ir.ops.softmax_lines import SoftmaxLines
@@ -54,6 +55,7 @@ _CLASSES: tuple[type[Operator], ...] = (
     Reshape,
     ResizeBilinear,
     ResizeNearest,
+    SigmoidLines,
     Slice,
     Softmax,
     SoftmaxLines,
