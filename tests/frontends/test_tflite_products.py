@@ -32,8 +32,9 @@ def resize(op: str, options: str, flags: tuple[str, ...]) -> Callable[[Rng], byt
         if rng.integers(4) == 0:
             # float32 quotients that are not what they stand for.
             height, channels, size[0] = int(rng.integers(7, 60)), 1, rng.integers(1, 60)
-        x = Spec("x", (1, height, width, channels), scales=scale(rng), zero=zero(rng))
-        y = Spec("y", (1, *(int(n) for n in size), channels), "i1", x.scales, x.zero)
+        count = int(rng.choice([1, 1, 2, 3]))
+        x = Spec("x", (count, height, width, channels), scales=scale(rng), zero=zero(rng))
+        y = Spec("y", (count, *(int(n) for n in size), channels), "i1", x.scales, x.zero)
         fields = {flags[0]: True} if (which := int(rng.integers(len(flags) + 1))) == 1 else {}
         fields = {flags[1]: True} if which == 2 else fields
         return write(op, [x, Spec("s", (2,), "i4", (), data=size), y], 1, options, **fields)

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.formats import CODE_RULE
-from edgeq.frontends.tflite.build import Building, unsupported
-from edgeq.frontends.tflite.file import DamagedError, Operation
+from edgeq.frontends.tflite.build import Building
+from edgeq.frontends.tflite.file import DamagedError, Operation, Tensor
 from edgeq.frontends.tflite.movement import dropped, listed
 
 Places = npt.NDArray[np.int64]
@@ -77,10 +77,21 @@ def resize_bilinear(b: Building, call: Operation) -> None:
     x, out = b.tensor(call, 0), b.output(call)
     before, after = _sizes(b, call)
     corners, centers = _options(call, "ResizeBilinearOptions")
-    if not dropped(b, x):
-        raise unsupported(call, out, f"input {x.shape}; a batch of one is read")
     found = [neighbours(n, m, corners, centers) for n, m in zip(before, after, strict=True)]
     low, high, weight = (tuple(int(i) for line in column for i in line) for column in zip(*found, strict=True))
     places = {"size": after, "low": low, "high": high, "weight": weight}
     fmt = b.format(x)
-    b.finish(out, b.node("resize_bilinear", out, [b.value(x)], fmt, bits=_BITS, rounding=CODE_RULE, **places))
+    name = b.value(x) if dropped(b, x) else _pictures_as_channels(b, x, out)
+    name = b.node("resize_bilinear", out, [name], fmt, bits=_BITS, rounding=CODE_RULE, **places)
+    if not dropped(b, x):
+        count, channels = x.shape[0], x.shape[3]
+        name = b.node("reshape", out, [name], fmt, shape=(*after, count, channels))
+        name = b.node("transpose", out, [name], fmt, permutation=(2, 0, 1, 3))
+    b.finish(out, name)
+
+
+def _pictures_as_channels(b: Building, x: Tensor, out: Tensor) -> str:
+    """Several pictures as one that has the channels of all, (H, W, N * C)."""
+    count, height, width, channels = x.shape
+    name = b.node("transpose", out, [b.value(x)], b.format(x), permutation=(1, 2, 0, 3))
+    return b.node("reshape", out, [name], b.format(x), shape=(height, width, count * channels))
