@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 from edgeq.commands.shell import Json, console, emit, table
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from edgeq.boards import Board
+
+_FPGA = ("family", "part", "luts", "ffs", "dsps", "brams", "bram_bits", "target_hz")
 
 
 def boards(json: Json = False) -> int:
@@ -18,6 +23,14 @@ def boards(json: Json = False) -> int:
     if json:
         emit({"boards": found})
         return 0
+    out = console(json)
+    _show_processors(out, [b for b in found if b["kind"] != "fpga"])
+    _show_fpgas(out, [b for b in found if b["kind"] == "fpga"])
+    out.print("Tools are those installed on this computer. A board of your own: docs/adding-a-board.md")
+    return 0
+
+
+def _show_processors(out: Console, found: list[dict[str, Any]]) -> None:
     shown = table("Boards", "name", "core", ">flash", ">RAM", ">MHz", "compilers", "runs in", "what it is")
     for b in found:
         memories = {m["name"]: f"{m['size'] // 1024} KiB" for m in b["memories"]}
@@ -26,12 +39,18 @@ def boards(json: Json = False) -> int:
         runners = ", ".join(b["runners"]) or "nothing here"
         sizes = (memories.get("flash", "–"), memories.get("ram", "–"), clock)
         shown.add_row(b["name"], b["core"] or "–", *sizes, compilers, runners, b["description"])
-    out = console(json)
     out.print(shown)
-    out.print(
-        "Compilers and emulators are those installed on this computer. A board of your own: docs/adding-a-board.md"
-    )
-    return 0
+
+
+def _show_fpgas(out: Console, found: list[dict[str, Any]]) -> None:
+    columns = ("name", "part", ">LUTs", ">DSPs", ">block RAMs", ">MHz", "tools", "runs in", "what it is")
+    shown = table("FPGA boards", *columns)
+    for b in found:
+        has = b["fpga"]
+        tools, runners = ", ".join(b["compilers"]) or "none here", ", ".join(b["runners"]) or "nothing here"
+        sizes = (f"{has['luts']:,}", str(has["dsps"]), str(has["brams"]), f"{b['clock_hz'] / 1e6:g}")
+        shown.add_row(b["name"], has["part"], *sizes, tools, runners, b["description"])
+    out.print(shown)
 
 
 def _describe(board: Board) -> dict[str, Any]:
@@ -45,6 +64,7 @@ def _describe(board: Board) -> dict[str, Any]:
         "isa": list(board.isa),
         "clock_hz": board.clock_hz,
         "memories": [{"name": m.name, "origin": m.origin, "size": m.size} for m in board.memories],
+        "fpga": None if board.fpga is None else {k: getattr(board.fpga, k) for k in _FPGA},
         "compilers": compilers,
         "runners": runners,
         "source": board.source,
@@ -59,6 +79,11 @@ def _tools(board: Board) -> tuple[list[str], list[str]]:
         from edgeq.mcu.host import available_host_compilers
 
         return [compiler.name for compiler in available_host_compilers()], ["this process"]
+    if board.fpga is not None:
+        from edgeq.fpga.toolchain import available_toolsets
+
+        simulators = [name for name in ("verilator", "iverilog") if shutil.which(name)]
+        return [tools.name for tools in available_toolsets(board.fpga.family)], simulators
     from edgeq.mcu.runners import available_runners
     from edgeq.mcu.toolchains import available_toolchains
 
