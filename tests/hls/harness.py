@@ -118,7 +118,8 @@ def run(
 
 def _simulate(here: Path, simulator: str, extra: Sequence[Path]) -> str:
     """Build and run the bench in a folder; the simulator's output."""
-    library = [str(path) for path in [*sorted(RTL.glob("*.v")), *extra]]
+    # a search path and not a list of files: a bench depends on the modules that it uses only
+    library = ["-y", str(RTL), *map(str, extra)]
     if simulator == "iverilog":
         build = ["iverilog", "-g2005", "-Wimplicit", "-s", "bench", "-o", "bench.vvp", "bench.v", *library]
         start = ["vvp", "-n", "bench.vvp"]
