@@ -106,7 +106,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_windows(name: str) -> None:
-    for stalls in [(0, 0), (50, 0), (0, 50), (30, 30)]:
+    for stalls in [(0, 0), (40, 10), (10, 50)]:
         result, words = simulate(CASES[name], stalls=stalls, seed=len(name))
         assert result.beats["m"] == words, (name, stalls)
 
@@ -138,7 +138,7 @@ def test_writing_overlaps_reading() -> None:
 def test_random_parameters() -> None:
     """Parameters drawn at random, output sizes also beyond what a convolution would have."""
     draw = random.Random(11)
-    for seed in range(40):
+    for seed in range(30):
         lanes = draw.choice([1, 1, 2, 3])
         case = Window(
             tensor=(draw.randint(1, 7), draw.randint(1, 6), lanes * draw.randint(1, 3)),

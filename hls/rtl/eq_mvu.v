@@ -1,0 +1,116 @@
+// Matrix-vector engine: bias + W x for every vector, PE rows of W and SIMD columns a cycle.
+//
+// The pipeline runs freely, without a common clock enable. The last word of a fold is only taken when the FIFO at the
+// output has room for the PE results that it completes ("credits"), so that nothing under way ever has to stop.
+//
+// Parameters
+//   SIMD, PE             columns and rows a cycle
+//   DEPTH                words of a vector: columns / SIMD
+//   MH, FOLDS            rows, and MH / PE rounded up; a vector takes FOLDS * DEPTH cycles
+//   X_BITS, X_SIGNED     elements: bits, and whether they are two's complement
+//   W_BITS               weights: bits, two's complement
+//   ACC_BITS             accumulators; they may wrap in between if every final result fits
+//   OUT_LANES            accumulators of an output beat; divides PE and MH
+//   STYLE                multipliers, as eq_mul: "dsp", "lut"
+//   WEIGHTS, WEIGHT_ROM  file: word fold*DEPTH + d holds w[fold*PE + pe][d*SIMD + s] at place pe*SIMD + s, rows from MH
+//                        on are 0; "block" or "distributed"
+//   BIAS, BIAS_ROM       file: word i holds the biases of rows i*OUT_LANES.., ACC_BITS each; "block" or "distributed"
+// Ports
+//   s_*                  in:  words of SIMD elements; each vector comes FOLDS times; s_ready depends on flip-flops only
+//   m_*                  out: OUT_LANES accumulators, rows 0..MH-1 of each vector in order
+// Latency from the last word of a fold to its first result: 7 cycles + that of eq_dot. Initiation interval 1 word; if
+// PE / OUT_LANES > DEPTH, a fold takes PE / OUT_LANES cycles. Reset: the first word of the first fold of a vector.
+module eq_mvu #(
+    parameter SIMD       = 4,
+    parameter PE         = 2,
+    parameter DEPTH      = 9,
+    parameter FOLDS      = 4,
+    parameter MH         = 8,
+    parameter X_BITS     = 8,
+    parameter X_SIGNED   = 1,
+    parameter W_BITS     = 8,
+    parameter ACC_BITS   = 24,
+    parameter OUT_LANES  = 1,
+    parameter STYLE      = "dsp",
+    parameter WEIGHTS    = "",
+    parameter WEIGHT_ROM = "block",
+    parameter BIAS       = "",
+    parameter BIAS_ROM   = "distributed"
+) (
+    input  wire                          clk,
+    input  wire                          rst,
+    input  wire [SIMD*X_BITS-1:0]        s_data,
+    input  wire                          s_valid,
+    output wire                          s_ready,
+    output wire [OUT_LANES*ACC_BITS-1:0] m_data,
+    output wire                          m_valid,
+    input  wire                          m_ready
+);
+    localparam SUM_BITS = W_BITS + X_BITS + $clog2(SIMD);
+    localparam DOT      = $clog2(SIMD) + ((STYLE == "lut") ? 2 + $clog2(W_BITS) : 2);     // latency of eq_dot
+    localparam WORDS    = FOLDS * DEPTH;
+    localparam ABITS    = (WORDS > 1) ? $clog2(WORDS) : 1;
+
+    // Input: count words; the last one of a fold needs a credit.
+    wire first_word, last_word, credit;
+    wire take = s_valid && s_ready;
+    wire take_last = take && last_word;
+    wire [ABITS-1:0] address;
+    reg  fresh;                             // the next word is the first of a fold
+    assign s_ready    = !last_word || credit;
+    assign first_word = fresh;
+
+    eq_counter #(.N(DEPTH)) words (.clk(clk), .rst(rst), .advance(take), .value(), .last(last_word));
+    eq_counter #(.N(WORDS)) where (.clk(clk), .rst(rst), .advance(take), .value(address), .last());
+
+    // Marks that travel with the words: a word, the first and the last of a fold.
+    reg [DOT:0]   valid, first;
+    reg [DOT+1:0] last;
+    always @(posedge clk)
+        if (rst) begin
+            fresh <= 1'b1;
+            valid <= 0;
+            first <= 0;
+            last  <= 0;
+        end else begin
+            if (take)
+                fresh <= last_word;
+            valid <= {valid, take};
+            first <= {first, first_word};
+            last  <= {last, take_last};
+        end
+
+    // Weights, products and sums; accumulators.
+    reg  [SIMD*X_BITS-1:0]    x;
+    wire [PE*SIMD*W_BITS-1:0] w;
+    wire [PE*ACC_BITS-1:0]    results;
+    always @(posedge clk)
+        x <= s_data;
+    eq_rom #(.WIDTH(PE*SIMD*W_BITS), .DEPTH(WORDS), .FILE(WEIGHTS), .STYLE(WEIGHT_ROM)) weights (
+        .clk(clk), .address(address), .data(w)
+    );
+
+    genvar pe;
+    generate
+        for (pe = 0; pe < PE; pe = pe + 1) begin : row
+            wire signed [SUM_BITS-1:0] sum;
+            wire signed [ACC_BITS-1:0] addend = sum;
+            reg  signed [ACC_BITS-1:0] acc;
+            eq_dot #(.SIMD(SIMD), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS), .STYLE(STYLE)) dot (
+                .clk(clk), .x(x), .w(w[pe*SIMD*W_BITS +: SIMD*W_BITS]), .sum(sum)
+            );
+            always @(posedge clk)
+                if (valid[DOT])
+                    acc <= (first[DOT] ? {ACC_BITS{1'b0}} : acc) + addend;
+            assign results[pe*ACC_BITS +: ACC_BITS] = acc;
+        end
+    endgenerate
+
+    eq_mvu_out #(
+        .PE(PE), .DEPTH(DEPTH), .MH(MH), .ACC_BITS(ACC_BITS), .LANES(OUT_LANES), .AWAY(DOT + 2),
+        .BIAS(BIAS), .BIAS_ROM(BIAS_ROM)
+    ) out (
+        .clk(clk), .rst(rst), .begins(take_last), .credit(credit), .done(last[DOT+1]), .results(results),
+        .m_data(m_data), .m_valid(m_valid), .m_ready(m_ready)
+    );
+endmodule
