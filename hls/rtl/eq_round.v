@@ -1,5 +1,5 @@
 // eq_round: an integer divided by a power of two, rounded by a rule, saturated, clamped, as a code. Part of the
-// output stages eq_shift, eq_scale, eq_average_pool; a pipeline without back-pressure, not a stream of its own.
+// output stages eq_shift, eq_scale, eq_average_pool; a pipeline, not a stream of its own.
 //
 // out_data = clamp(round(in_data / 2^(SHIFT_MIN + in_extra)), LO, HI) + ZERO
 //
@@ -15,6 +15,7 @@
 // (sticky). q is narrowed to the few bits that the bounds need before it is rounded, so the carry chains are short.
 //
 // clk, rst   in   clock; synchronous reset of the valid bits
+// enable     in   0: everything stands still
 // in_valid, in_data, in_extra     in
 // out_valid, out_data             out, registered
 // Latency 3 + ceil(bits of SHIFT_MAX - SHIFT_MIN / 3), initiation interval 1.
@@ -31,6 +32,7 @@ module eq_round #(
 ) (
     input  wire                      clk,
     input  wire                      rst,
+    input  wire                      enable,
     input  wire                      in_valid,
     input  wire signed [IN_BITS-1:0] in_data,
     input  wire [EXTRA_BITS-1:0]     in_extra,
@@ -101,10 +103,13 @@ module eq_round #(
                     end
             end
             always @(posedge clk) begin
-                t_r <= t;
-                s_r <= s;
-                e_r <= extra[g];
-                v_r <= valid[g] && !rst;
+                if (enable) begin
+                    t_r <= t;
+                    s_r <= s;
+                    e_r <= extra[g];
+                    v_r <= valid[g];
+                end
+                if (rst) v_r <= 1'b0;
             end
             assign shifted[g+1] = t_r;
             assign sticky[g+1] = s_r;
@@ -125,12 +130,12 @@ module eq_round #(
     generate
         if (TB - 1 > QB) begin : g_narrow
             wire beyond = last[TB-1:QB] != {(TB - QB){negative}};
-            always @(posedge clk) begin
+            always @(posedge clk) if (enable) begin
                 q <= beyond ? {negative, {(QB - 1){!negative}}} : last[QB:1];
                 up <= round_up && !beyond;
             end
         end else begin : g_extend
-            always @(posedge clk) begin
+            always @(posedge clk) if (enable) begin
                 q <= {{(QB - TB + 2){negative}}, last[TB-2:1]};
                 up <= round_up;
             end
@@ -145,10 +150,13 @@ module eq_round #(
     reg v_r;
     wire [RB-1:0] bounded = r < LEAST_R ? LEAST_R : r > MOST_R ? MOST_R : r;
     always @(posedge clk) begin
-        r <= sum[RB:1];
-        out_data <= bounded[OUT_BITS-1:0];
-        v_q <= valid[STEPS] && !rst;
-        v_r <= v_q && !rst;
-        out_valid <= v_r && !rst;
+        if (enable) begin
+            r <= sum[RB:1];
+            out_data <= bounded[OUT_BITS-1:0];
+            v_q <= valid[STEPS];
+            v_r <= v_q;
+            out_valid <= v_r;
+        end
+        if (rst) {v_q, v_r, out_valid} <= 3'd0;
     end
 endmodule

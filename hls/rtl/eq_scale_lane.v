@@ -60,6 +60,6 @@ module eq_scale_lane #(
     wire signed [PB-1:0] once = product[XB+30:FIRST];
     eq_round #(.IN_BITS(PB), .SHIFT_MIN(LEAST), .SHIFT_MAX(MOST), .EXTRA_BITS(EB),
                .RULE(TWICE ? 4 : RULE == 3 ? 0 : RULE), .LO(LO), .HI(HI), .ZERO(ZERO), .OUT_BITS(OUT_BITS)) rounding (
-        .clk(clk), .rst(rst), .in_valid(valid), .in_data(once), .in_extra(extra_out),
+        .clk(clk), .rst(rst), .enable(1'b1), .in_valid(valid), .in_data(once), .in_extra(extra_out),
         .out_valid(out_valid), .out_data(out_code));
 endmodule

@@ -83,8 +83,10 @@ def test_channels(rule: str, style: str, cycles: int, stalls: tuple[int, int]) -
 )
 @pytest.mark.parametrize(
     ("multiplier", "shift"),
-    [(0, 31), (1, 0), (1, 1), (3, 2), (1 << 30, 31), ((1 << 31) - 1, 31), ((1 << 31) - 1, 32), (1 << 30, 40)]
-    + [(0x55555555, 34), (0x7FFFFFFF, 62), (1431655765, 30)],
+    [
+        *[(0, 31), (1, 0), (1, 1), (3, 2), (1 << 30, 31), ((1 << 31) - 1, 31), ((1 << 31) - 1, 32), (1 << 30, 40)],
+        *[(0x55555555, 34), (0x7FFFFFFF, 62), (1431655765, 30)],
+    ],
 )
 def test_one_multiplier(rule: str, cycles: int, multiplier: int, shift: int) -> None:
     """One constant for all channels; ties, extremes and saturation."""

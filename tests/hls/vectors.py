@@ -8,12 +8,11 @@ from pathlib import Path
 VECTORS = Path(__file__).parents[1] / "formats" / "vectors"
 
 
-def lines(file: str, word: str) -> Iterator[list[str]]:
-    """The words of each vector of a file that begins with `word`, without it."""
+def lines(file: str, start: str) -> Iterator[list[str]]:
+    """The words of each vector of a file that begins with `start`, without these."""
     for line in (VECTORS / file).read_text().splitlines():
-        words = line.split()
-        if words and words[0] == word:
-            yield words[1:]
+        if line.startswith(start + " "):
+            yield line[len(start) :].split()
 
 
 def scale_vectors(rule: str, bits: int) -> list[tuple[int, int, int, int]]:
