@@ -14,11 +14,12 @@ ROOT = Path(edgeq.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 #: what everyone may import
-SHARED = {"errors", "resources", "__version__"}
+SHARED = {"errors", "folders", "resources", "__version__"}
 
 #: room -> rooms that it may import
 MAY_IMPORT = {
     "errors": set(),
+    "folders": set(),
     "resources": set(),
     "boards": set(),
     "formats": set(),

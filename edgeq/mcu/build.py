@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.boards import Board, load_board
-from edgeq.errors import BudgetError, EdgeqError, FileError, InputError, ToolError
+from edgeq.errors import BudgetError, EdgeqError, InputError, ToolError
+from edgeq.folders import MANIFEST, checked_folder, put_in_place, scratch_beside
 from edgeq.ir import Graph
 from edgeq.ir.graph import expect_graph
 from edgeq.mcu.budget import check_flash, check_ram, peak_text, weights_text
 from edgeq.mcu.host import LIBRARY_SUFFIX, find_host_compiler
-from edgeq.mcu.manifest import MANIFEST, is_build_dir, make_manifest
+from edgeq.mcu.manifest import make_manifest
 from edgeq.mcu.program import Program, make_program
 from edgeq.mcu.project import write_project
 from edgeq.schedule import Plan
@@ -125,12 +125,12 @@ def build(
         raise InputError(f"board {target.name}: nothing is compiled for it; choose a microcontroller or host")
     if not _OPTIMIZE.fullmatch(optimize):
         raise InputError(f"optimize {optimize!r}: unknown; give -O0, -O1, -O2, -O3, -Os or -Oz")
-    folder = _checked_folder(Path(out))
+    folder = checked_folder(Path(out))
     program = make_program(graph, target)
     _early_budget(program, budget_ram, budget_flash)
     vectors = golden_sample(graph)
     log = folder.with_name(folder.name + ".log")
-    with _scratch_beside(folder) as scratch:
+    with scratch_beside(folder) as scratch:
         made = Path(scratch, folder.name)
         made.mkdir()
         write_project(program, vectors, made, optimize)
@@ -142,7 +142,7 @@ def build(
             raise _with_kept_log(error, made, log) from error
         manifest = make_manifest(result)
         (made / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
-        _put_in_place(made, folder, Path(scratch, "old"))
+        put_in_place(made, folder, Path(scratch, "old"))
     log.unlink(missing_ok=True)
     return _moved(replace(result, manifest=manifest), made, folder)
 
@@ -161,23 +161,6 @@ def golden_sample(graph: Graph, seed: int = 1) -> dict[str, npt.NDArray[np.int64
         inputs[name] = value.format.from_grid(value.format.round_grid(grid, one, "half_up"))
     found = reference(graph, inputs)
     return {name: codes[0] for name, codes in found.items()}
-
-
-def _checked_folder(out: Path) -> Path:
-    """`out`, absolute; FileError if something is there that a build must not replace."""
-    folder = out.absolute()
-    if folder.exists() and not is_build_dir(folder):
-        raise FileError(f"{out}: exists and is not a folder that an edgeq build wrote; choose another or remove it")
-    return folder
-
-
-def _scratch_beside(folder: Path) -> tempfile.TemporaryDirectory[str]:
-    """A scratch folder that can be renamed to `folder`."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent)
-    except OSError as error:
-        raise FileError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
 
 
 def _early_budget(program: Program, budget_ram: int | None, budget_flash: int | None) -> None:
@@ -313,18 +296,6 @@ def _with_kept_log(error: EdgeqError, made: Path, log: Path) -> EdgeqError:
         return error
     shutil.copyfile(logs[0], log)
     return type(error)(str(error).replace(str(logs[0]), str(log)).replace(f"{made}{os.sep}", ""))
-
-
-def _put_in_place(made: Path, folder: Path, aside: Path) -> None:
-    """Rename the finished folder to its name; an earlier build there goes aside first and comes back on failure."""
-    if folder.exists():
-        os.replace(folder, aside)
-    try:
-        os.replace(made, folder)
-    except OSError as error:
-        if aside.exists():
-            os.replace(aside, folder)
-        raise FileError(f"{folder}: cannot be written ({error.strerror})") from error
 
 
 def _moved(result: BuildResult, made: Path, folder: Path) -> BuildResult:

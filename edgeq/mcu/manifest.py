@@ -1,37 +1,18 @@
-"""manifest.json: what a build holds, for programs; also the mark by which a folder is known as a build."""
+"""manifest.json: what a build holds, for programs."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeq import __version__
+from edgeq.folders import KIND
 
 if TYPE_CHECKING:
     from edgeq.mcu.build import BuildResult
     from edgeq.mcu.program import Call, Constant, Program, Slot
 
-MANIFEST = "manifest.json"
-KIND = "edgeq build"
 VERSION = 1
-_MAX_BYTES = 64 << 20
-
-
-def is_build_dir(folder: Path) -> bool:
-    """Whether a folder is empty or was written by a build, so that a new build may replace it."""
-    if not folder.is_dir():
-        return False
-    if not any(folder.iterdir()):
-        return True
-    path = folder / MANIFEST
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            return False
-        data = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(data, dict) and data.get("kind") == KIND
 
 
 def make_manifest(result: BuildResult) -> dict[str, Any]:
