@@ -1,0 +1,110 @@
+// Depthwise engine: every channel is multiplied with its own taps and added up, LANES channels a cycle.
+//
+// The pipeline runs freely as in eq_mvu: the last tap of a block of channels is only taken when the FIFO at the output
+// has room for its result.
+//
+// Parameters
+//   LANES                channels of a word
+//   TAPS, BLOCKS         taps of a channel (KH*KW); words of a pixel (channels / LANES)
+//   X_BITS, X_SIGNED     elements: bits, and whether they are two's complement
+//   W_BITS               weights: bits, two's complement
+//   ACC_BITS             accumulators; they may wrap in between if every final result fits
+//   STYLE                multipliers, as eq_mul: "dsp", "lut"
+//   WEIGHTS, WEIGHT_ROM  file: word block*TAPS + tap holds LANES weights; "block" or "distributed"
+//   BIAS, BIAS_ROM       file: word block holds LANES biases of ACC_BITS; "block" or "distributed"
+// Ports
+//   s_*                  in:  window words in channel order (eq_window, ORDER 1): all taps of a block, then the next
+//                        block; s_ready depends on flip-flops only
+//   m_*                  out: LANES accumulators for each block of each pixel
+// Latency from the last tap of a block to its result: 6 cycles + that of eq_mul. Initiation interval 1 word.
+// Reset: the first tap of the first block of a pixel.
+module eq_depthwise #(
+    parameter LANES      = 1,
+    parameter TAPS       = 9,
+    parameter BLOCKS     = 8,
+    parameter X_BITS     = 8,
+    parameter X_SIGNED   = 1,
+    parameter W_BITS     = 8,
+    parameter ACC_BITS   = 24,
+    parameter STYLE      = "dsp",
+    parameter WEIGHTS    = "",
+    parameter WEIGHT_ROM = "block",
+    parameter BIAS       = "",
+    parameter BIAS_ROM   = "distributed"
+) (
+    input  wire                      clk,
+    input  wire                      rst,
+    input  wire [LANES*X_BITS-1:0]   s_data,
+    input  wire                      s_valid,
+    output wire                      s_ready,
+    output wire [LANES*ACC_BITS-1:0] m_data,
+    output wire                      m_valid,
+    input  wire                      m_ready
+);
+    localparam P_BITS = W_BITS + X_BITS;
+    localparam MUL    = (STYLE == "lut") ? 2 + $clog2(W_BITS) : 2;      // latency of eq_mul
+    localparam WORDS  = BLOCKS * TAPS;
+    localparam ABITS  = (WORDS > 1) ? $clog2(WORDS) : 1;
+
+    // Input: count taps; the last one of a block needs a credit.
+    wire last_tap, credit;
+    wire take = s_valid && s_ready;
+    wire take_last = take && last_tap;
+    wire [ABITS-1:0] address;
+    reg  fresh;                             // the next word is the first tap of a block
+    assign s_ready = !last_tap || credit;
+
+    eq_counter #(.N(TAPS)) taps (.clk(clk), .rst(rst), .advance(take), .value(), .last(last_tap));
+    eq_counter #(.N(WORDS)) where (.clk(clk), .rst(rst), .advance(take), .value(address), .last());
+
+    // Marks that travel with the words: a word, the first and the last tap of a block.
+    reg [MUL:0]   valid, first;
+    reg [MUL+1:0] last;
+    always @(posedge clk)
+        if (rst) begin
+            fresh <= 1'b1;
+            valid <= 0;
+            first <= 0;
+            last  <= 0;
+        end else begin
+            if (take)
+                fresh <= last_tap;
+            valid <= {valid, take};
+            first <= {first, fresh};
+            last  <= {last, take_last};
+        end
+
+    // Weights, products, accumulators.
+    reg  [LANES*X_BITS-1:0]   x;
+    wire [LANES*W_BITS-1:0]   w;
+    wire [LANES*ACC_BITS-1:0] results;
+    always @(posedge clk)
+        x <= s_data;
+    eq_rom #(.WIDTH(LANES*W_BITS), .DEPTH(WORDS), .FILE(WEIGHTS), .STYLE(WEIGHT_ROM)) weights (
+        .clk(clk), .address(address), .data(w)
+    );
+
+    genvar i;
+    generate
+        for (i = 0; i < LANES; i = i + 1) begin : lane
+            wire signed [P_BITS-1:0]   product;
+            wire signed [ACC_BITS-1:0] addend = product;
+            reg  signed [ACC_BITS-1:0] acc;
+            eq_mul #(.X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS), .STYLE(STYLE)) mul (
+                .clk(clk), .x(x[i*X_BITS +: X_BITS]), .w(w[i*W_BITS +: W_BITS]), .p(product)
+            );
+            always @(posedge clk)
+                if (valid[MUL])
+                    acc <= (first[MUL] ? {ACC_BITS{1'b0}} : acc) + addend;
+            assign results[i*ACC_BITS +: ACC_BITS] = acc;
+        end
+    endgenerate
+
+    eq_mvu_out #(
+        .PE(LANES), .DEPTH(TAPS), .MH(BLOCKS*LANES), .ACC_BITS(ACC_BITS), .LANES(LANES), .AWAY(MUL + 2),
+        .BIAS(BIAS), .BIAS_ROM(BIAS_ROM)
+    ) out (
+        .clk(clk), .rst(rst), .begins(take_last), .credit(credit), .done(last[MUL+1]), .results(results),
+        .m_data(m_data), .m_valid(m_valid), .m_ready(m_ready)
+    );
+endmodule
