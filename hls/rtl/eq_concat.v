@@ -1,9 +1,8 @@
 // eq_concat: streams one after another along the last axis: BEATS of each input in turn, over and over.
 //
 // BITS, LANES   width of an element, elements of a beat
-// N             inputs, 1 to 8
-// BEATS_0 ..    beats of each input for one pixel, 1 to 65535 (no packed parameter: literals of more than 32 bits are not
-//               portable)
+// N             inputs
+// BEATS         beats of each input for one pixel, 1 or more: 32 bits each, input 0 lowest
 //
 // clk, rst      in   clock; synchronous reset: input 0 is next
 // s_data, s_valid, s_ready   in   N streams side by side, input 0 lowest; only the one whose turn it is is ready
@@ -13,14 +12,7 @@ module eq_concat #(
     parameter BITS  = 8,
     parameter N     = 2,
     parameter LANES = 1,
-    parameter BEATS_0 = 1,
-    parameter BEATS_1 = 1,
-    parameter BEATS_2 = 1,
-    parameter BEATS_3 = 1,
-    parameter BEATS_4 = 1,
-    parameter BEATS_5 = 1,
-    parameter BEATS_6 = 1,
-    parameter BEATS_7 = 1
+    parameter [32*N-1:0] BEATS = {N{32'd1}}
 ) (
     input  wire                    clk,
     input  wire                    rst,
@@ -32,23 +24,21 @@ module eq_concat #(
     input  wire                    m_ready
 );
     localparam W = LANES * BITS, TB = N > 1 ? $clog2(N) : 1;
-    localparam [127:0] BEATS = {BEATS_7[15:0], BEATS_6[15:0], BEATS_5[15:0], BEATS_4[15:0],
-                                BEATS_3[15:0], BEATS_2[15:0], BEATS_1[15:0], BEATS_0[15:0]};
     reg [TB-1:0] turn;
     reg [N-1:0] chosen;                         // one-hot: whose turn it is
-    reg [15:0] beat;
+    reg [31:0] beat;
     wire room;
     wire valid = |(s_valid & chosen);
-    wire last = beat == BEATS[turn*16 +: 16] - 16'd1;
+    wire last = beat == BEATS[turn*32 +: 32] - 32'd1;
     assign s_ready = chosen & {N{room}};
 
     always @(posedge clk) begin
         if (rst) begin
             turn <= {TB{1'b0}};
             chosen <= {{(N-1){1'b0}}, 1'b1};
-            beat <= 16'd0;
+            beat <= 32'd0;
         end else if (valid && room) begin
-            beat <= last ? 16'd0 : beat + 16'd1;
+            beat <= last ? 32'd0 : beat + 32'd1;
             if (last) begin
                 turn <= turn == N - 1 ? {TB{1'b0}} : turn + 1'b1;
                 chosen <= N == 1 ? chosen : {chosen[N > 1 ? N-2 : 0:0], chosen[N-1]};

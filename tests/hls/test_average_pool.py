@@ -1,4 +1,4 @@
-"""eq_average_pool: the operator `average_pool` itself gives the expected codes; every rule, border counts, zero points."""
+"""eq_average_pool against the operator `average_pool`: every rule, border counts, zero points, grids."""
 
 from __future__ import annotations
 
