@@ -238,15 +238,15 @@ def requantise(b: GraphBuilder, rng: Rng) -> str:
 
 
 def average_pool(b: GraphBuilder, rng: Rng) -> str:
-    x = fmt(rng)
-    y = x if rng.integers(2) else fmt(rng, 8, x.scale)  # type: ignore[arg-type]
+    x = fmt(rng, int(rng.choice([8, 8, 16, 24, 31])))
+    y = x if rng.integers(2) else fmt(rng, int(rng.choice([8, 16, 31])), x.scale)  # type: ignore[arg-type]
     kernel = tuple(int(k) for k in rng.integers(1, 5, 2))
     attrs = {
         "kernel": kernel,
         "stride": tuple(int(s) for s in rng.integers(1, 3, 2)),
         "padding": tuple(int(rng.integers(0, k)) for k in kernel for _ in "ab"),
         "include_pad": int(rng.integers(2)),
-        "rounding": str(rng.choice([CODE_RULE, CODE_RULE, "half_up"])),
+        "rounding": str(rng.choice([CODE_RULE, CODE_RULE, "half_up", "half_even", "floor"])),
     }
     shape = (int(rng.integers(4, 8)), int(rng.integers(4, 8)), int(rng.integers(1, 4)))
     return b.node("average_pool", "y", [b.input("x", shape, x)], y, **attrs)  # type: ignore[arg-type]

@@ -22,7 +22,8 @@ Carried = npt.NDArray[Any]
 FloatType = type[Any]
 
 #: largest magnitude up to which a float type holds every integer
-FLOAT32_LIMIT = 1 << 24
+FLOAT32_BITS = 24
+FLOAT32_LIMIT = 1 << FLOAT32_BITS
 FLOAT64_LIMIT = 1 << 53
 
 
@@ -45,9 +46,10 @@ def to_carrier(codes: npt.NDArray[Any], fmt: Format, dtype: FloatType) -> Carrie
     if isinstance(fmt, FixedPoint):
         return codes.astype(dtype)
     if isinstance(fmt, Affine):
-        shifted: npt.NDArray[Any] = codes.astype(dtype)
-        shifted -= dtype(fmt.zero_point)
-        return shifted
+        # A code may be beyond what float32 holds where its distance from the zero point is not.
+        shifted: npt.NDArray[Any] = codes.astype(np.float64 if fmt.width > FLOAT32_BITS else dtype)
+        shifted -= shifted.dtype.type(fmt.zero_point)
+        return shifted.astype(dtype, copy=False)
     assert isinstance(fmt, Minifloat)
     found: npt.NDArray[Any] = _decode_table(fmt.exponent, fmt.mantissa, fmt.specials)[codes].astype(dtype, copy=False)
     return found
@@ -59,6 +61,8 @@ def from_carrier(x: Carried, fmt: Format, dtype: npt.DTypeLike | None = None) ->
     if isinstance(fmt, FixedPoint):
         return x.astype(want)
     if isinstance(fmt, Affine):
+        if fmt.width > FLOAT32_BITS:
+            x = x.astype(np.float64, copy=False)
         coded: npt.NDArray[Any] = (x + x.dtype.type(fmt.zero_point)).astype(want)
         return coded
     assert isinstance(fmt, Minifloat)

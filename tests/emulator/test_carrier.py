@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeq.emulator.carrier import carrier_type, code_type, from_carrier, to_carrier
-from edgeq.formats import NAMED, FixedPoint, Minifloat
+from edgeq.formats import NAMED, Affine, FixedPoint, Minifloat
 from edgeq.ir import Interval
 from edgeq.verify.random_formats import all_codes
 
@@ -56,3 +56,14 @@ def test_type_changes_where_float32_ends() -> None:
     assert carrier_type(fmt, Interval(-(1 << 24), 1 << 24)) is np.float32
     assert carrier_type(fmt, Interval(0, (1 << 24) + 1)) is np.float64
     assert carrier_type(fmt, Interval(-(1 << 24) - 1, 0)) is np.float64
+
+
+@pytest.mark.parametrize("zero", [-(1 << 31), 0, (1 << 31) - 1])
+def test_numbers_near_a_far_zero_point_survive(zero: int) -> None:
+    """Grid integers that float32 holds, of codes that it does not."""
+    fmt = Affine(32, True, zero, 0.5)
+    grid = np.array([0, 1, 3, (1 << 20) + 1]) * (-1 if zero > 0 else 1)
+    carried = to_carrier(fmt.from_grid(grid), fmt, np.float32)
+    assert carried.dtype == np.float32
+    assert np.array_equal(carried.astype(np.int64), grid)
+    assert np.array_equal(from_carrier(carried, fmt, np.int64), grid + zero)

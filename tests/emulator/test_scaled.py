@@ -10,7 +10,7 @@ from ir.test_ranges import assert_sound
 from scaled_graphs import MAKERS, scaled_case
 
 from edgeq.emulator import executor, reference
-from edgeq.formats import Affine, round_scalar, scale_scalar
+from edgeq.formats import CODE_RULE, Affine, round_scalar, scale_scalar
 from edgeq.ir import Graph
 from edgeq.ir.file import from_bytes, to_bytes
 
@@ -85,10 +85,11 @@ def test_average_pool_in_fractions() -> None:
             columns = [ox * sw - pad[2] + k for k in range(kw)]
             seen = [grid[n, i, j, c] for i in rows for j in columns if 0 <= i < x.shape[0] and 0 <= j < x.shape[1]]
             mean = Fraction(int(sum(seen)), kh * kw if node.integer("include_pad") else len(seen))
-            if node.text("rounding") == "half_up":
-                code = round_scalar(mean, "half_up") + out.zero_point
-            else:
+            rule = node.text("rounding")
+            if rule == CODE_RULE:
                 code = round_scalar(mean + out.zero_point, "half_away")
+            else:
+                code = round_scalar(mean, rule) + out.zero_point
             ties += mean.denominator == 2
             assert found[n, oy, ox, c] == min(max(code, out.code_range[0]), out.code_range[1])
     assert ties > 50

@@ -13,7 +13,7 @@ from edgeq.mcu.step import Param
 
 
 def unknown_rule(ctx: Context) -> str | None:
-    """Why the kernels cannot round as the node does; None where they can."""
+    """Why the kernels of bytes cannot round as the node does; None where they can."""
     rule = ctx.node.text("rounding", DEFAULT_RULE)
     return None if rule in (CODE_RULE, "half_up") else f"rounds {rule}; it has half_up and {CODE_RULE}"
 

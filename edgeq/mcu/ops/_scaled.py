@@ -12,6 +12,7 @@ from edgeq.mcu.ops._dsp_scaled_kernels import DSP_SCALED
 from edgeq.mcu.ops._elementwise import plain_constant
 from edgeq.mcu.ops._mve_elements import MVE_SCALED
 from edgeq.mcu.ops._scaled_matrix import OTHERS
+from edgeq.mcu.ops._stage import INT32
 from edgeq.mcu.ops._strides import broadcast, join, padded
 from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant
@@ -118,16 +119,20 @@ def _clip(ctx: Context) -> Call:
 
 
 def _pools(ctx: Context) -> str | None:
-    if (reason := _average.unknown_rule(ctx)) is not None:
-        return reason
-    if 2 * prod(ctx.node.ints("kernel")) << (ctx.ins[0].format.bits + 1) >= 1 << 31:
-        return "its sums need more than 32 bits"
+    for value in (ctx.ins[0], ctx.out):
+        if value.format.code_range[1] > INT32[1]:
+            return f"{value.name} is {value.format}; it reads and writes codes of 31 bits and a sign"
     return None
 
 
 def _average_pool(ctx: Context) -> Call:
     """Parameters of `eq_average_pool_scaled_t`."""
-    types = (*_scale.types(ctx), _out_type(ctx), _average.away(ctx))
+    bits = max(ctx.ins[0].format.bits, ctx.out.format.bits)
+    # A sum, with the zero points of x and y in it, or twice the rest of its division.
+    wide = 4 * prod(ctx.node.ints("kernel")) << bits > INT32[1]
+    away = _average.away(ctx)
+    rule = "EQ_HALF_UP" if away == "true" else _scale.rule(ctx)
+    types = (*_scale.types(ctx), _out_type(ctx), rule, away, str(wide).lower())
     return Call(types, _average.params(ctx), (ctx.ins[0].name,))
 
 
