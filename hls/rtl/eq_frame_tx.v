@@ -11,10 +11,9 @@
 //   kind        in, 1 identity, 2 result, 3 status; with start
 //   sequence_number, status  in, with start
 //   s_data      in, code of an output element; s_valid in; s_ready out (depends on t_ready)
-//   t_data      out, byte for the line, t_valid out, t_ready in; a byte may wait for a code, and a result's header
-//               for the first one
+//   t_data      out, byte for the line, t_valid out, t_ready in; a byte of a result may wait for its code
 //   busy        out, high from start until the last byte is handed over
-// Latency: 1 cycle to the first byte (of a result: from its first code). At most one byte in 9 cycles.
+// Latency: 1 cycle to the first byte. At most one byte in 9 cycles.
 module eq_frame_tx #(
     parameter IN_BITS = 8,
     parameter IN_BEATS = 64,
@@ -81,7 +80,7 @@ module eq_frame_tx #(
     end
 
     wire [COUNT_BITS-1:0] last_of_body = is_result ? LENGTH - 1 : reply == IDENTITY ? 15 : 0;
-    wire waits = is_result && !s_valid && (state == BODY || (state == HEAD && count[2:0] == 0));
+    wire waits = is_result && !s_valid && state == BODY;
     assign t_valid = state != IDLE && !crc_busy && !waits;
     assign s_ready = state == BODY && is_result && !crc_busy && t_ready && part == WIDTH - 1;
     assign busy = state != IDLE;

@@ -12,7 +12,7 @@
 // Ports
 //   clk, rst             rst is synchronous, active high; without it the initial values make a good power-up as well
 //   rx                   in, line from the host, asynchronous; tx out, line to the host; both idle high
-//   core_rst             out, one cycle when the host asks for a reset: OR it into the core's rst
+//   core_rst             out, one cycle when the host asks for a reset: OR it into the core's rst (register it at will)
 //   m_data, m_valid, m_ready   out, out, in: codes to the core
 //   s_data, s_valid, s_ready   in, in, out: codes from the core
 //   busy                 out, a request is being answered (for a LED)
@@ -43,7 +43,7 @@ module eq_uart_host #(
     localparam IN_WIDTH = IN_BITS <= 8 ? 1 : IN_BITS <= 16 ? 2 : 4;
     localparam BYTES = IN_BEATS * IN_WIDTH;
     localparam INDEX_BITS = BYTES > 1 ? $clog2(BYTES) : 1;
-    localparam [1:0] RUN = 2'd2, RESET = 2'd3, STATUS = 2'd3;
+    localparam [1:0] RUN = 2'd2, RESET = 2'd3, RESULT = 2'd2, STATUS = 2'd3;
     localparam [2:0] BUSY = 3'd4;
 
     wire [7:0]            rx_data, w_data, t_data, sequence_number;
@@ -53,19 +53,28 @@ module eq_uart_host #(
     wire [2:0]            status;
     wire                  request, answering, streaming;
 
-    reg  refused = 1'b0;  // a request came while another one was being answered: BUSY goes out after that answer
-    assign busy = answering || streaming || refused;
+    reg       computing = 1'b0;  // a run was accepted and its first code has not come out yet
+    reg [7:0] run_number;        // sequence number of that run
+    reg       refused = 1'b0;    // a request came while the device was busy: BUSY goes out as soon as the line is free
+    assign busy = answering || streaming || computing || refused;
 
-    wire reset_request = request && status == 0 && kind == RESET;
-    wire accept = request && (!busy || reset_request);
-    wire late = refused && !answering && !streaming;
-    wire good = accept && status == 0;
+    wire good = request && status == 0 && (!busy || kind == RESET);
+    wire run = good && kind == RUN;
+    wire reset_request = good && kind == RESET;
+    wire refuse = request && busy && !reset_request;
+    // One reply at a time: to the request at once, else BUSY, else the result that begins to come out.
+    wire at_once = request && !run && !refuse;
+    wire late = refused && !answering;
+    wire result = computing && s_valid && !answering && !refused;
 
     initial core_rst = 1'b0;
     always @(posedge clk) begin
         core_rst <= reset_request && !rst;
+        if (run) run_number <= sequence_number;
+        if (rst || reset_request || result) computing <= 1'b0;
+        else if (run) computing <= 1'b1;
         if (rst || reset_request || late) refused <= 1'b0;
-        else if (request && busy) refused <= 1'b1;
+        else if (refuse) refused <= 1'b1;
     end
 
     eq_uart_rx #(.DIV(DIV)) receiver (.clk(clk), .rst(rst), .rx(rx), .m_data(rx_data), .m_valid(rx_valid));
@@ -75,12 +84,16 @@ module eq_uart_host #(
         .m_kind(kind), .m_sequence(sequence_number), .m_status(status), .m_valid(request)
     );
     eq_frame_buffer #(.BITS(IN_BITS), .BEATS(IN_BEATS), .WIDTH(IN_WIDTH), .INDEX_BITS(INDEX_BITS)) buffer (
-        .clk(clk), .rst(rst || core_rst), .w_data(w_data), .w_index(w_index), .w_valid(w_valid),
-        .start(good && kind == RUN), .m_data(m_data), .m_valid(m_valid), .m_ready(m_ready), .busy(streaming)
+        .clk(clk), .rst(rst || reset_request), .w_data(w_data), .w_index(w_index), .w_valid(w_valid),
+        .start(run), .m_data(m_data), .m_valid(m_valid), .m_ready(m_ready), .busy(streaming)
     );
-    eq_frame_tx #(.IN_BITS(IN_BITS), .IN_BEATS(IN_BEATS), .OUT_BITS(OUT_BITS), .OUT_BEATS(OUT_BEATS), .ID(ID)) replies (
-        .clk(clk), .rst(rst), .start(accept || late), .kind(good ? kind : STATUS), .sequence_number(sequence_number),
-        .status(accept ? status : BUSY), .s_data(s_data), .s_valid(s_valid), .s_ready(s_ready),
+    eq_frame_tx #(
+        .IN_BITS(IN_BITS), .IN_BEATS(IN_BEATS), .OUT_BITS(OUT_BITS), .OUT_BEATS(OUT_BEATS), .ID(ID)
+    ) replies (
+        .clk(clk), .rst(rst), .start(at_once || late || result),
+        .kind(at_once ? (good ? kind : STATUS) : late ? STATUS : RESULT),
+        .sequence_number(at_once || late ? sequence_number : run_number), .status(at_once ? status : BUSY),
+        .s_data(s_data), .s_valid(s_valid), .s_ready(s_ready),
         .t_data(t_data), .t_valid(t_valid), .t_ready(t_ready), .busy(answering)
     );
     eq_uart_tx #(.DIV(DIV)) sender (

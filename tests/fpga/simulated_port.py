@@ -36,7 +36,7 @@ def build(
     sources: Iterable[Path],
     clock_hz: int,
     baud: int,
-    parameters: Mapping[str, int] | None = None,
+    parameters: Mapping[str, int | str] | None = None,
     ports: Mapping[str, str] | None = None,
 ) -> Design:
     """Compile a design with Verilator.
