@@ -9,14 +9,14 @@
 //   X_BITS, X_SIGNED     elements: bits, and whether they are two's complement
 //   W_BITS               weights: bits, two's complement
 //   ACC_BITS             accumulators; they may wrap in between if every final result fits
-//   STYLE                multipliers, as eq_mul: "dsp", "lut"
+//   STYLE                multipliers, as eq_dot: "dsp", "lut"
 //   WEIGHTS, WEIGHT_ROM  file: word block*TAPS + tap holds LANES weights; "block" or "distributed"
 //   BIAS, BIAS_ROM       file: word block holds LANES biases of ACC_BITS; "block" or "distributed"
 // Ports
 //   s_*                  in:  window words in channel order (eq_window, ORDER 1): all taps of a block, then the next
 //                        block; s_ready depends on flip-flops only
 //   m_*                  out: LANES accumulators for each block of each pixel
-// Latency from the last tap of a block to its result: 6 cycles + that of eq_mul. Initiation interval 1 word.
+// Latency from the last tap of a block to its result: 6 cycles + that of eq_dot. Initiation interval 1 word.
 // Reset: the first tap of the first block of a pixel.
 module eq_depthwise #(
     parameter LANES      = 1,
@@ -42,7 +42,7 @@ module eq_depthwise #(
     input  wire                      m_ready
 );
     localparam P_BITS = W_BITS + X_BITS;
-    localparam MUL    = (STYLE == "lut") ? 2 + $clog2(W_BITS) : 2;      // latency of eq_mul
+    localparam MUL    = (STYLE != "lut" || W_BITS == 1) ? 2 : 1 + $clog2(W_BITS);    // latency of eq_dot
     localparam WORDS  = BLOCKS * TAPS;
     localparam ABITS  = (WORDS > 1) ? $clog2(WORDS) : 1;
 
@@ -90,8 +90,8 @@ module eq_depthwise #(
             wire signed [P_BITS-1:0]   product;
             wire signed [ACC_BITS-1:0] addend = product;
             reg  signed [ACC_BITS-1:0] acc;
-            eq_mul #(.X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS), .STYLE(STYLE)) mul (
-                .clk(clk), .x(x[i*X_BITS +: X_BITS]), .w(w[i*W_BITS +: W_BITS]), .p(product)
+            eq_dot #(.SIMD(1), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS), .STYLE(STYLE)) mul (
+                .clk(clk), .x(x[i*X_BITS +: X_BITS]), .w(w[i*W_BITS +: W_BITS]), .sum(product)
             );
             always @(posedge clk)
                 if (valid[MUL])

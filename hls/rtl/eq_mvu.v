@@ -11,7 +11,7 @@
 //   W_BITS               weights: bits, two's complement
 //   ACC_BITS             accumulators; they may wrap in between if every final result fits
 //   OUT_LANES            accumulators of an output beat; divides PE and MH
-//   STYLE                multipliers, as eq_mul: "dsp", "lut"
+//   STYLE                multipliers, as eq_dot: "dsp", "lut"
 //   WEIGHTS, WEIGHT_ROM  file: word fold*DEPTH + d holds w[fold*PE + pe][d*SIMD + s] at place pe*SIMD + s, rows from MH
 //                        on are 0; "block" or "distributed"
 //   BIAS, BIAS_ROM       file: word i holds the biases of rows i*OUT_LANES.., ACC_BITS each; "block" or "distributed"
@@ -47,7 +47,7 @@ module eq_mvu #(
     input  wire                          m_ready
 );
     localparam SUM_BITS = W_BITS + X_BITS + $clog2(SIMD);
-    localparam DOT      = $clog2(SIMD) + ((STYLE == "lut") ? 2 + $clog2(W_BITS) : 2);     // latency of eq_dot
+    localparam DOT      = $clog2(SIMD) + ((STYLE != "lut" || W_BITS == 1) ? 2 : 1 + $clog2(W_BITS));  // of eq_dot
     localparam WORDS    = FOLDS * DEPTH;
     localparam ABITS    = (WORDS > 1) ? $clog2(WORDS) : 1;
 

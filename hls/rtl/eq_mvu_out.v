@@ -1,4 +1,4 @@
-// Output of eq_mvu and eq_depthwise: PE results at once become beats of LANES results, get their bias and wait in a FIFO.
+// Output of eq_mvu and eq_depthwise: PE results at once become beats of LANES, get their bias and wait in a FIFO.
 //
 // Keeps the credits: a fold may be finished when the FIFO has room for all its results. RESULTS folds fit in, as many
 // as are under way between taking a credit and giving it back, so that credits never slow down a steady stream.

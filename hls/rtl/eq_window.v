@@ -3,9 +3,9 @@
 // Rows of (W, C) words are written into a ring of ROWS rows as they come, also those of the next inference, while the
 // windows of earlier rows are read. A row of windows is read when the rows it needs are complete; rows are given free
 // when the last window that needs them was read. ROWS = span is enough to work, span = (KH-1)*DH + 1. Reading and
-// writing overlap without waiting from ROWS = span + SH*(1 + ceil(12/N)) on, where N is the number of words given out for
-// a row of windows: 12 cycles cover the way of a row through the bookkeeping. H = W = KH = KW = 1 is the vector buffer of
-// a linear layer. A 1-D tensor goes best as one column (H its length, W = 1), as whole rows are waited for.
+// writing overlap without waiting from ROWS = span + SH*(1 + ceil(12/N)) on, where N is the number of words given out
+// for a row of windows: 12 cycles cover the way of a row through the bookkeeping. H = W = KH = KW = 1 is the vector
+// buffer of a linear layer. A 1-D tensor goes best as one column (H its length, W = 1), as whole rows are waited for.
 //
 // Parameters
 //   BITS, LANES          bits of an element, elements of a word; LANES divides C
@@ -15,7 +15,7 @@
 //   OH, OW               windows; where they reach over the tensor's border the taps are padding
 //   PAD                  the code of a padding element
 //   REPEAT               how often each window is given out, one after the other
-//   ORDER                words of a window, innermost last: 0: ky, kx, block   1: block, ky, kx   (block: LANES channels)
+//   ORDER                words of a window, innermost last: 0: ky, kx, block; 1: block, ky, kx (block: LANES channels)
 //   ROWS                 rows of the ring, at least (KH-1)*DH + 1
 //   STYLE                memory: "block", "distributed", "auto"
 // Ports
