@@ -1,0 +1,90 @@
+"""lower: a graph as a dataflow, folded for a number of multipliers or a target in cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgeq.errors import BudgetError, UnsupportedError
+from edgeq.fpga.dataflow import Dataflow, Stage, Stream, identifier
+from edgeq.fpga.fifos import with_fifos
+from edgeq.fpga.folding import Work, balance, fold
+from edgeq.fpga.forks import with_forks
+from edgeq.fpga.lowering import Lowering, is_integer
+from edgeq.fpga.ops import lower_node, work
+from edgeq.ir import Graph, Node, analyse, check
+from edgeq.ir.names import short_name
+
+#: multipliers where neither the caller nor a board says how many
+DEFAULT_DSPS = 64
+
+
+def lower(
+    graph: Graph,
+    board: Any = None,
+    *,
+    cycles: int | None = None,
+    dsps: int | None = None,
+    style: str | None = None,
+    styles: Mapping[str, str] | None = None,
+) -> Dataflow:
+    """The dataflow of a network.
+
+    board:  a Board of kind "fpga"; its `dsps` are the multipliers to spend.
+    cycles: target cycles of one inference in steady state; each engine gets the fewest multipliers that meet it.
+    dsps:   multipliers to spend, in place of a target: the least cycles that they allow.
+    style:  "dsp" (hardware multipliers) or "lut" (sign-magnitude products in logic) for all layers;
+    styles: the same for single nodes, by name.
+
+    Raises UnsupportedError (a layer without hardware), BudgetError (too few multipliers, a target out of reach).
+    """
+    check(graph)
+    _check_borders(graph)
+    chosen = {n.name: (styles or {}).get(n.name, style or "dsp") for n in graph.nodes}
+    works = {n.name: w for n in graph.nodes if (w := work(graph, n, chosen[n.name])) is not None}
+    target = cycles if cycles is not None else _balanced(works, dsps or getattr(board, "dsps", None) or DEFAULT_DSPS)
+    ctx = Lowering(graph, analyse(graph), fold(works, target), target, chosen)
+    for number, name in enumerate(graph.inputs):
+        value = graph.values[name]
+        lanes = ctx.lanes(value)
+        stream = Stream(f"in{number}", name, value.format.bits, value.format.signed, lanes, value.size // lanes)
+        ctx.streams[stream.name] = stream
+        ctx.values[name] = stream.name
+    for number, node in enumerate(graph.nodes):
+        ctx.prefix, ctx.node = f"n{number:02d}_{identifier(node.op)}", node
+        lower_node(ctx, node)
+    outputs = tuple(ctx.values[name] for name in graph.outputs)
+    inputs = tuple(ctx.values[name] for name in graph.inputs)
+    flow = Dataflow(
+        identifier(graph.name), graph, tuple(ctx.stages), dict(ctx.streams), inputs, outputs, dict(ctx.values)
+    )
+    return with_fifos(with_forks(flow))
+
+
+def _balanced(works: Mapping[str, Work], budget: int) -> int:
+    """The least target for a budget; where all products are made in logic, as many products as the budget says."""
+    counted = {name: w for name, w in works.items() if w.cost} or works
+    if counted is works:
+        counted = {name: Work(w.label, w.positions, w.rows, w.channels, w.taps, w.depthwise) for name, w in works.items()}
+    return balance(counted, budget)
+
+
+def _check_borders(graph: Graph) -> None:
+    for name in (*graph.inputs, *graph.outputs):
+        value = graph.values[name]
+        if not is_integer(value.format):
+            raise UnsupportedError(
+                f"{name} is {value.format}, a minifloat, for which there is no hardware yet; train with fixed point for "
+                "an FPGA, or run it on a microcontroller"
+            )
+        if value.constant:
+            raise UnsupportedError(f"output {name} is a constant; leave it out, a device has nothing to compute for it")
+
+
+def layer_of(flow: Dataflow, stage: Stage) -> str:
+    """The user's name of the layer that a stage is part of; "" for what joins layers."""
+    node: Node | None = next((n for n in flow.graph.nodes if n.name == stage.node), None)
+    return short_name(node.source or node.name) if node is not None else ""
+
+
+__all__ = ["BudgetError", "lower"]

@@ -1,0 +1,238 @@
+"""Engines: a window (or vector) buffer, a folded matrix product behind it, and the output stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.fpga.dataflow import Param, Stream
+from edgeq.fpga.folding import Fold, Work
+from edgeq.fpga.lowering import Lowering, bounds_bits, fail, integer_operand, packed, raw, rom_style, zero_of
+from edgeq.fpga.ops._stage import output_stage
+from edgeq.ir import Node, Value
+from edgeq.ir.ops._matrix import accumulator_frac, bias_terms
+from edgeq.ir.ranges import signed_bits
+
+Codes = npt.NDArray[np.int64]
+#: widest weight that the engines multiply
+WEIGHT_BITS = 16
+#: widest operand of one DSP block
+DSP_BITS = 18
+#: cycles that a line buffer takes to hand over a row
+_HANDOVER = 12
+
+
+@dataclass(frozen=True)
+class Window:
+    """A sliding window over (height, width, channels); 1-D has width 1, since line buffers wait for whole rows.
+
+    kernel, stride, dilation: rows and columns; before: padding above and to the left; out: places of the window.
+    """
+
+    height: int
+    width: int
+    channels: int
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    before: tuple[int, int] = (0, 0)
+    out: tuple[int, int] = (1, 1)
+
+    @property
+    def positions(self) -> int:
+        """Places of the window."""
+        return self.out[0] * self.out[1]
+
+    @property
+    def taps(self) -> int:
+        """Pixels of the window."""
+        return self.kernel[0] * self.kernel[1]
+
+    def rows(self, words: int) -> int:
+        """Rows of a line buffer that gives out `words` for each row of windows: those of the window, and those that
+        come in while it stays and while rows are handed over."""
+        reach = (self.kernel[0] - 1) * self.dilation[0] + 1
+        return reach + min(self.stride[0], self.height) * (1 + -(-_HANDOVER // words))
+
+
+def window_of(node: Node, shape: tuple[int, ...], kernel: tuple[int, ...], out: tuple[int, ...]) -> Window:
+    """The window of a convolution or pool; `shape` (*spatial, C), `out` (*places, …)."""
+    rank = len(shape) - 1
+    ones = (1,) * rank
+
+    def pair(values: tuple[int, ...], fill: int) -> tuple[int, int]:
+        return (values[0], values[1]) if rank == 2 else (values[0], fill)
+
+    stride = node.ints("stride")
+    dilation = node.ints("dilation") if "dilation" in node.attrs else ones
+    padding = node.ints("padding")
+    height, width = pair(shape[:-1], 1)
+    return Window(
+        height,
+        width,
+        shape[-1],
+        pair(kernel, 1),
+        pair(stride, 1),
+        pair(dilation, 1),
+        pair(tuple(padding[::2]), 0),
+        pair(out[:rank], 1),
+    )
+
+
+def buffer(
+    ctx: Lowering, source: Stream, window: Window, lanes: int, pad: int, *, repeat: int, by_channel: bool, inside: bool
+) -> Stream:
+    """Words of the window: `lanes` elements each, in the order that an engine wants them."""
+    x = ctx.convert(source, lanes)
+    words = window.positions * repeat * window.taps * window.channels // lanes
+    made = ctx.stream("window", x.bits, x.signed, lanes, words, inside)
+    params: dict[str, Param] = {
+        "BITS": x.bits,
+        "LANES": lanes,
+        "H": window.height,
+        "W": window.width,
+        "C": window.channels,
+        "KH": window.kernel[0],
+        "KW": window.kernel[1],
+        "SH": window.stride[0],
+        "SW": window.stride[1],
+        "DH": window.dilation[0],
+        "DW": window.dilation[1],
+        "PT": window.before[0],
+        "PL": window.before[1],
+        "OH": window.out[0],
+        "OW": window.out[1],
+        "PAD": raw(pad, x.bits),
+        "REPEAT": repeat,
+        "ORDER": int(by_channel),
+        "ROWS": window.rows(words // window.out[0]),
+    }
+    ctx.stage("eq_window", params, {"s": x.name}, {"m": made.name}, max(words, x.beats))
+    return made
+
+
+def product_cost(node: Node, x: Value, weight: Codes, style: str) -> int:
+    """Hardware multipliers of one product (0 in logic)."""
+    if style == "lut":
+        return 0
+    bits = (x.format.bits + (not x.format.signed), weight_bits(node, weight))
+    return prod(-(-b // DSP_BITS) for b in bits)
+
+
+def weight_bits(node: Node, weight: Codes) -> int:
+    """Width of the weights as signed integers."""
+    bits = max(2, signed_bits(int(weight.min()), int(weight.max())))
+    if bits > WEIGHT_BITS:
+        raise fail(node, f"its weights need {bits} bits; the engines multiply up to {WEIGHT_BITS}: use a narrower format")
+    return bits
+
+
+def folded_bias(ctx: Lowering, node: Node, weight: Codes) -> Codes:
+    """What accumulators start from: the bias, and what the input's zero point adds to every product."""
+    ins = ctx.graph.ins(node)
+    bias = np.asarray([int(b) for b in bias_terms(ins)], dtype=object)
+    sums = weight.reshape(len(weight), -1).sum(axis=1)
+    found: Codes = bias - zero_of(ins[0].format) * sums.astype(object)
+    return found
+
+
+def matrix_engine(ctx: Lowering, node: Node, source: Stream, window: Window, weight: Codes) -> None:
+    """x through a window and a matrix of weights (rows, kernel rows, kernel columns, channels) to the node's output."""
+    ins, out, fold = ctx.graph.ins(node), ctx.graph.outs(node)[0], ctx.folds[node.name]
+    integer_operand(node, ins[0])
+    rows, depth = len(weight), window.taps * window.channels // fold.simd
+    folds = -(-rows // fold.pe)
+    words = buffer(
+        ctx, source, window, fold.simd, zero_of(ins[0].format), repeat=folds, by_channel=False, inside=False
+    )
+    bits, acc_bits = weight_bits(node, weight), bounds_bits(ctx.bounds(node))
+    acc = ctx.stream("acc", acc_bits, True, fold.out_lanes, window.positions * rows // fold.out_lanes)
+    bias = folded_bias(ctx, node, weight)
+    params: dict[str, Param] = {
+        "SIMD": fold.simd,
+        "PE": fold.pe,
+        "DEPTH": depth,
+        "FOLDS": folds,
+        "MH": rows,
+        "X_BITS": source.bits,
+        "X_SIGNED": int(source.signed),
+        "W_BITS": bits,
+        "ACC_BITS": acc_bits,
+        "OUT_LANES": fold.out_lanes,
+        "STYLE": ctx.style(node),
+        "WEIGHTS": ctx.rom("weights", bits * fold.pe * fold.simd, _mvu_words(weight, fold, folds, depth, bits)),
+        "WEIGHT_ROM": rom_style(folds * depth),
+        "BIAS": ctx.rom("bias", acc_bits * fold.out_lanes, packed_wide(bias.reshape(-1, fold.out_lanes), acc_bits)),
+    }
+    ctx.stage("eq_mvu", params, {"s": words.name}, {"m": acc.name}, fold.cycles)
+    output_stage(ctx, node, acc, accumulator_frac(ins[0], ins[1]), out)
+
+
+def _mvu_words(weight: Codes, fold: Fold, folds: int, depth: int, bits: int) -> tuple[int, ...]:
+    """Word fold * depth + d holds w[fold * PE + pe][d * SIMD + s] at place pe * SIMD + s; missing rows are zero."""
+    flat = weight.reshape(len(weight), -1)
+    full = np.zeros((folds * fold.pe, flat.shape[1]), dtype=np.int64)
+    full[: len(flat)] = flat
+    table = full.reshape(folds, fold.pe, depth, fold.simd).transpose(0, 2, 1, 3)
+    return packed(table.reshape(folds * depth, -1), bits)
+
+
+def channel_engine(ctx: Lowering, node: Node, source: Stream, window: Window, weight: Codes) -> None:
+    """x through a window and weights (channels, taps), each channel for itself, to the node's output."""
+    ins, out, fold = ctx.graph.ins(node), ctx.graph.outs(node)[0], ctx.folds[node.name]
+    fracs = accumulator_frac(ins[0], ins[1])
+    acc = channel_sums(
+        ctx, node, source, window, weight, folded_bias(ctx, node, weight), fold, ctx.style(node), bounds_bits(ctx.bounds(node))
+    )
+    output_stage(ctx, node, acc, fracs, out)
+
+
+def channel_sums(
+    ctx: Lowering,
+    node: Node,
+    source: Stream,
+    window: Window,
+    weight: Codes,
+    bias: Codes,
+    fold: Fold,
+    style: str,
+    acc_bits: int,
+) -> Stream:
+    """Accumulators of a depthwise engine."""
+    x = ctx.graph.ins(node)[0]
+    integer_operand(node, x)
+    lanes = fold.simd
+    words = buffer(ctx, source, window, lanes, zero_of(x.format), repeat=1, by_channel=True, inside=False)
+    bits, blocks = weight_bits(node, weight), window.channels // lanes
+    acc = ctx.stream("acc", acc_bits, True, lanes, window.positions * blocks)
+    per_block = weight.reshape(blocks, lanes, window.taps)
+    params: dict[str, Param] = {
+        "LANES": lanes,
+        "TAPS": window.taps,
+        "BLOCKS": blocks,
+        "X_BITS": source.bits,
+        "X_SIGNED": int(source.signed),
+        "W_BITS": bits,
+        "ACC_BITS": acc_bits,
+        "STYLE": style,
+        "WEIGHTS": ctx.rom("weights", bits * lanes, packed(per_block.transpose(0, 2, 1).reshape(-1, lanes), bits)),
+        "WEIGHT_ROM": rom_style(blocks * window.taps),
+        "BIAS": ctx.rom("bias", acc_bits * lanes, packed_wide(bias.reshape(blocks, lanes), acc_bits)),
+    }
+    ctx.stage("eq_depthwise", params, {"s": words.name}, {"m": acc.name}, fold.cycles)
+    return acc
+
+
+def packed_wide(table: Codes, bits: int) -> tuple[int, ...]:
+    """As `packed`, of integers of any size."""
+    return tuple(sum(raw(int(v), bits) << (i * bits) for i, v in enumerate(row)) for row in table)
+
+
+def matrix_work(ctx_style: str, node: Node, x: Value, weight: Codes, window: Window) -> Work:
+    """The work of a matrix engine."""
+    cost = product_cost(node, x, weight, ctx_style)
+    label = f"{node.op} {node.name} (layer {node.source})"
+    return Work(label, window.positions, len(weight), window.channels, window.taps, cost=cost)

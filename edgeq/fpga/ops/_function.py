@@ -1,0 +1,61 @@
+"""Functions of one code: a table of all of them, made by the operator's own meaning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from edgeq.errors import EdgeqError
+from edgeq.fpga.lowering import TABLE_BITS, Codes, Lowering
+from edgeq.ir import Node, Value, operator
+
+
+def computed(ctx: Lowering, node: Node) -> list[Value]:
+    """Inputs that are not constant."""
+    return [v for v in ctx.graph.ins(node) if not v.constant]
+
+
+def constant_operand(ctx: Lowering, node: Node) -> bool:
+    """Whether the node is a function of one narrow code: its other operands are single constants."""
+    ins = ctx.graph.ins(node)
+    free = computed(ctx, node)
+    single = all(v.size == 1 for v in ins if v.constant)
+    same = len(free) == 1 and free[0].size == ctx.graph.outs(node)[0].size
+    return same and single and free[0].format.bits <= TABLE_BITS
+
+
+def function_table(ctx: Lowering, node: Node) -> None:
+    """A node with one computed operand, element by element, as a table."""
+    (x,), out = computed(ctx, node), ctx.graph.outs(node)[0]
+    lanes = ctx.lanes(out)
+    source = ctx.convert(ctx.of(x), lanes)
+    made = ctx.table(source, out.format.bits, out.format.signed, entries(ctx, node, x), "y")
+    ctx.bind(out, made)
+
+
+def entries(ctx: Lowering, node: Node, x: Value) -> Codes:
+    """The output's code for each code of x by address; codes that are no number give 0."""
+    fmt, count = x.format, 1 << x.format.bits
+    low, high = fmt.code_range
+    address = np.arange(count, dtype=np.int64)
+    codes = address - count * (address > high) if low < 0 else address
+    op, ins, outs = operator(node.op, node.name), ctx.graph.ins(node), ctx.graph.outs(node)
+
+    def evaluate(part: Codes) -> Codes:
+        shaped = [replace(v, shape=(part.size,)) if v is x else replace(v, shape=(1,)) for v in ins]
+        given = [part[None] if v is x else v.data.reshape(1) for v in ins if v is x or v.data is not None]
+        found: Codes = op.evaluate(node, shaped, [replace(outs[0], shape=(part.size,))], given)[0]
+        return found.reshape(-1)
+
+    try:
+        return evaluate(codes)
+    except EdgeqError:
+        return np.array([_one(evaluate, code) for code in codes], dtype=np.int64)
+
+
+def _one(evaluate, code):  # type: ignore[no-untyped-def]
+    try:
+        return int(evaluate(np.array([code], dtype=np.int64))[0])
+    except EdgeqError:
+        return 0

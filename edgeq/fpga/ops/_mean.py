@@ -1,0 +1,67 @@
+"""Means and sums over windows and axes: a buffer, a sum of each channel, an exact division."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from edgeq.fpga.dataflow import Param, Stream
+from edgeq.fpga.folding import Fold, lanes_for
+from edgeq.fpga.lowering import Lowering, bounds_bits, integer_operand, zero_of
+from edgeq.fpga.ops._engine import Window, buffer, channel_sums
+from edgeq.fpga.ops._stage import output_stage, rule_number
+from edgeq.ir import Node
+from edgeq.ir.operator import frac_of, output_bounds
+
+
+def mean_engine(ctx: Lowering, node: Node, source: Stream, window: Window, *, count_pad: bool) -> None:
+    """The mean of each window and channel."""
+    x, out = ctx.graph.ins(node)[0], ctx.graph.outs(node)[0]
+    integer_operand(node, x)
+    integer_operand(node, out)
+    zero, lanes = zero_of(x.format), lanes_for(window.positions * window.taps * window.channels, window.channels, ctx.target)
+    words = buffer(ctx, source, window, lanes, zero, repeat=1, by_channel=True, inside=True)
+    made = ctx.output(out, lanes)
+    lo, hi = output_bounds(node, out.format)
+    params: dict[str, Param] = {
+        "BITS": x.format.bits,
+        "SIGNED": int(x.format.signed),
+        "LANES": lanes,
+        "TAPS": window.taps,
+        "ZERO": zero,
+        "COUNT_PAD": int(count_pad),
+        "OUT_BITS": out.format.bits,
+        "SHIFT": frac_of(out) - frac_of(x),
+        "RULE": rule_number(node, ("half_up", "half_even", "floor", "code_half_away")),
+        "LO": lo,
+        "HI": hi,
+        "ZERO_OUT": zero_of(out.format),
+    }
+    ctx.stage("eq_average_pool", params, {"s": words.name}, {"m": made.name}, words.beats)
+
+
+def sum_engine(ctx: Lowering, node: Node, source: Stream, window: Window) -> None:
+    """The sum of each window and channel, then the output stage: a depthwise engine whose weights are all one."""
+    x, out = ctx.graph.ins(node)[0], ctx.graph.outs(node)[0]
+    channels, ones = window.channels, np.ones((window.channels, window.taps), dtype=np.int64)
+    lanes = lanes_for(window.positions * window.taps * channels, channels, ctx.target)
+    cycles = window.positions * channels // lanes * window.taps
+    bias = np.full(channels, -zero_of(x.format) * window.taps, dtype=np.int64)
+    bits = bounds_bits(ctx.bounds(node))
+    acc = channel_sums(ctx, node, source, window, ones, bias, Fold(1, lanes, lanes, cycles, 0), "lut", bits)
+    output_stage(ctx, node, acc, (frac_of(x),), out)
+
+
+def over_axes(ctx: Lowering, node: Node) -> tuple[Stream, Window]:
+    """A window that covers the axes of a mean or sum; axes that are not neighbours are moved together first."""
+    x, axes = ctx.graph.ins(node)[0], node.ints("axes")
+    shape, source = x.shape, ctx.of(x)
+    if axes != tuple(range(axes[0], axes[-1] + 1)):
+        kept = tuple(i for i in range(len(shape)) if i not in axes)
+        order = (*kept, *axes)
+        source = ctx.move(source, np.arange(x.size).reshape(shape).transpose(order), name="together")
+        shape, axes = tuple(shape[i] for i in order), tuple(range(len(kept), len(shape)))
+    outer, inner = prod(shape[: axes[0]]), prod(shape[axes[-1] + 1 :])
+    terms = prod(shape[a] for a in axes)
+    return source, Window(outer * terms, 1, inner, kernel=(terms, 1), stride=(terms, 1), out=(outer, 1))

@@ -1,0 +1,71 @@
+"""The output stage in hardware: eq_shift for power-of-two grids, eq_scale for multipliers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.formats import DEFAULT_RULE
+from edgeq.fpga.dataflow import Param, Stream
+from edgeq.fpga.lowering import Lowering, fail, integer_operand, packed, zero_of
+from edgeq.ir import Node, Value
+from edgeq.ir.operator import frac_of, output_bounds
+
+RULES = {"half_up": 0, "half_even": 1, "floor": 2, "tflite": 3, "code_half_away": 4}
+
+
+def rule_number(node: Node, known: tuple[str, ...]) -> int:
+    """The number of the node's rounding rule; UnsupportedError where the stage does not have it."""
+    rule = node.text("rounding", DEFAULT_RULE)
+    if rule not in known:
+        raise fail(node, f"rounds by {rule}, which this stage does not have in hardware; it has {', '.join(known)}")
+    return RULES[rule]
+
+
+def output_stage(ctx: Lowering, node: Node, acc: Stream, fracs: tuple[int, ...], out: Value) -> None:
+    """Join the accumulators `acc` (signed, binary points `fracs`) to a new stream that carries `out`.
+
+    fracs: one for each channel of the last axis, or one.
+    """
+    integer_operand(node, out)
+    lo, hi = output_bounds(node, out.format)
+    made = ctx.output(out, acc.lanes)
+    params: dict[str, Param] = {
+        "LANES": acc.lanes,
+        "IN_BITS": acc.bits,
+        "OUT_BITS": out.format.bits,
+        "LO": lo,
+        "HI": hi,
+        "ZERO": zero_of(out.format),
+    }
+    if "multiplier" in node.attrs:
+        params |= {"RULE": rule_number(node, ("half_up", "half_even", "floor", "tflite")), **_scale(ctx, node, acc)}
+        module = "eq_scale"
+    else:
+        params |= {"RULE": rule_number(node, ("half_up", "half_even", "floor")), **_shift(ctx, acc, fracs, out)}
+        module = "eq_shift"
+    ctx.stage(module, params, {"s": acc.name}, {"m": made.name}, acc.beats)
+
+
+def _scale(ctx: Lowering, node: Node, acc: Stream) -> dict[str, Param]:
+    """Multipliers and shifts, of one channel or of each."""
+    multiplier, shift = node.ints("multiplier"), node.ints("shift")
+    common: dict[str, Param] = {"SHIFT_MIN": min(shift), "SHIFT_MAX": max(shift), "STYLE": "lut"}
+    if len(multiplier) == len(shift) == 1:
+        return {"CHANNELS": 1, "MULTIPLIER": multiplier[0], "SHIFT": shift[0], **common}
+    channels = max(len(multiplier), len(shift))
+    columns = [np.broadcast_to(np.asarray(c, np.int64), channels) for c in (multiplier, shift)]
+    table = (columns[1] << 31 | columns[0]).reshape(-1, acc.lanes)
+    rom = ctx.rom("scale", 37 * acc.lanes, packed(table, 37))
+    return {"CHANNELS": channels, "TABLE": rom, **common}
+
+
+def _shift(ctx: Lowering, acc: Stream, fracs: tuple[int, ...], out: Value) -> dict[str, Param]:
+    """Shifts to the right (negative: to the left), of one channel or of each."""
+    point = frac_of(out)
+    # Beyond these limits nothing changes: all bits are gone, or everything but zero saturates.
+    shifts = [min(max(f - point, -out.format.bits - 1), acc.bits + 1) for f in fracs]
+    if len(set(shifts)) == 1:
+        return {"CHANNELS": 1, "SHIFT": shifts[0]}
+    table = np.asarray(shifts, np.int64).reshape(-1, acc.lanes)
+    rom = ctx.rom("shifts", 8 * acc.lanes, packed(table, 8))
+    return {"CHANNELS": len(shifts), "SHIFTS": rom, "SHIFT_MIN": min(shifts), "SHIFT_MAX": max(shifts)}

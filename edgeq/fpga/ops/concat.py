@@ -1,0 +1,69 @@
+"""concat: each operand in the output's format, then one after another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import gcd, prod
+
+from edgeq.fpga.dataflow import Stream
+from edgeq.fpga.lowering import Lowering, integer_operand
+from edgeq.fpga.ops import requantise
+from edgeq.ir import Node, Value
+from edgeq.ir.graph import Graph
+
+
+def lower(ctx: Lowering, node: Node) -> None:
+    """In turn so many beats of each operand as it has behind the axis."""
+    ins, out, axis = ctx.graph.ins(node), ctx.graph.outs(node)[0], node.integer("axis")
+    for value in (*ins, out):
+        integer_operand(node, value)
+    inner = [prod(v.shape[axis:]) for v in ins]
+    lanes = gcd(ctx.lanes(out), *inner)
+    parts = [ctx.convert(_part(ctx, node, i), lanes) for i in range(len(ins))]
+    made = ctx.output(out, lanes)
+    if len(parts) == 1:
+        ctx.streams.pop(made.name)
+        ctx.bind(out, parts[0])
+        return
+    width = max(2, max(inner).bit_length())
+    beats = sum((n // lanes) << (32 * i) for i, n in enumerate(inner))
+    del width
+    params = {"BITS": out.format.bits, "N": len(parts), "LANES": lanes, "BEATS": beats}
+    ctx.stage("eq_concat", params, {"s": tuple(p.name for p in parts)}, {"m": made.name}, made.beats)
+
+
+def _part(ctx: Lowering, node: Node, index: int) -> Stream:
+    """An operand in the output's format; a requantisation by the node's own rule where it is in another."""
+    value, out = ctx.graph.ins(node)[index], ctx.graph.outs(node)[0]
+    same = value.format == out.format and not node.attrs.keys() & {"multiplier", "lo", "hi"}
+    if value.constant:
+        source = ctx.constant(_requantised(ctx, node, value, out), value.shape, 1)
+        return source
+    if same:
+        return ctx.of(value)
+    attrs = {k: v for k, v in node.attrs.items() if k != "axis"}
+    made = Value(f"{out.name}.{index}", value.shape, out.format, source=out.source)
+    one = Node("requantise", f"{node.name}.{index}", (value.name,), (made.name,), attrs, node.source)
+    inside = ctx.graph
+    ctx.graph = _with(inside, made)
+    requantise.lower(ctx, one)
+    ctx.graph = inside
+    found = ctx.streams[ctx.values.pop(made.name)]
+    ctx.streams[found.name] = replace(found, value=None)
+    return ctx.streams[found.name]
+
+
+def _with(graph: Graph, value: Value) -> Graph:
+    return graph.replace(values={**graph.values, value.name: value})
+
+
+def _requantised(ctx: Lowering, node: Node, value: Value, out: Value) -> Value:
+    """A constant operand in the output's format."""
+    from edgeq.ir import operator
+
+    assert value.data is not None
+    attrs = {k: v for k, v in node.attrs.items() if k != "axis"}
+    one = Node("requantise", node.name, (value.name,), (out.name,), attrs, node.source)
+    made = replace(out, shape=value.shape)
+    (codes,) = operator("requantise", node.name).evaluate(one, [value], [made], [value.data[None]])
+    return Value(value.name, value.shape, out.format, codes[0], value.source)

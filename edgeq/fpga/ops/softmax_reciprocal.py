@@ -1,0 +1,30 @@
+"""softmax_reciprocal: the quantised softmax of imported networks, row by row."""
+
+from __future__ import annotations
+
+from edgeq.fpga.dataflow import Param
+from edgeq.fpga.lowering import Lowering, integer_operand, zero_of
+from edgeq.fpga.ops._rows import back_along, rows_along
+from edgeq.ir import Node
+
+
+def lower(ctx: Lowering, node: Node) -> None:
+    """One element a beat."""
+    x, table = ctx.graph.ins(node)
+    out, axis = ctx.graph.outs(node)[0], node.integer("axis")
+    integer_operand(node, x)
+    integer_operand(node, out)
+    assert table.data is not None
+    rows = rows_along(ctx, x, axis)
+    made = ctx.stream("shares", out.format.bits, out.format.signed, 1, out.size)
+    params: dict[str, Param] = {
+        "BITS": x.format.bits,
+        "SIGNED": int(x.format.signed),
+        "COUNT": x.shape[axis],
+        "TABLE_SIZE": table.size,
+        "TABLE": ctx.rom("exp", 31, [int(v) for v in table.data]),
+        "OUT_BITS": out.format.bits,
+        "ZERO": zero_of(out.format),
+    }
+    ctx.stage("eq_softmax_reciprocal", params, {"s": rows.name}, {"m": made.name}, rows.beats)
+    back_along(ctx, node, made, axis)
