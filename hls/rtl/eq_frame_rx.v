@@ -45,13 +45,14 @@ module eq_frame_rx #(
     localparam COUNT_BITS = INDEX_BITS > 4 ? INDEX_BITS : 4;
     localparam [COUNT_BITS-1:0] LAST = BYTES - 1;
     localparam IDLE_BITS = $clog2(IDLE_CYCLES + 1);
+    localparam [IDLE_BITS:0] FIRST = (1 << IDLE_BITS) - IDLE_CYCLES;
 
     reg [2:0]            state = HUNT;
     reg [COUNT_BITS-1:0] count;  // bytes of the current part
     reg [1:0]            kind;
     reg [7:0]            sequence_number;
     reg [2:0]            status;
-    reg [IDLE_BITS-1:0]  idle;   // cycles left of the pause that ends a frame
+    reg [IDLE_BITS:0]    idle;   // counts up from the last byte; its top bit is the pause that ends a frame
 
     wire crc_busy, crc_good;
     wire covered = state == HEAD || state == BODY || state == TAIL;
@@ -88,7 +89,8 @@ module eq_frame_rx #(
 
     always @(posedge clk) begin
         m_valid <= 1'b0;
-        idle <= s_valid ? IDLE_CYCLES : idle == 0 ? idle : idle - 1'b1;
+        if (s_valid) idle <= FIRST;
+        else if (!idle[IDLE_BITS]) idle <= idle + 1'b1;
         if (rst) state <= HUNT;
         else if (state == CHECK) begin
             if (!crc_busy) begin
@@ -129,7 +131,7 @@ module eq_frame_rx #(
                 TAIL: if (count[1:0] == 2'd3) state <= CHECK;
                 default: ;
             endcase
-        end else if (idle == 0 && state != HUNT) begin
+        end else if (idle[IDLE_BITS] && state != HUNT) begin
             state <= HUNT;
             if (state == BODY || state == TAIL) begin
                 status  <= CUT;

@@ -19,23 +19,24 @@ module eq_uart_rx #(
     output     [7:0] m_data,
     output reg       m_valid
 );
+    // The timer counts up to its top bit: carry chains without a comparison.
     localparam TIMER_BITS = $clog2(DIV);
-    localparam [TIMER_BITS-1:0] FULL = DIV - 1;
-    localparam [TIMER_BITS-1:0] HALF = DIV / 2 - 1;
+    localparam [TIMER_BITS:0] FULL = (1 << TIMER_BITS) - DIV + 1;
+    localparam [TIMER_BITS:0] HALF = (1 << TIMER_BITS) - DIV / 2 + 1;
 
-    reg [1:0]            line = 2'b11;
-    reg                  active = 1'b0;
-    reg [3:0]            left;   // 9: start bit, 8..1: data, 0: stop bit
-    reg [TIMER_BITS-1:0] timer;
-    reg [7:0]            data;
+    reg [1:0]          line = 2'b11;
+    reg                active = 1'b0;
+    reg [3:0]          left;   // 9: start bit, 8..1: data, 0: stop bit
+    reg [TIMER_BITS:0] timer;
+    reg [7:0]          data;
 
     wire level = line[1];
-    wire sample = active && timer == 0;
+    wire sample = active && timer[TIMER_BITS];
     assign m_data = data;
 
     always @(posedge clk) begin
         line    <= {line[0], rx};
-        timer   <= !active ? HALF : timer == 0 ? FULL : timer - 1'b1;
+        timer   <= !active ? HALF : sample ? FULL : timer + 1'b1;
         m_valid <= sample && left == 0 && level && !rst;
         if (!active) left <= 4'd9;
         else if (sample) left <= left - 1'b1;

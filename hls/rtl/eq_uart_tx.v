@@ -17,19 +17,20 @@ module eq_uart_tx #(
     output       s_ready,
     output       tx
 );
+    // The timer counts up to its top bit: carry chains without a comparison.
     localparam TIMER_BITS = $clog2(DIV);
-    localparam [TIMER_BITS-1:0] FULL = DIV - 1;
+    localparam [TIMER_BITS:0] FULL = (1 << TIMER_BITS) - DIV + 1;
 
-    reg [8:0]            shift = 9'h1ff;
-    reg [3:0]            left = 4'd0;  // bits still on the line, 10 when a byte starts
-    reg [TIMER_BITS-1:0] timer;
+    reg [8:0]          shift = 9'h1ff;
+    reg [3:0]          left = 4'd0;  // bits still on the line, 10 when a byte starts
+    reg [TIMER_BITS:0] timer;
 
     wire idle = left == 0;
     assign s_ready = idle;
     assign tx = shift[0];
 
     always @(posedge clk) begin
-        timer <= idle || timer == 0 ? FULL : timer - 1'b1;
+        timer <= idle || timer[TIMER_BITS] ? FULL : timer + 1'b1;
         if (rst) begin
             shift <= 9'h1ff;
             left  <= 4'd0;
@@ -38,7 +39,7 @@ module eq_uart_tx #(
                 shift <= {s_data, 1'b0};
                 left  <= 4'd10;
             end
-        end else if (timer == 0) begin
+        end else if (timer[TIMER_BITS]) begin
             shift <= {1'b1, shift[8:1]};
             left  <= left - 1'b1;
         end
