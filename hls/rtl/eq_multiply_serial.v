@@ -42,19 +42,22 @@ module eq_multiply_serial #(
     assign p = whole[X_BITS+30:0];
     wire unused = &{1'b0, whole[SW+31-SHIFT]};
 
-    // Digits -1..2 from the lowest up: 3 and 4 become -1 and 0 and carry one.
+    // The digits of the next step, -1..2 from the lowest up: 3 and 4 become -1 and 0 and carry one. They are registered, so
+    // that a bit of a partial product depends on two bits of x and two of its digit only.
+    wire [SHIFT-1:0] bits = take ? m[SHIFT-1:0] : low[SHIFT-1:0];
+    reg [SHIFT-1:0] digits;
+    wire [SHIFT-1:0] next_digits;               // 0..2 as they are, 3: -1
     wire [DIGITS:0] carry;
     wire [DIGITS*PW-1:0] product;
-    wire [DIGITS-1:0] negative, ones;
-    assign carry[0] = carry_r;
+    wire [DIGITS-1:0] ones;
+    assign carry[0] = carry_r && !take;
     genvar d;
     generate
         for (d = 0; d < DIGITS; d = d + 1) begin : g_digit
-            wire [1:0] bits = low[2*d+1:2*d];
-            wire [1:0] e = bits + {1'b0, carry[d]};     // 0..2 as they are, 3: -1, 4: 0
-            assign carry[d+1] = bits[1] && (bits[0] || carry[d]);
-            assign negative[d] = e == 2'd3;
-            assign ones[d] = negative[d] || (ROUND != 0 && d == DIGITS - 1 && last);
+            wire [1:0] e = digits[2*d +: 2];
+            assign next_digits[2*d +: 2] = bits[2*d +: 2] + {1'b0, carry[d]};
+            assign carry[d+1] = bits[2*d+1] && (bits[2*d] || carry[d]);
+            assign ones[d] = e == 2'd3 || (ROUND != 0 && d == DIGITS - 1 && last);
             assign product[d*PW +: PW] = e == 2'd3 ? ~{{2{x_r[X_BITS-1]}}, x_r}
                                        : e == 2'd0 ? {PW{1'b0}}
                                        : e == 2'd1 ? {{2{x_r[X_BITS-1]}}, x_r} : {x_r[X_BITS-1], x_r, 1'b0};
@@ -84,16 +87,16 @@ module eq_multiply_serial #(
         if (take) begin
             x_r <= x;
             side_r <= side_in;
-            low <= {1'b0, m};
-            carry_r <= 1'b0;
+            low <= {1'b0, m} >> SHIFT;
             sum <= {SW{1'b0}};
             step <= {COUNT{1'b0}};
         end else if (busy) begin
             low <= {sum[SHIFT-1:0], low[31:SHIFT]};
-            carry_r <= carry[DIGITS];
             sum <= next[SW:1];
             step <= step + 1'b1;
         end
+        digits <= next_digits;
+        carry_r <= carry[DIGITS];
         busy <= !rst && (take || busy && !last);
         done <= !rst && busy && last;
     end

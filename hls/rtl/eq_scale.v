@@ -48,7 +48,7 @@ module eq_scale #(
     input  wire                      m_ready
 );
     localparam SERIAL = STYLE != "dsp" && CYCLES >= 5;
-    localparam ROOM = !SERIAL ? 16 : CYCLES < 9 ? 4 : 3;   // latency / interval, and one to come and go
+    localparam ROOM = !SERIAL ? 16 : CYCLES < 9 ? 4 : 2;   // latency / interval, rounded up: never stops without need
 
     wire start = s_valid && s_ready;
     wire credit, multiplier_ready, table_ready;
