@@ -44,7 +44,8 @@ def run(
         ),
     ] = None,
     baud: Annotated[
-        int | None, typer.Option("--baud", min=1, help="With --port: the line rate; the board's own by default.")
+        int | None,
+        typer.Option("--baud", min=1, help="With --port: the line rate (default: the board's own, then 115200)."),
     ] = None,
     json: Json = False,
 ) -> int:
@@ -108,11 +109,13 @@ def on_port(
 ) -> dict[str, npt.NDArray[Any]]:
     """Codes of the outputs from the FPGA board behind a serial port."""
     from edgeq.errors import InputError
-    from edgeq.fpga.host import run_on_port
+    from edgeq.fpga.host import DEFAULT_BAUD, run_on_port
 
     if board.fpga is None:
         raise InputError(f"board {board.name}: --port is for FPGA boards; leave it out, or choose one (`edgeq boards`)")
-    return run_on_port(net, inputs, port, baud or board.fpga.baud)
+    # A build whose clock does not reach the board's rate takes the default one.
+    rates = [baud] if baud is not None else list(dict.fromkeys([board.fpga.baud, DEFAULT_BAUD]))
+    return run_on_port(net, inputs, port, rates)
 
 
 def smallest_type(value: Value) -> npt.DTypeLike:

@@ -1,7 +1,7 @@
 """The host's side of the link to a network in an FPGA: requests over a serial port, repeated until they are answered.
 
-`open_device(path, baud)` opens the port, `Device.check(graph)` asks what is behind it, `Device.run(graph, inputs)` runs
-a batch. Every answer is checked by CRC-32 and sequence number and every request names its network, so that an answer is
+`find_device(path, rates)` opens the port, `Device.check(graph)` asks what is behind it, `Device.run(graph, inputs)`
+runs a batch. Every answer is checked by CRC-32 and sequence number and every request names its network, so that an answer is
 right or there is none: what a line can do (garbage, lost or doubled bytes, a reset in the middle) costs a repeat, and
 after `RETRIES` of them one DeviceError.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +23,7 @@ from edgeq.ir import Graph
 
 RETRIES = 4  # repeats of one request
 ANSWER_S = 5.0  # an inference may take this long, without the time on the line
+REPLY_S = 1.0  # every other answer, with the delays of a USB bridge
 SETTLE_S = 1.5 * protocol.IDLE_S  # silence after which the device surely waits for a new frame
 FLUSH_S = 2.0  # how long a line may babble before a request is sent regardless
 DEFAULT_BAUD = 115200
@@ -30,6 +31,10 @@ DEFAULT_BAUD = 115200
 
 class DeviceError(EdgeqError):
     """An FPGA board that does not answer, answers wrongly, or holds another network."""
+
+
+class NoAnswerError(DeviceError):
+    """Nobody answers in the protocol's words: no board, no bitstream, another line rate."""
 
 
 class Port(Protocol):
@@ -197,7 +202,7 @@ class Device:
             self.check(graph)
         silent = failure.status is None
         advice = "is its bitstream loaded, and built for this line rate" if silent else "is the cable good"
-        raise DeviceError(
+        raise NoAnswerError(
             f"port {self.port.name}: no answer in {self.retries + 1} attempts at {self.baud} baud "
             f"(the last one: {failure}); {advice}?"
         )
@@ -212,7 +217,8 @@ class Device:
         reader = FrameReader({kind: length, protocol.STATUS: 1})
         self.port.write(data)
         on_line = (len(data) + 2 * protocol.OVERHEAD + length) * 10 / self.baud
-        deadline = self.port.clock() + on_line + self.answer_s
+        patience = self.answer_s if kind == protocol.RESULT else min(self.answer_s, REPLY_S)
+        deadline = self.port.clock() + on_line + patience
         while (left := deadline - self.port.clock()) > 0:
             arrived = self.port.read(min(left, SETTLE_S))
             for frame in reader.feed(arrived) if arrived else reader.inside():
@@ -235,16 +241,38 @@ def open_device(path: str, baud: int = DEFAULT_BAUD, *, answer_s: float = ANSWER
     return Device(SerialPort(path, baud), baud, answer_s=answer_s)
 
 
+def find_device(path: str, rates: Sequence[int]) -> Device:
+    """The device behind a serial port, at the first line rate at which it answers; DeviceError where it does not."""
+    for rate in rates:
+        device = open_device(path, rate)
+        try:
+            device.identify()
+            return device
+        except NoAnswerError as error:
+            device.close()
+            complaint = error
+        except BaseException:
+            device.close()
+            raise
+    if len(rates) == 1:
+        raise complaint
+    tried = " or ".join(map(str, rates))
+    raise NoAnswerError(f"port {path}: no answer at {tried} baud; is its bitstream loaded? (--baud for another rate)")
+
+
 def run_on_port(
     graph: Graph,
     inputs: Mapping[str, npt.NDArray[Any]],
     path: str,
-    baud: int = DEFAULT_BAUD,
+    rates: Sequence[int] = (DEFAULT_BAUD,),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """Run a batch of input codes on the device behind a serial port; codes of the output by name."""
+    """Run a batch of input codes on the device behind a serial port; codes of the output by name.
+
+    rates: line rates to try, in this order.
+    """
     protocol.network_shape(graph)  # a network that the link cannot carry is refused before the port is touched
-    device = open_device(path, baud)
+    device = find_device(path, rates)
     try:
         device.check(graph)
         return device.run(graph, inputs, progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -345,10 +346,27 @@ def test_a_real_serial_port(design: Design) -> None:
     pty = Pty(port)
     try:
         x = inputs(3)
-        assert np.array_equal(host.run_on_port(NET, {"x": x}, pty.path, 115200)["y"], NET.run(x))
+        assert np.array_equal(host.run_on_port(NET, {"x": x}, pty.path)["y"], NET.run(x))
     finally:
         pty.close()
         port.close()
+
+
+def test_line_rates_are_tried_in_order(monkeypatch: pytest.MonkeyPatch, design: Design) -> None:
+    """A device that hears only one rate is found at it; where no rate gets an answer, all of them are named."""
+    opened: list[tuple[int, Any]] = []
+
+    def open_port(path: str, rate: int) -> Any:
+        port = SimulatedPort(design) if rate == BAUD else Wire()
+        opened.append((rate, port))
+        return port
+
+    monkeypatch.setattr(host, "SerialPort", open_port)
+    device = host.find_device("port", [1_000_000, BAUD, 9600])
+    assert ([rate for rate, _ in opened], device.baud) == ([1_000_000, BAUD], BAUD)
+    device.close()
+    with pytest.raises(host.NoAnswerError, match="no answer at 1000000 or 9600 baud"):
+        host.find_device("port", [1_000_000, 9600])
 
 
 def test_the_command(design: Design, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -386,10 +404,8 @@ def test_options_that_do_not_go_together(tmp_path: Path, capsys: pytest.CaptureF
     np.save(tmp_path / "x.npy", inputs(1))
     save(NET, tmp_path / "net.edgeq")
     options = [str(tmp_path / "net.edgeq"), "-i", str(tmp_path / "x.npy"), "-o", str(tmp_path / "y.npy")]
-    for more, fact in (
-        (["--baud", "9600"], "--baud is for --port"),
-        (["--port", "/dev/x"], "--port is for FPGA boards"),
-    ):
+    wrong = {"--baud=9600": "--baud is for --port", "--port=/dev/x": "--port is for FPGA boards"}
+    for more, fact in wrong.items():
         assert main(["run", *options, more]) == 2
         assert fact in capsys.readouterr().err
 
