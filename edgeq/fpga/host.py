@@ -1,9 +1,9 @@
 """The host's side of the link to a network in an FPGA: requests over a serial port, repeated until they are answered.
 
 `find_device(path, rates)` opens the port, `Device.check(graph)` asks what is behind it, `Device.run(graph, inputs)`
-runs a batch. Every answer is checked by CRC-32 and sequence number and every request names its network, so that an answer is
-right or there is none: what a line can do (garbage, lost or doubled bytes, a reset in the middle) costs a repeat, and
-after `RETRIES` of them one DeviceError.
+runs a batch. Every answer is checked by CRC-32 and sequence number and every request names its network, so that an
+answer is right or there is none: what a line can do (garbage, lost or doubled bytes, a reset in the middle) costs a
+repeat, and after `RETRIES` of them one DeviceError.
 """
 
 from __future__ import annotations
