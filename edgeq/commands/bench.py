@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, bench_fpga, choices
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, table, working
 
 
@@ -14,7 +15,7 @@ def bench(
     board: BoardName,
     optimize: Annotated[str, typer.Option("--optimize", "-O", metavar="FLAG", help="-O2, -Os, …")] = "-O2",
     toolchain: Annotated[
-        str | None, typer.Option(metavar="NAME", help="gcc, clang or zig; by default what is there.")
+        str | None, typer.Option(metavar="NAME", help="gcc, clang or zig; FPGA: native or yowasp.")
     ] = None,
     runner: Annotated[
         str | None, typer.Option(metavar="NAME", help="qemu or unicorn; by default what is there.")
@@ -22,16 +23,22 @@ def bench(
     compare: Annotated[
         bool, typer.Option("--compare", help="Beside other stacks' recorded figures and an estimate of the possible.")
     ] = False,
+    target: Target = None,
+    dsps: Dsps = None,
+    style: Style = None,
+    clock: ClockMhz = None,
     json: Json = False,
 ) -> int:
-    """Measure one inference: instructions, estimated cycles, flash, RAM, layer by layer."""
+    """Measure one inference, layer by layer: instructions, flash, RAM; for an FPGA board, logic, clock and cycles."""
+    net, chosen = load_model(model), find_board(board)
+    if chosen.kind == "fpga":
+        return bench_fpga(net, chosen, json, toolchain, choices(target, dsps, style, clock))
     from edgeq.mcu.bench import bench as measure
     from edgeq.report.peers import compared
 
-    net, target = load_model(model), find_board(board)
     flag = optimize if optimize.startswith("-") else f"-O{optimize.removeprefix('O')}"
-    with working(f"measuring on {target.name}"):
-        found = measure(net, target, runner=runner, optimize=flag, toolchain=toolchain)
+    with working(f"measuring on {chosen.name}"):
+        found = measure(net, chosen, runner=runner, optimize=flag, toolchain=toolchain)
     if compare:
         found = compared(net, found)
     if json:

@@ -1,4 +1,4 @@
-"""`edgeq build`: a firmware project in a folder, compiled; its sizes and the kernel of every layer."""
+"""`edgeq build`: a firmware project in a folder, compiled, or an FPGA project with its bitstream."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, build_fpga, choices
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, near, table, working
 
 if TYPE_CHECKING:
@@ -23,19 +24,25 @@ def build(
     budget_flash: Budget = None,
     optimize: Annotated[str, typer.Option("--optimize", "-O", metavar="FLAG", help="-O2, -Os, …")] = "-O2",
     toolchain: Annotated[
-        str | None, typer.Option(metavar="NAME", help="gcc, clang or zig; by default what is there.")
+        str | None, typer.Option(metavar="NAME", help="gcc, clang or zig; FPGA: native or yowasp.")
     ] = None,
+    target: Target = None,
+    dsps: Dsps = None,
+    style: Style = None,
+    clock: ClockMhz = None,
     json: Json = False,
 ) -> int:
-    """Generate and compile the firmware; print sizes and kernels."""
+    """Generate and compile the firmware, print sizes and kernels; for an FPGA board, make the bitstream."""
+    net, chosen = load_model(model), find_board(board)
+    if chosen.kind == "fpga":
+        return build_fpga(net, chosen, output, json, toolchain, choices(target, dsps, style, clock))
     from edgeq.mcu.build import build as make
 
-    net, target = load_model(model), find_board(board)
     flag = optimize if optimize.startswith("-") else f"-O{optimize.removeprefix('O')}"
-    with working(f"building for {target.name}"):
+    with working(f"building for {chosen.name}"):
         result = make(
             net,
-            target,
+            chosen,
             output,
             budget_ram=budget_ram,
             budget_flash=budget_flash,

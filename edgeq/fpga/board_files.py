@@ -39,7 +39,8 @@ def board_files(
 ) -> Iterator[tuple[str, str]]:
     """Name and text of each file.
 
-    net: the network's name; core: its Verilog module; host: parameters of `eq_uart_host` (`protocol.rtl_parameters`).
+    net: the network's name; core: its Verilog module; host: parameters of `eq_uart_host` (`protocol.rtl_parameters`)
+    and, where the core's streams are wider than one element, `in_lanes` and `out_lanes`.
     Raises InputError where the clock is too slow for the UART.
     """
     fpga, family = device_of(board), family_of(board)
@@ -57,6 +58,8 @@ def board_files(
         "bitstream": f"{TOP}{family.bitstream}",
         "rx": fpga.pin("uart_rx"),
         "tx": fpga.pin("uart_tx"),
+        "in_lanes": 1,
+        "out_lanes": 1,
         **{key.lower(): value for key, value in host.items()},
         "programs": {name: Path(getattr(tools, name)).name for name in ("yosys", "nextpnr", "pack")},
         "route": " ".join(family.route(fpga, TOP, Files(), clock.hz / 1e6)),

@@ -119,7 +119,9 @@ class Ice40(Family):
     routed_counts_ffs = False
 
     def synth(self, fpga: Fpga, top: str) -> list[str]:
-        return [f"synth_ice40 -dsp -abc9 -device u -top {top}", *_FLATTEN, "clean"]
+        # There is no distributed RAM: what asks for it becomes flip-flops.
+        wish = [f'setattr -set {key} "logic" */a:{key}=distributed' for key in ("ram_style", "rom_style")]
+        return [*wish, f"synth_ice40 -dsp -abc9 -device u -top {top}", *_FLATTEN, "clean"]
 
     def route(self, fpga: Fpga, top: str, files: Files, mhz: float) -> list[str]:
         return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ class Project:
     folder: where the tools run; what they write goes to `build/` in it, the bitstream beside the sources.
     board: the target; top: the top module (and name of constraint file and bitstream); sources: Verilog files
     relative to the folder. core: the module whose instances are accounted for one by one; its instance in the top
-    module is called `core`. parts: their names. mhz: the clock that place and route should reach.
+    module is called `core`. parts: their names; labels: what messages call them (several parts may share one). mhz: the
+    clock that place and route should reach.
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class Project:
     parts: tuple[str, ...]
     sources: tuple[str, ...]
     mhz: float
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def make_bitstream(project: Project, tools: Toolset | None = None, progress: Pro
     """
     tools, family = tools or find_toolset(device_of(project.board).family), family_of(project.board)
     mapped = synthesise(project, tools, progress)
-    check_fit(project.board, mapped)
+    check_fit(project.board, _labelled(project, mapped))
     build, fpga = project.folder / "build", device_of(project.board)
     route = [tools.nextpnr, *family.route(fpga, project.top, FILES, project.mhz)]
     run_logged(route, project.folder, build / "nextpnr.log", "place and route", progress)
@@ -128,6 +130,14 @@ def _slowest(project: Project, report: Mapping[str, Any]) -> tuple[str, str]:
 def _part(project: Project, cell: str) -> str:
     words = cell.split(".")
     return words[1] if len(words) > 2 and words[0] == "core" and words[1] in project.parts else ""
+
+
+def _labelled(project: Project, parts: Mapping[str, Usage]) -> dict[str, Usage]:
+    found: dict[str, Usage] = {}
+    for part, used in parts.items():
+        label = project.labels.get(part, part)
+        found[label] = found.get(label, Usage()) + used
+    return found
 
 
 def check_fit(board: Board, parts: Mapping[str, Usage]) -> None:

@@ -1,0 +1,218 @@
+"""What a dataflow will need, before any tool runs: LUTs, flip-flops, DSPs, block RAMs and cycles of each stage.
+
+Multipliers, block RAMs and cycles follow from the stages' parameters. LUTs and flip-flops are linear in a few features
+of a stage (`features`), with coefficients for each module and family that `benchmarks/fpga_estimate.py --fit` takes
+from real synthesis and writes to `costs.json`; their error is recorded beside the other figures.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping
+from math import ceil, log2
+from pathlib import Path
+
+from edgeq.boards import Board
+from edgeq.errors import BudgetError
+from edgeq.fpga.dataflow import Dataflow, Rom, Stage
+from edgeq.fpga.toolchain.families import device_of
+from edgeq.fpga.toolchain.netlist import Usage
+
+#: shapes of one block RAM: (width, depth)
+_SHAPES = {
+    "ecp5": ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
+    "ice40": ((16, 256), (8, 512), (4, 1024), (2, 2048)),
+    "gowin": ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
+}
+#: ROMs that the synthesiser places: below so many bits they become logic
+_AUTO_BITS = {"ecp5": 2048, "ice40": 512, "gowin": 2048}
+#: what the UART border, reset and PLL need beside the network, whatever that is
+BORDER_USAGE = Usage(luts=600, ffs=260)
+#: an estimate of LUTs or flip-flops may be so far below the truth; only above it a build is refused before synthesis
+TRUST = 1.5
+
+Features = dict[str, float]
+
+
+def estimate(flow: Dataflow, board: Board) -> dict[str, Usage]:
+    """Stage -> what it will need on the board, and the border under ""."""
+    family = device_of(board).family
+    parts = {stage.name: stage_usage(flow, stage, family) for stage in flow.stages}
+    first = flow.streams[flow.inputs[0]]
+    buffer = block_rams(first.bits, first.beats * first.lanes, family)
+    return {**parts, "": BORDER_USAGE + Usage(brams=buffer)}
+
+
+def stage_usage(flow: Dataflow, stage: Stage, family: str) -> Usage:
+    """What one stage will need."""
+    known = costs().get(family, {})
+    costs_of = known.get(stage.module) or known.get("other", {"luts": {}, "ffs": {}})
+    found = features(flow, stage)
+    luts, ffs = (sum(costs_of[key].get(name, 0.0) * x for name, x in found.items()) for key in ("luts", "ffs"))
+    rams = sum(block_rams(width, words, family) for width, words in memories(stage, family))
+    return Usage(max(0, round(luts)), max(0, round(ffs)), stage_dsps(stage, family), rams)
+
+
+@functools.cache
+def costs() -> Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]:
+    """family -> module (or "other") -> "luts" or "ffs" -> feature -> cost of one."""
+    found: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
+    found = json.loads(Path(__file__).with_name("costs.json").read_text("utf-8"))
+    return found
+
+
+def features(flow: Dataflow, stage: Stage) -> Features:
+    """The numbers that a stage's cost is linear in: one for being there, its widths, and what its module adds."""
+    width = sum(flow.streams[name].width for name in (*stage.sources(), *stage.sinks()))
+    found = {"one": 1.0, "width": float(width)}
+    more = _MORE.get(stage.module)
+    return found | more(stage) if more else found
+
+
+def _number(stage: Stage, key: str, default: int = 1) -> int:
+    value = stage.params.get(key, default)
+    return value if isinstance(value, int) else default
+
+
+def _window(stage: Stage) -> Features:
+    sizes = [_number(stage, key) for key in ("H", "W", "C", "KH", "KW", "OH", "OW", "REPEAT")]
+    return {"counters": sum(log2(size + 1) for size in sizes)}
+
+
+def _mvu(stage: Stage) -> Features:
+    pe, simd = _number(stage, "PE"), _number(stage, "SIMD")
+    products, bits = pe * simd, _number(stage, "X_BITS", 8) * _number(stage, "W_BITS", 8)
+    small = sum(rom.bits for rom in _roms(stage) if _style(stage, rom, "ecp5") == "logic")
+    return {
+        "sums": float(pe * (_number(stage, "ACC_BITS", 24))),
+        "products": float(products),
+        "tree": float((products - pe) * _number(stage, "X_BITS", 8)),
+        "logic": float(products * bits) if stage.params.get("STYLE") == "lut" else 0.0,
+        "rom": float(small),
+        "counters": log2(_number(stage, "DEPTH") + 1) + log2(_number(stage, "MH") + 1),
+    }
+
+
+def _depthwise(stage: Stage) -> Features:
+    lanes, bits = _number(stage, "LANES"), _number(stage, "X_BITS", 8) * _number(stage, "W_BITS", 8)
+    small = sum(rom.bits for rom in _roms(stage) if _style(stage, rom, "ecp5") == "logic")
+    return {
+        "sums": float(lanes * _number(stage, "ACC_BITS", 24)),
+        "logic": float(lanes * bits) if stage.params.get("STYLE") == "lut" else 0.0,
+        "rom": float(small),
+    }
+
+
+def _scale(stage: Stage) -> Features:
+    lanes, cycles = _number(stage, "LANES"), _number(stage, "CYCLES")
+    steps = 17 if cycles >= 17 else 9 if cycles >= 9 else 5 if cycles >= 5 else 1
+    small = sum(rom.bits for rom in _roms(stage) if _style(stage, rom, "ecp5") == "logic")
+    return {"digits": lanes * 16 / steps, "bits": float(lanes * _number(stage, "IN_BITS", 24)), "rom": float(small)}
+
+
+def _fifo(stage: Stage) -> Features:
+    depth, width = _number(stage, "DEPTH", 2), _number(stage, "WIDTH", 8)
+    return {"ram": float(width * ceil(depth / 16)) if 2 < depth <= 32 else 0.0, "depth": log2(depth)}
+
+
+def _table(stage: Stage) -> Features:
+    return {"rom": float(sum(rom.bits for rom in _roms(stage) if _style(stage, rom, "ecp5") == "logic"))}
+
+
+_MORE: dict[str, Callable[[Stage], Features]] = {
+    "eq_window": _window,
+    "eq_mvu": _mvu,
+    "eq_depthwise": _depthwise,
+    "eq_scale": _scale,
+    "eq_shift": _table,
+    "eq_fifo": _fifo,
+    "eq_table": _table,
+    "eq_constant": _table,
+    "eq_move": _table,
+}
+
+
+def stage_dsps(stage: Stage, family: str) -> int:
+    """Multipliers that a stage takes."""
+    if stage.params.get("STYLE") != "dsp":
+        return 0
+    if stage.module in ("eq_mvu", "eq_depthwise"):
+        rows = _number(stage, "PE") if stage.module == "eq_mvu" else 1
+        columns = _number(stage, "SIMD") if stage.module == "eq_mvu" else _number(stage, "LANES")
+        wide = max(_number(stage, "X_BITS", 8) + 1 - _number(stage, "X_SIGNED", 1), _number(stage, "W_BITS", 8)) > 9
+        return rows * columns * (2 if wide and family == "gowin" else 1)
+    return 0
+
+
+def _roms(stage: Stage) -> Iterable[Rom]:
+    return (value for value in stage.params.values() if isinstance(value, Rom))
+
+
+def _style(stage: Stage, rom: Rom, family: str) -> str:
+    """Where a ROM of a stage goes: "block" or "logic"."""
+    key = next(key for key, value in stage.params.items() if value is rom)
+    asked = stage.params.get({"WEIGHTS": "WEIGHT_ROM", "BIAS": "BIAS_ROM"}.get(key, "ROM"))
+    if key == "BIAS" and asked is None:
+        return "logic"
+    if asked in ("block", "distributed"):
+        return "block" if asked == "block" else "logic"
+    return "block" if rom.bits > _AUTO_BITS[family] else "logic"
+
+
+def memories(stage: Stage, family: str) -> list[tuple[int, int]]:
+    """Width and words of what a stage keeps in block RAM."""
+    copies = _number(stage, "LANES") if stage.module == "eq_table" else 1
+    found = [(r.width, len(r.words)) for r in _roms(stage) if _style(stage, r, family) == "block"] * copies
+    if stage.module == "eq_window":
+        words = _number(stage, "ROWS") * _number(stage, "W") * _number(stage, "C") // _number(stage, "LANES")
+        found.append((_number(stage, "BITS") * _number(stage, "LANES"), words))
+    if stage.module == "eq_fifo" and _number(stage, "DEPTH", 2) > 32:
+        found.append((_number(stage, "WIDTH", 8), _number(stage, "DEPTH", 2)))
+    if stage.module == "eq_move":
+        found.append((_number(stage, "BITS", 8), 2 << ceil(log2(_number(stage, "IN_BEATS", 2)))))
+    return found
+
+
+def block_rams(width: int, words: int, family: str) -> int:
+    """Block RAMs of a memory: the best of the shapes that one of them can have."""
+    return min(ceil(width / w) * ceil(words / d) for w, d in _SHAPES[family])
+
+
+def cycles_by_layer(flow: Dataflow) -> dict[str, int]:
+    """Node -> cycles of its slowest stage."""
+    found: dict[str, int] = {}
+    for stage in flow.stages:
+        found[stage.node] = max(found.get(stage.node, 0), stage.cycles)
+    return found
+
+
+def refuse_what_cannot_fit(board: Board, parts: Mapping[str, Usage], labels: Mapping[str, str]) -> None:
+    """BudgetError for a network that is certainly too large; labels: stage -> layer.
+
+    Block RAMs and DSPs follow from the parameters, so an estimate above the device is refused; LUTs only where the
+    estimate is far above.
+    """
+    fpga = device_of(board)
+    layers: dict[str, Usage] = {}
+    for part, used in parts.items():
+        label = labels.get(part, "the border")
+        layers[label] = layers.get(label, Usage()) + used
+    total = sum(layers.values(), Usage()).to_json()
+    limits = {"brams": (fpga.brams, 1.0), "dsps": (fpga.dsps, 1.0), "luts": (fpga.luts, TRUST)}
+    for key, (has, slack) in limits.items():
+        if total[key] > has * slack:
+            raise BudgetError(_too_large(board, key, has, total[key], layers))
+
+
+def _too_large(board: Board, key: str, has: int, total: int, layers: Mapping[str, Usage]) -> str:
+    what = {"brams": "block RAMs", "dsps": "DSPs", "luts": "LUTs"}[key]
+    most = max(layers, key=lambda name: layers[name].to_json()[key])
+    share = layers[most].to_json()[key]
+    way = {
+        "brams": f"weights and buffers must shrink by {total - has:,} block RAMs in all: fewer bits, fewer channels, "
+        "or a larger board",
+        "dsps": "ask for fewer multipliers (--dsps), products in logic (--style lut), or a larger board",
+        "luts": "ask for fewer multipliers (--dsps) or fewer bits, or a larger board",
+    }[key]
+    return f"board {board.name}: about {total:,} {what} are needed, it has {has:,}; {most} needs most, {share:,}; {way}"
