@@ -17,7 +17,7 @@
 // in_ready           out  depends on registers only
 // x, m, side_in      in
 // out_valid, p, side_out  out  p has X_BITS + 31 bits; valid for one cycle, nothing waits here
-// Latency: "dsp" 3; "lut" 5 with CYCLES < 9, else 9 or 17.
+// Latency 5; "lut" with CYCLES of 9 and more 9 or 17.
 module eq_multiply #(
     parameter X_BITS = 24,
     parameter CYCLES = 1,

@@ -17,7 +17,7 @@
 // clk, rst    in   clock; synchronous reset (also of the channel counter)
 // s_*         in   LANES accumulators; s_ready comes from registers
 // m_*         out  LANES codes, registered
-// Initiation interval 1, or 5, 9, 17 by CYCLES. Latency 9 to 13 ("dsp" 2 less), serial 8 to 12, 12 to 16, 20 to 24.
+// Initiation interval 1, or 5, 9, 17 by CYCLES. Latency 10 to 14, serial 10 to 12, 14 to 16, 22 to 24.
 //
 // Measured alone (ECP5 speed 6, 1 lane, IN_BITS 24, tflite, 64 channels, shifts 36..43): see tests/hls/synthesis.
 module eq_scale #(

@@ -116,6 +116,21 @@ def test_one_multiplier(rule: str, cycles: int, multiplier: int, shift: int) -> 
     assert elements(out.beats["m"], 1, 8, True) == expected(numbers, [multiplier], [shift], rule, -128, 127)
 
 
+@pytest.mark.parametrize(("style", "cycles"), KINDS)
+@pytest.mark.parametrize("bits", [4, 16, 19])
+def test_narrow_numbers(bits: int, style: str, cycles: int) -> None:
+    """Accumulators of few bits, codes of four bits, the device's multipliers with one factor and with two."""
+    numbers = [-(1 << (bits - 1)), (1 << (bits - 1)) - 1, *range(-8, 8)]
+    out = run(
+        "eq_scale",
+        {"IN_BITS": bits, "MULTIPLIER": 0x6DB6DB6D, "SHIFT": 33, "OUT_BITS": 4, "LO": -8, "HI": 7, "STYLE": style}
+        | {"CYCLES": cycles},
+        {"s": Source(bits, numbers)},
+        {"m": Sink(4, len(numbers))},
+    )
+    assert elements(out.beats["m"], 1, 4, True) == expected(numbers, [0x6DB6DB6D], [33], "tflite", -8, 7)
+
+
 def test_a_wrong_table_is_seen() -> None:
     """The bench can fail: the last bit of one multiplier changes that channel's codes and no other's."""
     parameters = {"IN_BITS": 24, "CHANNELS": 2, "TABLE": "t.mem", "SHIFT_MIN": 31, "SHIFT_MAX": 34, "RULE": 2}
