@@ -14,9 +14,12 @@
 // clk, rst             in   clock; synchronous reset: the next beat is the first of a window
 // s_*                  in   the taps of a window, LANES channels each; s_inside 0: padding, adds nothing
 // m_*                  out  LANES codes, registered
-// With COUNT_PAD 1 and TAPS a power of two the division is a shift: initiation interval TAPS, latency 5. Else each lane
+// With COUNT_PAD 1 and TAPS a power of two the division is a shift: initiation interval TAPS, latency 6. Else each lane
 // divides a bit a cycle (eq_divide) while the next window comes in: initiation interval max(TAPS, Q + 7), Q the bits of
-// the greatest bound, latency Q + 9.
+// the greatest bound, latency Q + 8.
+//
+// Placed and routed alone on an ECP5-85F, speed 6, int8, code_half_away: 8x8 windows 165 LUT, 105 FF, 188 MHz; 3x3 with
+// the taps inside as divisor 260 LUT, 110 FF, 170 MHz.
 module eq_average_pool #(
     parameter BITS      = 8,
     parameter SIGNED    = 1,

@@ -14,7 +14,7 @@
 // clk, rst             in   clock; synchronous reset
 // s_num, s_den, s_valid, s_ready   in   s_ready: nothing is being divided
 // m_*                  out  registered
-// Initiation interval and latency Q + 6, Q the bits of the greatest magnitude of the bounds.
+// Initiation interval Q + 7, latency Q + 6, Q the bits of the greatest magnitude of the bounds.
 module eq_divide #(
     parameter NUM_BITS = 16,
     parameter DEN_BITS = 8,

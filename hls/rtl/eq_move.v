@@ -11,7 +11,7 @@
 // s_*         in   IN_BEATS beats a frame; s_ready is a flip-flop
 // m_*         out  OUT_BEATS beats a frame, registered
 // Two buffers: one frame comes in while the one before goes out. Initiation interval max(IN_BEATS, OUT_BEATS) + 2 a frame,
-// latency 5 cycles after a frame's last beat.
+// latency 4 cycles after a frame's last beat.
 module eq_move #(
     parameter BITS      = 8,
     parameter IN_BEATS  = 16,
