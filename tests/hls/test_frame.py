@@ -291,7 +291,7 @@ def test_mutated_frames(wrappers: Path, seed: int) -> None:
     [(8, 10, (0, 0)), (8, 300, (30, 60)), (12, 5, (50, 0)), (20, 7, (0, 50)), (1, 1, (0, 0)), (8, 20, (98, 0))],
 )
 def test_replies(wrappers: Path, bits: int, count: int, stalls: tuple[int, int]) -> None:
-    """Identity, results and statuses as the Python side reads them, with a core and a line that make pauses (98: slower than the line)."""
+    """Identity, results and statuses as the Python side reads them; core and line make pauses (98: a slow core)."""
     shape = Shape(5, 70000, bits, count)
     codes = [random.Random(count + index).getrandbits(bits) for index in range(2 * count)]
     size = protocol.code_bytes(bits)
