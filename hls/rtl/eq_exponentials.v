@@ -10,7 +10,7 @@
 // full           out  the row is complete and its maximum known
 // clear          in   the row is done, the next one may come
 // ask, index     in   exponential of element `index`, one a cycle
-// valid, value   out  four cycles later
+// valid, value   out  five cycles later, registered
 module eq_exponentials #(
     parameter BITS       = 8,
     parameter SIGNED     = 1,
@@ -30,7 +30,7 @@ module eq_exponentials #(
     input  wire                  ask,
     input  wire [INDEX_BITS-1:0] index,
     output wire                  valid,
-    output wire [TABLE_BITS-1:0] value
+    output reg  [TABLE_BITS-1:0] value
 );
     localparam TB = TABLE_SIZE > 1 ? $clog2(TABLE_SIZE) : 1;
     localparam DB = BITS > TB ? BITS : TB;
@@ -43,9 +43,10 @@ module eq_exponentials #(
     reg [BITS-1:0] greatest, distance;
     reg [TB-1:0] place;
     reg first;
-    reg [3:0] age;
+    wire [TABLE_BITS-1:0] entry;
+    reg [4:0] age;
     assign s_ready = !full;
-    assign valid = age[3];
+    assign valid = age[4];
 
     eq_counter #(.N(COUNT)) counter (.clk(clk), .rst(rst), .advance(take), .value(element), .last(last));
     eq_order #(.BITS(BITS), .SIGNED(SIGNED)) key (.code(s_data), .order(order));
@@ -53,7 +54,7 @@ module eq_exponentials #(
         .clk(clk), .write(take), .write_address(element), .write_data(order),
         .read(1'b1), .read_address(index), .read_data(stored));
     eq_rom #(.WIDTH(TABLE_BITS), .DEPTH(TABLE_SIZE), .FILE(TABLE)) table_rom (
-        .clk(clk), .address(place), .data(value));
+        .clk(clk), .address(place), .data(entry));
 
     wire [DB:0] wide = {{(DB - BITS + 1){1'b0}}, distance};
     always @(posedge clk) begin
@@ -62,9 +63,10 @@ module eq_exponentials #(
             first <= last;
         end
         full <= !clear && (full || take && last);
-        age <= {age[2:0], ask};
+        age <= {age[3:0], ask};
+        value <= entry;                         // block RAMs are slow to answer
         distance <= greatest - stored;
         place <= wide > MOST ? MOST[TB-1:0] : wide[TB-1:0];
-        if (rst) {full, first, age} <= 6'b010000;
+        if (rst) {full, first, age} <= 7'b0100000;
     end
 endmodule
