@@ -34,21 +34,21 @@ module eq_dot_lut #(
     end
 
     wire [W_BITS*TERM-1:0] planes;
-    genvar bit, i;
+    genvar level, i;
     generate
-        for (bit = 0; bit < W_BITS; bit = bit + 1) begin : plane
+        for (level = 0; level < W_BITS; level = level + 1) begin : plane
             wire [SIMD*X_BITS-1:0] chosen;
             for (i = 0; i < SIMD; i = i + 1) begin : lane
-                assign chosen[i*X_BITS +: X_BITS] = x_in[i*X_BITS +: X_BITS] & {X_BITS{w_in[i*W_BITS + bit]}};
+                assign chosen[i*X_BITS +: X_BITS] = x_in[i*X_BITS +: X_BITS] & {X_BITS{w_in[i*W_BITS + level]}};
             end
             wire [PLANE-1:0] total;
             eq_sum #(.N(SIMD), .BITS(X_BITS), .SIGNED(X_SIGNED), .SUM_BITS(PLANE)) tree (
                 .clk(clk), .terms(chosen), .sum(total)
             );
             if (X_SIGNED) begin : keep
-                assign planes[bit*TERM +: TERM] = total;
+                assign planes[level*TERM +: TERM] = total;
             end else begin : extend
-                assign planes[bit*TERM +: TERM] = {1'b0, total};
+                assign planes[level*TERM +: TERM] = {1'b0, total};
             end
         end
     endgenerate

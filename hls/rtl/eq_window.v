@@ -96,7 +96,7 @@ module eq_window #(
         .OH(OH), .OW(OW), .REPEAT(REPEAT), .ORDER(ORDER), .ROWS(ROWS), .ABITS(ABITS)
     ) walk (
         .clk(clk), .rst(rst), .moves(moves), .granted(granted), .row_begun(row_begun),
-        .address(tail), .inside(walk_inside), .row_last(walk_last), .valid(walk_valid)
+        .address(tail), .in_tensor(walk_inside), .row_last(walk_last), .valid(walk_valid)
     );
     assign row_read = moves && walk_valid && walk_last;
 

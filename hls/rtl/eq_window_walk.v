@@ -8,9 +8,9 @@
 //   moves      in:  the pipeline moves on (clock enable)
 //   granted    in:  the next row of windows may be read;   row_begun out: one such row is used up
 //   address    out: the word in the ring (any number for a padding tap)
-//   inside     out: the word lies in the tensor, not in the padding
+//   in_tensor  out: the word lies in the tensor, not in the padding
 //   row_last   out: it is the last word of a row of windows
-//   valid      out: address, inside and row_last belong to a word
+//   valid      out: address, in_tensor and row_last belong to a word
 // Latency 2 moves. Initiation interval 1. Reset: the first word of an inference, which lies at address 0 of the ring.
 module eq_window_walk #(
     parameter integer H      = 8,
@@ -37,7 +37,7 @@ module eq_window_walk #(
     input  wire             granted,
     output wire             row_begun,
     output reg  [ABITS-1:0] address,
-    output reg              inside,
+    output reg              in_tensor,
     output reg              row_last,
     output reg              valid
 );
@@ -154,7 +154,7 @@ module eq_window_walk #(
             column_inside <= !x[XBITS-1] && (x < XTOP);
             last_word     <= step_oy;
             address       <= row_address + word_in_row;
-            inside        <= row_inside && column_inside;
+            in_tensor     <= row_inside && column_inside;
             row_last      <= last_word;
         end
         if (rst) begin

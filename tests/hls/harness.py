@@ -127,10 +127,10 @@ def _simulate(here: Path, simulator: str, extra: Sequence[Path]) -> str:
         build = ["verilator", "--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style"]
         build += ["--top-module", "bench", "-Mdir", "obj", "bench.v", *library]
         start = ["obj/Vbench"]
-    built = subprocess.run(build, cwd=here, capture_output=True, text=True, check=False)
+    built = subprocess.run(build, cwd=here, capture_output=True, text=True, check=False, timeout=600)
     if built.returncode or (simulator == "iverilog" and "warning" in built.stderr):
         raise HarnessError(f"{simulator}: {built.stdout}{built.stderr}")
-    done = subprocess.run(start, cwd=here, capture_output=True, text=True, check=False)
+    done = subprocess.run(start, cwd=here, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         raise HarnessError(done.stdout + done.stderr)
     return done.stdout
@@ -200,15 +200,19 @@ def _bench(
 `timescale 1ns/1ps
 module bench;
     reg clk = 0, rst = 1;
-    integer seed = {seed}, cycle = 0, idle = 0, after = 0;
+    integer seed = {seed}, cycle = 0, idle = 0, after = 0, errors = 0;
     always #5 clk = !clk;
+    task error(input [8*64-1:0] what);
+        begin errors = errors + 1; $display("ERROR %0s in cycle %0d", what, cycle); end
+    endtask
 {"".join(parts)}
     {module} #({", ".join(values)}) dut ({(", " + chr(10) + "        ").join(ports)}
     );
     always @(posedge clk) begin
         cycle <= cycle + 1;
         if (cycle == 3) rst <= 0;
-        idle <= ({moves}) ? 0 : idle + 1;
+        idle <= ({moves}) === 1'b1 ? 0 : idle + 1;
+        if (errors > 8) begin {closes} $finish; end
         if (idle > {patience}) begin
             $display("ERROR hung in cycle %0d, beats so far:", cycle, {state}); {closes} $finish;
         end
@@ -236,7 +240,7 @@ def _source(name: str, source: Source, stall: int) -> str:
         end
         if (!{name}_valid || {name}_ready)
             {name}_valid <= {name}_n + ({name}_valid ? 1 : 0) < {count} && $unsigned($random(seed)) % 100 >= {stall};
-        if ({name}_ready === 1'bx) $display("ERROR {name}_ready is undefined in cycle %0d", cycle);
+        if ({name}_ready === 1'bx) error("{name}_ready is undefined");
     end
 """
 
@@ -251,13 +255,13 @@ def _sink(name: str, sink: Sink, stall: int) -> str:
     integer {name}_n = 0, {name}_file;
     initial {name}_file = $fopen("{name}.out");
     always @(posedge clk) if (!rst) begin
-        if ({name}_valid === 1'bx) $display("ERROR {name}_valid is undefined in cycle %0d", cycle);
+        if ({name}_valid === 1'bx) error("{name}_valid is undefined");
         if ({name}_held && !({name}_valid && {name}_data === {name}_before))
-            $display("ERROR {name} changed before it was taken in cycle %0d", cycle);
+            error("{name} changed before it was taken");
         {name}_held <= {name}_valid && !{name}_ready;
         {name}_before <= {name}_data;
         if ({name}_valid && {name}_ready) begin
-            if ({name}_n >= {sink.count}) $display("ERROR {name}: a beat too many in cycle %0d", cycle);
+            if ({name}_n >= {sink.count}) error("{name}: a beat too many");
             {name}_n <= {name}_n + 1;
             $fwrite({name}_file, "%0d %h\\n", cycle, {name}_data);
         end
@@ -266,7 +270,7 @@ def _sink(name: str, sink: Sink, stall: int) -> str:
     // valid must not depend on ready within a cycle: turn ready over for a moment between two edges
     always @(negedge clk) if (!rst) begin
         {name}_seen = {name}_valid; {name}_ready = !{name}_ready;
-        #1 if ({name}_valid !== {name}_seen) $display("ERROR {name}_valid depends on {name}_ready in cycle %0d", cycle);
+        #1 if ({name}_valid !== {name}_seen) error("{name}_valid depends on {name}_ready");
         {name}_ready = !{name}_ready;
     end
 """
