@@ -7,19 +7,19 @@ go on stays able to go on, whatever the others do. So it is enough to show *one*
 
 That order is demand. Take a stage J that joins streams. Before its output beat i it asks for what beat i needs, each
 stage before it asks for what that needs, and so on up to the inputs; a window asks for all rows of its position. Let
-D_s(i) be the beats of stream s that were asked for when beats 0..i of J are out. It follows from the geometry alone: the
-function `needed` of each stage, one after the other. In step i the beats that were asked for run through the network
-in their order. A stage that asks for several beats to give one has room for them inside (line buffer, accumulator,
-frame buffer), so what a branch was asked for it takes at once. A fork F gives all its branches the same beats and moves
-on to D_F(i), the maximum over its branches; a branch b takes D_b(i) of them, and the rest waits:
+D_s(i) be the beats of stream s that were asked for when beats 0..i of J are out. It follows from the geometry alone:
+the function `needed` of each stage, one after the other. In step i the beats that were asked for run through the
+network in their order. A stage that asks for several beats to give one has room for them inside (line buffer,
+accumulator, frame buffer), so what a branch was asked for it takes at once. A fork F gives all its branches the same
+beats and moves on to D_F(i), the maximum over its branches; a branch b takes D_b(i) of them, and the rest waits:
 
     depth_b = max over i of  D_F(i) - D_b(i)
 
 With a FIFO of at least that depth behind the fork, no request of this order is ever refused. All joins of a network are
 taken in turn; a fork and a join are looked at together where no stage between them lies on all ways from one to the
-other (else the branches have met before, and what lies behind asks there beat by beat). Two inferences are looked at one after the other, because what a window leaves over at the
-bottom of an image is taken in by the next request. What is added for speed, one row of every window on the way, changes
-nothing in the argument: more room never stops a network.
+other (else the branches have met before, and what lies behind asks there beat by beat). Two inferences are looked at
+one after the other, because what a window leaves over at the bottom of an image is taken in by the next request. What
+is added for speed, one row of every window on the way, changes nothing in the argument: more room never stops a network.
 """
 
 from __future__ import annotations

@@ -95,7 +95,8 @@ def fold(works: Mapping[str, Work], target: int) -> dict[str, Fold]:
         best = smallest(work, target)
         if best is None:
             raise BudgetError(
-                f"{work.label}: cannot be done in {target:,} cycles; ask for at least {fastest([work]):,} cycles an inference"
+                f"{work.label}: cannot be done in {target:,} cycles; ask for at least {fastest([work]):,} cycles "
+                "an inference"
             )
         found[name] = best
     return found

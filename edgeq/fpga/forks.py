@@ -23,9 +23,7 @@ def with_forks(flow: Dataflow) -> Dataflow:
             streams[branch] = Stream(branch, None, source.bits, source.signed, source.lanes, source.beats)
         branches[name] = list(names)
         params = {"WIDTH": source.width, "N": count}
-        made[name] = Stage(
-            f"{name}_fork_i", "eq_fork", "", params, {"s": name}, {"m": tuple(names)}, source.beats
-        )
+        made[name] = Stage(f"{name}_fork_i", "eq_fork", "", params, {"s": name}, {"m": tuple(names)}, source.beats)
     stages: list[Stage] = [made[name] for name in flow.inputs if name in made]
     for stage in flow.stages:
         ins = {port: _taken(joined, branches) for port, joined in stage.ins.items()}

@@ -65,7 +65,9 @@ def _balanced(works: Mapping[str, Work], budget: int) -> int:
     """The least target for a budget; where all products are made in logic, as many products as the budget says."""
     counted = {name: w for name, w in works.items() if w.cost} or works
     if counted is works:
-        counted = {name: Work(w.label, w.positions, w.rows, w.channels, w.taps, w.depthwise) for name, w in works.items()}
+        counted = {
+            name: Work(w.label, w.positions, w.rows, w.channels, w.taps, w.depthwise) for name, w in works.items()
+        }
     return balance(counted, budget)
 
 
@@ -74,8 +76,8 @@ def _check_borders(graph: Graph) -> None:
         value = graph.values[name]
         if not is_integer(value.format):
             raise UnsupportedError(
-                f"{name} is {value.format}, a minifloat, for which there is no hardware yet; train with fixed point for "
-                "an FPGA, or run it on a microcontroller"
+                f"{name} is {value.format}, a minifloat, for which there is no hardware yet; train with fixed point "
+                "for an FPGA, or run it on a microcontroller"
             )
         if value.constant:
             raise UnsupportedError(f"output {name} is a constant; leave it out, a device has nothing to compute for it")

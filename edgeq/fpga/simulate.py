@@ -167,7 +167,18 @@ def _build(tool: str, folder: Path) -> None:
         _call(["iverilog", "-g2005", "-s", "clock", "-o", "bench.vvp", *files], folder, "build.log")
         return
     shutil.copy(resource_dir("hls") / "sim" / "clock.cpp", folder / "clock.cpp")
-    flags = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--x-assign", "fast", "--x-initial", "fast", "-O3", "--default-language", "1364-2005"]
+    flags = [
+        "-Wno-fatal",
+        "-Wno-lint",
+        "-Wno-style",
+        "--x-assign",
+        "fast",
+        "--x-initial",
+        "fast",
+        "-O3",
+        "--default-language",
+        "1364-2005",
+    ]
     _call(
         ["verilator", "--cc", "--exe", "--build", "--top-module", "bench", "--Mdir", "obj", *flags]
         + ["-CFLAGS", "-O1", "clock.cpp", *files],
@@ -190,7 +201,9 @@ def _call(command: list[str], folder: Path, log: str) -> None:
     output = done.stdout + done.stderr
     (folder / log).write_text(output, "utf-8")
     if done.returncode:
-        line = next((x for x in output.splitlines() if "rror" in x), (output.strip().splitlines() or ["no message"])[-1])
+        line = next(
+            (x for x in output.splitlines() if "rror" in x), (output.strip().splitlines() or ["no message"])[-1]
+        )
         raise ToolError(f"{Path(command[0]).name}: exit status {done.returncode}: {line}; log: {folder / log}")
 
 
@@ -219,7 +232,9 @@ def _stuck(flow: Dataflow, taps: Mapping[str, Codes], count: int, done: int) -> 
         want, have = count * flow.graph.values[value].size, taps[name].size
         if have < want and value not in flow.graph.inputs:
             source = flow.graph.values[value].source or value
-            return f"simulation stopped after {done} of {count} inferences: layer {source} gave {have} of {want} elements"
+            return (
+                f"simulation stopped after {done} of {count} inferences: layer {source} gave {have} of {want} elements"
+            )
     return f"simulation stopped after {done} of {count} inferences, though every layer gave all its elements"
 
 

@@ -1,4 +1,4 @@
-"""What can execute a graph, behind one method: golden emulator, its slow reference, compiled C, emulated boards."""
+"""What can execute a graph, behind one method: golden emulator, slow reference, C, emulated boards, simulated Verilog."""
 
 from __future__ import annotations
 
@@ -69,9 +69,13 @@ def built(build: BuildResult, name: str) -> Executor:
 
 
 def on_board(graph: Graph, board: Board, folder: Path) -> Executor:
-    """The executor of a board; firmware is built into `folder`/<board name>."""
+    """The executor of a board; firmware is built into `folder`/<board name>, Verilog is simulated."""
     if board.kind == "emulator":
         return emulator(graph)
+    if board.kind == "fpga":
+        from edgeq.fpga.execute import trace
+
+        return TraceFunction(board.name, lambda inputs: trace(graph, board, inputs))
     from edgeq.mcu.build import build
 
     return built(build(graph, board, folder / board.name), board.name)

@@ -42,12 +42,15 @@ module eq_source #(
                 place = (place == BEATS - 1) ? 0 : place + 1;
             end
             if (!m_valid || m_ready) begin
-                got = 0;
-                if ({24'd0, random[7:0]} >= STALL)
+                m_valid <= 1'b0;
+                // (The simulator Verilator 5.006 loses a handle that only $fscanf uses.)
+                if (file != 0 && {24'd0, random[7:0]} >= STALL) begin
                     got = $fscanf(file, "%h", next);
-                m_valid <= (got == 1);
-                if (got == 1)
-                    m_data <= next;
+                    if (got == 1) begin
+                        m_valid <= 1'b1;
+                        m_data  <= next;
+                    end
+                end
             end
         end
 endmodule

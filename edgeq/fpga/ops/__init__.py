@@ -1,6 +1,6 @@
 """Lowering: one file per operator, named as in `edgeq/ir/ops`; `lower(ctx, node)` adds its stages to the dataflow.
 
-An operator with multipliers says in `work(graph, node, style)` what its engine has to do, and folding decides its shape.
+An operator with multipliers says in `work(graph, node, style)` what its engine has to do; folding decides its shape.
 """
 
 from __future__ import annotations

@@ -126,7 +126,9 @@ def weight_bits(node: Node, weight: Codes) -> int:
     """Width of the weights as signed integers."""
     bits = max(2, signed_bits(int(weight.min()), int(weight.max())))
     if bits > WEIGHT_BITS:
-        raise fail(node, f"its weights need {bits} bits; the engines multiply up to {WEIGHT_BITS}: use a narrower format")
+        raise fail(
+            node, f"its weights need {bits} bits; the engines multiply up to {WEIGHT_BITS}: use a narrower format"
+        )
     return bits
 
 
@@ -145,9 +147,7 @@ def matrix_engine(ctx: Lowering, node: Node, source: Stream, window: Window, wei
     integer_operand(node, ins[0])
     rows, depth = len(weight), window.taps * window.channels // fold.simd
     folds = -(-rows // fold.pe)
-    words = buffer(
-        ctx, source, window, fold.simd, zero_of(ins[0].format), repeat=folds, by_channel=False, inside=False
-    )
+    words = buffer(ctx, source, window, fold.simd, zero_of(ins[0].format), repeat=folds, by_channel=False, inside=False)
     bits, acc_bits = weight_bits(node, weight), bounds_bits(ctx.bounds(node))
     acc = ctx.stream("acc", acc_bits, True, fold.out_lanes, window.positions * rows // fold.out_lanes)
     bias = folded_bias(ctx, node, weight)
@@ -185,7 +185,15 @@ def channel_engine(ctx: Lowering, node: Node, source: Stream, window: Window, we
     ins, out, fold = ctx.graph.ins(node), ctx.graph.outs(node)[0], ctx.folds[node.name]
     fracs = accumulator_frac(ins[0], ins[1])
     acc = channel_sums(
-        ctx, node, source, window, weight, folded_bias(ctx, node, weight), fold, ctx.style(node), bounds_bits(ctx.bounds(node))
+        ctx,
+        node,
+        source,
+        window,
+        weight,
+        folded_bias(ctx, node, weight),
+        fold,
+        ctx.style(node),
+        bounds_bits(ctx.bounds(node)),
     )
     output_stage(ctx, node, acc, fracs, out)
 

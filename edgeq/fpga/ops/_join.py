@@ -10,8 +10,8 @@ from edgeq.fpga.lowering import Codes, Lowering, bounds_bits, fail, integer_oper
 from edgeq.fpga.ops._function import constant_operand, function_table
 from edgeq.fpga.ops._stage import output_stage
 from edgeq.ir import Node, Value
-from edgeq.ir.ops._elementwise import align_shifts, rescales
 from edgeq.ir.operator import frac_of
+from edgeq.ir.ops._elementwise import align_shifts, rescales
 from edgeq.ir.ranges import signed_bits
 
 OPERATIONS = {"add": 0, "sub": 1, "mul": 2, "maximum": 3, "minimum": 4}
@@ -70,7 +70,8 @@ def _rescaled(ctx: Lowering, node: Node, value: Value, source: Stream, operand: 
     bits = value.format.bits
     if bits > RESCALED_BITS:
         raise fail(
-            node, f"rescales {value.name} of {bits} bits by a table, which takes up to {RESCALED_BITS}: use narrower codes"
+            node,
+            f"rescales {value.name} of {bits} bits by a table, which takes up to {RESCALED_BITS}: use narrower codes",
         )
     grid = value.format.to_grid(address_codes(value))
     multiplier, shift = (node.integer(f"{operand}_{key}") for key in ("multiplier", "shift"))

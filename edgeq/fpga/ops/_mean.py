@@ -20,7 +20,10 @@ def mean_engine(ctx: Lowering, node: Node, source: Stream, window: Window, *, co
     x, out = ctx.graph.ins(node)[0], ctx.graph.outs(node)[0]
     integer_operand(node, x)
     integer_operand(node, out)
-    zero, lanes = zero_of(x.format), lanes_for(window.positions * window.taps * window.channels, window.channels, ctx.target)
+    zero, lanes = (
+        zero_of(x.format),
+        lanes_for(window.positions * window.taps * window.channels, window.channels, ctx.target),
+    )
     words = buffer(ctx, source, window, lanes, zero, repeat=1, by_channel=True, inside=True)
     made = ctx.output(out, lanes)
     lo, hi = output_bounds(node, out.format)

@@ -25,9 +25,7 @@ def lower(ctx: Lowering, node: Node) -> None:
         ctx.streams.pop(made.name)
         ctx.bind(out, parts[0])
         return
-    width = max(2, max(inner).bit_length())
     beats = sum((n // lanes) << (32 * i) for i, n in enumerate(inner))
-    del width
     params = {"BITS": out.format.bits, "N": len(parts), "LANES": lanes, "BEATS": beats}
     ctx.stage("eq_concat", params, {"s": tuple(p.name for p in parts)}, {"m": made.name}, made.beats)
 
@@ -37,8 +35,7 @@ def _part(ctx: Lowering, node: Node, index: int) -> Stream:
     value, out = ctx.graph.ins(node)[index], ctx.graph.outs(node)[0]
     same = value.format == out.format and not node.attrs.keys() & {"multiplier", "lo", "hi"}
     if value.constant:
-        source = ctx.constant(_requantised(ctx, node, value, out), value.shape, 1)
-        return source
+        return ctx.constant(_requantised(ctx, node, value, out), value.shape, 1)
     if same:
         return ctx.of(value)
     attrs = {k: v for k, v in node.attrs.items() if k != "axis"}

@@ -14,7 +14,9 @@ def lower(ctx: Lowering, node: Node) -> None:
     """One ROM for each lane."""
     x, out = ctx.graph.ins(node)[0], ctx.graph.outs(node)[0]
     if x.format.bits > MOST_BITS:
-        raise fail(node, f"a table of {x.format.bits} bits does not fit; requantise its input to {MOST_BITS} bits or less")
+        raise fail(
+            node, f"a table of {x.format.bits} bits does not fit; requantise its input to {MOST_BITS} bits or less"
+        )
     source = ctx.convert(ctx.of(x), ctx.lanes(out))
     found = entries_of(ctx, node)
     ctx.bind(out, ctx.table(source, out.format.bits, out.format.signed, found, "y"))
