@@ -4,9 +4,9 @@
     python benchmarks/fpga.py digits-icebreaker    these designs
     python benchmarks/fpga.py --record             write the figures of these designs into results/fpga.json
 
-Each figure comes from the post-route netlist and timing report, cycles from the simulated Verilog. The networks have the
-shapes of MLPerf Tiny and random weights (benchmarks/networks.py); the published int8 models are built as well where they
-are (--models FOLDER). A large design takes many minutes.
+Each figure comes from the post-route netlist and timing report, cycles from the simulated Verilog. The networks have
+the shapes of MLPerf Tiny and random weights (benchmarks/networks.py); the published int8 models are built as well where
+they are (--models FOLDER). A large design takes many minutes.
 """
 
 from __future__ import annotations
@@ -101,12 +101,11 @@ def measure(name: str, models: Path, keep: Path | None) -> dict[str, Any] | None
 
 def row(name: str, found: dict[str, Any]) -> str:
     """The figures of a design in words."""
-    return (
-        f"{name}: {found['luts']:,} LUTs, {found['ffs']:,} flip-flops, {found['dsps']} DSPs, {found['brams']} block RAMs; "
-        f"{found['fmax_mhz']} MHz reached, runs at {found['clock_mhz']} MHz; {found['cycles_per_inference']:,} cycles an "
-        f"inference, {found['inferences_per_second']:,}/s, latency {found['latency_cycles']:,} cycles, "
-        f"{found['macs_per_cycle']} MACs a cycle; built in {found['seconds']} s"
-    )
+    uses = f"{found['luts']:,} LUTs, {found['ffs']:,} flip-flops, {found['dsps']} DSPs, {found['brams']} block RAMs"
+    speed = f"{found['fmax_mhz']} MHz reached, runs at {found['clock_mhz']} MHz"
+    cycles = f"{found['cycles_per_inference']:,} cycles an inference, {found['inferences_per_second']:,}/s"
+    more = f"latency {found['latency_cycles']:,} cycles, {found['macs_per_cycle']} MACs a cycle"
+    return f"{name}: {uses}; {speed}; {cycles}, {more}; built in {found['seconds']} s"
 
 
 def main() -> int:

@@ -25,8 +25,10 @@ _SHAPES = {
     "ice40": ((16, 256), (8, 512), (4, 1024), (2, 2048)),
     "gowin": ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
 }
-#: ROMs that the synthesiser places: below so many bits they become logic
-_AUTO_BITS = {"ecp5": 2048, "ice40": 512, "gowin": 2048}
+#: What yosys weighs where it places a ROM itself: a block RAM costs so much, a bit in logic a sixteenth.
+_BLOCK_COST = {"ecp5": 128, "ice40": 64, "gowin": 128}
+#: memories of up to so many words are not kept in block RAM (hls/rtl/eq_ram.v, eq_fifo.v)
+_FEW_WORDS = 32
 #: what the UART border, reset and PLL need beside the network, whatever that is
 BORDER_USAGE = Usage(luts=600, ffs=260)
 #: an estimate of LUTs or flip-flops may be so far below the truth; only above it a build is refused before synthesis
@@ -113,7 +115,7 @@ def _scale(stage: Stage) -> Features:
 
 def _fifo(stage: Stage) -> Features:
     depth, width = _number(stage, "DEPTH", 2), _number(stage, "WIDTH", 8)
-    return {"ram": float(width * ceil(depth / 16)) if 2 < depth <= 32 else 0.0, "depth": log2(depth)}
+    return {"ram": float(width * ceil(depth / 16)) if 2 < depth <= _FEW_WORDS else 0.0, "depth": log2(depth)}
 
 
 def _table(stage: Stage) -> Features:
@@ -157,7 +159,8 @@ def _style(stage: Stage, rom: Rom, family: str) -> str:
         return "logic"
     if asked in ("block", "distributed"):
         return "block" if asked == "block" else "logic"
-    return "block" if rom.bits > _AUTO_BITS[family] else "logic"
+    blocks = block_rams(rom.width, len(rom.words), family)
+    return "block" if rom.bits / 16 > _BLOCK_COST[family] * blocks else "logic"
 
 
 def memories(stage: Stage, family: str) -> list[tuple[int, int]]:
@@ -166,8 +169,9 @@ def memories(stage: Stage, family: str) -> list[tuple[int, int]]:
     found = [(r.width, len(r.words)) for r in _roms(stage) if _style(stage, r, family) == "block"] * copies
     if stage.module == "eq_window":
         words = _number(stage, "ROWS") * _number(stage, "W") * _number(stage, "C") // _number(stage, "LANES")
-        found.append((_number(stage, "BITS") * _number(stage, "LANES"), words))
-    if stage.module == "eq_fifo" and _number(stage, "DEPTH", 2) > 32:
+        if words > _FEW_WORDS:
+            found.append((_number(stage, "BITS") * _number(stage, "LANES"), words))
+    if stage.module == "eq_fifo" and _number(stage, "DEPTH", 2) > _FEW_WORDS:
         found.append((_number(stage, "WIDTH", 8), _number(stage, "DEPTH", 2)))
     if stage.module == "eq_move":
         found.append((_number(stage, "BITS", 8), 2 << ceil(log2(_number(stage, "IN_BEATS", 2)))))

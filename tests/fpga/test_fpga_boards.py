@@ -133,3 +133,12 @@ def test_the_line_rate_follows_the_clock() -> None:
     assert choose_baud(board, 6_000_000) == 115_200
     with pytest.raises(InputError, match="115200 baud at 500000 Hz"):
         choose_baud(board, 500_000)
+
+
+def test_the_example_in_the_document_is_a_board(tmp_path: Path) -> None:
+    document = Path(__file__).parents[2] / "docs" / "adding-a-board.md"
+    if not document.is_file():
+        pytest.skip("docs/ is only in a checkout")
+    examples = re.findall(r"```toml\n(.*?)```", document.read_text("utf-8"), re.DOTALL)
+    (tmp_path / "mine.toml").write_text(examples[1], "utf-8")
+    assert read_board(tmp_path / "mine.toml").dsps == 28

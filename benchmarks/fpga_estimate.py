@@ -1,0 +1,202 @@
+"""The estimate before synthesis beside real synthesis: a table of errors, and results/fpga_estimate.json.
+
+    python benchmarks/fpga_estimate.py            synthesise DESIGNS, compare, print
+    python benchmarks/fpga_estimate.py --fit      fit edgeq/fpga/costs.json to FITTED first (synthesises those, too)
+    python benchmarks/fpga_estimate.py --record   write results/fpga_estimate.json
+    python benchmarks/fpga_estimate.py --family ecp5
+
+Costs are fitted to designs of which none is among those that are compared. LUTs and flip-flops are those that synthesis
+counts, before place and route adds the few that it routes through.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.fpga import digits  # noqa: E402
+from benchmarks.networks import ACTIVATION, dscnn, maker  # noqa: E402
+from edgeq.boards import load_board  # noqa: E402
+from edgeq.formats import FixedPoint  # noqa: E402
+from edgeq.fpga.build import write_project  # noqa: E402
+from edgeq.fpga.dataflow import Dataflow  # noqa: E402
+from edgeq.fpga.estimate import costs, estimate, features  # noqa: E402
+from edgeq.fpga.lower import lower  # noqa: E402
+from edgeq.fpga.toolchain import Usage, find_toolset, synthesise  # noqa: E402
+from edgeq.fpga.toolchain.pll import choose_clock  # noqa: E402
+from edgeq.ir import Graph  # noqa: E402
+
+COSTS = ROOT / "edgeq" / "fpga" / "costs.json"
+RESULTS = Path(__file__).parent / "results" / "fpga_estimate.json"
+BOARDS = {"ecp5": "ulx3s-85f", "ice40": "icebreaker", "gowin": "tang-nano-20k"}
+
+
+def separable(activation: FixedPoint | None = ACTIVATION, width: int = 16) -> Graph:
+    """A convolution, a depthwise and a pointwise one, a residual sum, the mean of each channel, a linear layer."""
+    m = maker("separable", 8, activation)
+    x = m.conv(m.input(12, 12, 2), 2, width, 3, 2, (0, 1, 0, 1), name="conv")
+    y = m.conv(x, width, width, 3, name="depthwise", groups=width)
+    y = m.conv(y, width, width, 1, name="pointwise", relu=False)
+    x = m.node("add", "sum", [x, y], lo=0)
+    x = m.node("mean", "pool", [x], axes=(0, 1), keep_axes=0)
+    return m.graph(m.linear(x, width, 4, name="fc"))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network folded in some way; options: of `lower`."""
+
+    name: str
+    network: partial[Graph]
+    options: dict[str, Any] = field(default_factory=dict)
+    families: tuple[str, ...] = ("ecp5", "ice40", "gowin")
+
+
+FITTED = (
+    Case("digits, 3 products", partial(digits), {"dsps": 3}),
+    Case("digits, 24 products", partial(digits), {"dsps": 24}, ("ecp5", "gowin")),
+    Case("digits in logic, 4 bits", partial(digits, 4, FixedPoint(4, 1)), {"dsps": 12, "style": "lut"}),
+    Case("digits in logic, 8 bits", partial(digits), {"dsps": 6, "style": "lut"}, ("ecp5", "gowin")),
+    Case("digits, scaled", partial(digits, 8, None), {"dsps": 6}, ("ecp5", "gowin")),
+    Case("separable", partial(separable), {"dsps": 6}),
+    Case("separable, scaled", partial(separable, None), {"dsps": 16}, ("ecp5", "gowin")),
+)
+DESIGNS = (
+    Case("digits, 8 products", partial(digits), {"dsps": 8}),
+    Case("digits in logic, 5 bits", partial(digits, 5, FixedPoint(5, 2)), {"dsps": 8, "style": "lut"}),
+    Case("separable, 24 channels", partial(separable, ACTIVATION, 24), {"dsps": 8}, ("ecp5", "gowin")),
+    Case("separable, scaled, 8 products", partial(separable, None, 8), {"dsps": 8}, ("ecp5", "gowin")),
+    Case("dscnn", partial(dscnn), {"dsps": 28}, ("ecp5",)),
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A case on a family: its dataflow and what synthesis says of each stage ("" is the border)."""
+
+    case: Case
+    family: str
+    flow: Dataflow
+    parts: dict[str, Usage]
+
+
+def synthesised(case: Case, family: str) -> Measured:
+    """Run synthesis for one case."""
+    board = load_board(BOARDS[family])
+    assert board.fpga is not None
+    tools, clock = find_toolset(family), choose_clock(board, board.fpga.target_hz)
+    flow = lower(case.network(), board, **case.options)
+    with tempfile.TemporaryDirectory(prefix="edgeq-estimate-") as scratch:
+        project = write_project(flow, board, clock, tools, Path(scratch))
+        return Measured(case, family, flow, synthesise(project, tools))
+
+
+def measure(cases: Sequence[Case], families: Sequence[str]) -> Iterator[Measured]:
+    """Synthesise all; a line of progress each."""
+    for case in cases:
+        for family in families:
+            if family in case.families:
+                started = time.monotonic()
+                found = synthesised(case, family)
+                print(f"{family}: {case.name}: synthesised in {time.monotonic() - started:.0f} s", file=sys.stderr)
+                yield found
+
+
+def fit(measured: Sequence[Measured]) -> dict[str, Any]:
+    """family -> module -> "luts", "ffs" -> feature -> cost; "other" is fitted to all modules without their own."""
+    rows: dict[tuple[str, str], list[tuple[dict[str, float], Usage]]] = {}
+    for found in measured:
+        for stage in found.flow.stages:
+            row = (features(found.flow, stage), found.parts[stage.name])
+            rows.setdefault((found.family, stage.module), []).append(row)
+            rows.setdefault((found.family, "other"), []).append((plain(row[0]), row[1]))
+    made: dict[str, Any] = {}
+    for (family, module), samples in sorted(rows.items()):
+        names = sorted({name for sample, _ in samples for name in sample})
+        matrix = np.array([[sample.get(name, 0.0) for name in names] for sample, _ in samples])
+        for key in ("luts", "ffs"):
+            counts = np.array([float(used.to_json()[key]) for _, used in samples])
+            fitted = dict(zip(names, (round(float(c), 4) for c in not_negative(matrix, counts)), strict=True))
+            made.setdefault(family, {}).setdefault(module, {})[key] = {n: c for n, c in fitted.items() if c}
+    return made
+
+
+def plain(sample: dict[str, float]) -> dict[str, float]:
+    """The features that every module has."""
+    return {name: sample[name] for name in ("one", "width")}
+
+
+def not_negative(matrix: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Least squares without negative coefficients; small stages weigh as much as large ones, nearly."""
+    from scipy.optimize import nnls
+
+    weight = 1 / np.sqrt(counts + 20)
+    solution, _ = nnls(matrix * weight[:, None], counts * weight)
+    return np.asarray(solution)
+
+
+def compare(found: Measured) -> dict[str, Any]:
+    """Estimate and truth of one design, in all and for the worst layer."""
+    board = load_board(BOARDS[found.family])
+    started = time.perf_counter()
+    guessed = estimate(found.flow, board)
+    seconds = time.perf_counter() - started
+    real, guess = (sum(parts.values(), Usage()).to_json() for parts in (found.parts, guessed))
+    return {
+        "design": found.case.name,
+        "family": found.family,
+        "real": real,
+        "estimate": guess,
+        "error": {key: round(guess[key] / real[key] - 1, 3) if real[key] else None for key in real},
+        "cycles": found.flow.cycles,
+        "seconds": round(seconds, 4),
+    }
+
+
+def show(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the table."""
+    for row in rows:
+        cells = (
+            f"{key} {row['estimate'][key]:,} for {row['real'][key]:,} ({row['error'][key] or 0:+.0%})"
+            for key in row["real"]
+        )
+        print(f"{row['family']:6} {row['design']:32} {'; '.join(cells)}")
+    for key in ("luts", "ffs", "dsps", "brams"):
+        errors = [abs(row["error"][key]) for row in rows if row["error"][key] is not None]
+        print(f"{key}: mean error {np.mean(errors):.1%}, largest {max(errors):.1%} of {len(errors)} designs")
+
+
+def main() -> int:
+    """Fit if asked to, compare, print, record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fit", action="store_true", help="fit the costs first")
+    parser.add_argument("--family", action="append", choices=sorted(BOARDS), help="only these families")
+    parser.add_argument("--record", action="store_true", help=f"write {RESULTS.name}")
+    options = parser.parse_args()
+    families = options.family or list(BOARDS)
+    if options.fit:
+        known = json.loads(COSTS.read_text("utf-8"))
+        COSTS.write_text(json.dumps({**known, **fit(list(measure(FITTED, families)))}, indent=1) + "\n", "utf-8")
+        costs.cache_clear()
+    rows = [compare(found) for found in measure(DESIGNS, families)]
+    show(rows)
+    if options.record:
+        RESULTS.write_text(json.dumps({"designs": rows}, indent=1) + "\n", "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
