@@ -31,28 +31,35 @@ module eq_window_pace #(
     localparam signed [WIDE-1:0] START = FIRST;
     localparam signed [WIDE-1:0] LOW   = LEAST;
     localparam signed [WIDE-1:0] TOP   = H;
-    localparam integer NEXT  = clip(FIRST + SH * (1 % OH));
+    localparam integer NEXT   = clip(FIRST + SH * (1 % OH));
+    localparam integer SECOND = clip(FIRST + SH * (2 % OH));
 
-    reg  signed [WIDE-1:0] ahead;       // two rows ahead: its border before clipping,
-    reg  [OBITS-1:0]       ahead_row;   // its place in its inference,
-    reg                    begins;      // and whether that is the first one
-    reg  [BITS-1:0]        next;        // one row ahead: its clipped border, without whole inferences
-    wire ends = (ahead_row == OH - 1);
-    wire [BITS-1:0] clipped = (ahead < LOW) ? LEAST : (ahead > TOP) ? H : ahead;
+    // The border is worked out three rows ahead, one step a register.
+    reg  signed [WIDE-1:0] raw;         // three rows ahead: the border before clipping,
+    reg  [OBITS-1:0]       raw_row;     // its place in its inference,
+    reg                    raw_begins;  // and whether that is the first one
+    reg  [BITS-1:0]        second;      // two rows ahead: the clipped border, without whole inferences,
+    reg                    begins;      // and whether the row begins an inference
+    reg  [BITS-1:0]        next;        // one row ahead: the clipped border
+    wire raw_last = (raw_row == OH - 1);
 
     always @(posedge clk) begin
         if (rst) begin
-            delta     <= NEXT - clip(FIRST) + ((OH == 1) ? H : 0);
-            next      <= NEXT;
-            ahead     <= FIRST + SH * (2 % OH);
-            ahead_row <= 2 % OH;
-            begins    <= (2 % OH == 0);
+            delta      <= NEXT - clip(FIRST) + ((OH == 1) ? H : 0);
+            next       <= NEXT;
+            second     <= SECOND;
+            begins     <= (2 % OH == 0);
+            raw        <= FIRST + SH * (3 % OH);
+            raw_row    <= 3 % OH;
+            raw_begins <= (3 % OH == 0);
         end else if (step) begin
-            delta     <= clipped - next + (begins ? H : 0);
-            next      <= clipped;
-            ahead     <= ends ? START : ahead + SH;
-            ahead_row <= ends ? 0 : ahead_row + 1'b1;
-            begins    <= ends;
+            delta      <= second - next + (begins ? H : 0);
+            next       <= second;
+            second     <= (raw < LOW) ? LEAST : (raw > TOP) ? H : raw;
+            begins     <= raw_begins;
+            raw        <= raw_last ? START : raw + SH;
+            raw_row    <= raw_last ? 0 : raw_row + 1'b1;
+            raw_begins <= raw_last;
         end
     end
 endmodule
