@@ -19,7 +19,7 @@ With a FIFO of at least that depth behind the fork, no request of this order is 
 taken in turn; a fork and a join are looked at together where no stage between them lies on all ways from one to the
 other (else the branches have met before, and what lies behind asks there beat by beat). Two inferences are looked at
 one after the other, because what a window leaves over at the bottom of an image is taken in by the next request. What
-is added for speed, one row of every window on the way, changes nothing in the argument: more room never stops a network.
+is added for speed, one row of every window on the way, leaves the argument as it is: more room never stops a network.
 """
 
 from __future__ import annotations

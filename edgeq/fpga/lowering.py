@@ -141,7 +141,8 @@ class Lowering:
         words = packed(beats[:period], value.format.bits)
         width = value.format.bits * lanes
         made = self.stream("constant", value.format.bits, value.format.signed, lanes, len(beats))
-        params = {"WIDTH": width, "DEPTH": period, "FILE": self.rom("constant", width, words), "ROM": rom_style(period)}
+        rom = self.rom("constant", width, words)
+        params: dict[str, Param] = {"WIDTH": width, "DEPTH": period, "FILE": rom, "ROM": rom_style(period)}
         self.stage("eq_constant", params, {}, {"m": made.name}, len(beats))
         return made
 
@@ -149,7 +150,12 @@ class Lowering:
         """Each element through a table of 2^bits entries, addressed by the code's bits."""
         made = self.stream(name, bits, signed, source.lanes, source.beats)
         rom = self.rom(name, bits, [raw(int(v), bits) for v in entries])
-        params = {"LANES": source.lanes, "IN_BITS": source.bits, "OUT_BITS": bits, "FILE": rom}
+        params: dict[str, Param] = {
+            "LANES": source.lanes,
+            "IN_BITS": source.bits,
+            "OUT_BITS": bits,
+            "FILE": rom,
+        }
         self.stage("eq_table", params, {"s": source.name}, {"m": made.name}, source.beats, name)
         return made
 

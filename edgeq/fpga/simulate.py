@@ -51,7 +51,8 @@ def find_tool(tool: str | None = None) -> str:
         if shutil.which(name):
             return name
     raise ToolError(
-        f"no simulator for Verilog: {tool or ' and '.join(TOOLS)} not found; install one, e.g. apt-get install verilator"
+        f"no simulator for Verilog: {tool or ' and '.join(TOOLS)} not found; install one, "
+        "e.g. apt-get install verilator"
     )
 
 
@@ -167,24 +168,9 @@ def _build(tool: str, folder: Path) -> None:
         _call(["iverilog", "-g2005", "-s", "clock", "-o", "bench.vvp", *files], folder, "build.log")
         return
     shutil.copy(resource_dir("hls") / "sim" / "clock.cpp", folder / "clock.cpp")
-    flags = [
-        "-Wno-fatal",
-        "-Wno-lint",
-        "-Wno-style",
-        "--x-assign",
-        "fast",
-        "--x-initial",
-        "fast",
-        "-O3",
-        "--default-language",
-        "1364-2005",
-    ]
-    _call(
-        ["verilator", "--cc", "--exe", "--build", "--top-module", "bench", "--Mdir", "obj", *flags]
-        + ["-CFLAGS", "-O1", "clock.cpp", *files],
-        folder,
-        "build.log",
-    )
+    options = "--cc --exe --build --top-module bench --Mdir obj --default-language 1364-2005 -Wno-fatal -Wno-lint "
+    options += "-Wno-style --x-assign fast --x-initial fast -O3 -CFLAGS -O1"
+    _call(["verilator", *options.split(), "clock.cpp", *files], folder, "build.log")
 
 
 def _execute(tool: str, folder: Path) -> None:

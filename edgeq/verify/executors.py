@@ -1,4 +1,4 @@
-"""What can execute a graph, behind one method: golden emulator, slow reference, C, emulated boards, simulated Verilog."""
+"""What can execute a graph, behind one method: golden emulator, slow reference, C, boards, simulated Verilog."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edgeq.fpga.dataflow import Param, Stream
 from edgeq.fpga.folding import Fold, Work
 from edgeq.fpga.lowering import Lowering, bounds_bits, fail, integer_operand, packed, raw, rom_style, zero_of
-from edgeq.fpga.ops._stage import output_stage
+from edgeq.fpga.ops._stage import interval_of, output_stage
 from edgeq.ir import Node, Value
 from edgeq.ir.ops._matrix import accumulator_frac, bias_terms
 from edgeq.ir.ranges import signed_bits
@@ -167,8 +167,12 @@ def matrix_engine(ctx: Lowering, node: Node, source: Stream, window: Window, wei
         "WEIGHT_ROM": rom_style(folds * depth),
         "BIAS": ctx.rom("bias", acc_bits * fold.out_lanes, packed_wide(bias.reshape(-1, fold.out_lanes), acc_bits)),
     }
-    ctx.stage("eq_mvu", params, {"s": words.name}, {"m": acc.name}, fold.cycles)
-    output_stage(ctx, node, acc, accumulator_frac(ins[0], ins[1]), out)
+    # Results of a fold come out one after another while the next fold runs: that long each of them may take.
+    batch, steps = fold.pe // fold.out_lanes, window.positions * folds
+    interval = interval_of(ctx.target // (steps * batch)) if "multiplier" in node.attrs else 1
+    cycles = steps * max(depth, batch * interval)
+    ctx.stage("eq_mvu", params, {"s": words.name}, {"m": acc.name}, cycles)
+    output_stage(ctx, node, acc, accumulator_frac(ins[0], ins[1]), out, interval)
 
 
 def _mvu_words(weight: Codes, fold: Fold, folds: int, depth: int, bits: int) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -43,8 +44,8 @@ def entries(ctx: Lowering, node: Node, x: Value) -> Codes:
     op, ins, outs = operator(node.op, node.name), ctx.graph.ins(node), ctx.graph.outs(node)
 
     def evaluate(part: Codes) -> Codes:
-        shaped = [replace(v, shape=(part.size,)) if v is x else replace(v, shape=(1,)) for v in ins]
-        given = [part[None] if v is x else v.data.reshape(1) for v in ins if v is x or v.data is not None]
+        shaped = [replace(v, shape=(part.size,)) if v is x else replace(v, shape=_kept(v)) for v in ins]
+        given = [part[None] if v.data is None else v.data.reshape(_kept(v)) for v in ins]
         found: Codes = op.evaluate(node, shaped, [replace(outs[0], shape=(part.size,))], given)[0]
         return found.reshape(-1)
 
@@ -54,7 +55,12 @@ def entries(ctx: Lowering, node: Node, x: Value) -> Codes:
         return np.array([_one(evaluate, code) for code in codes], dtype=np.int64)
 
 
-def _one(evaluate, code):  # type: ignore[no-untyped-def]
+def _kept(value: Value) -> tuple[int, ...]:
+    """The shape of a constant beside a vector: one number broadcasts, a table stays."""
+    return (value.size,)
+
+
+def _one(evaluate: Callable[[Codes], Codes], code: np.int64) -> int:
     try:
         return int(evaluate(np.array([code], dtype=np.int64))[0])
     except EdgeqError:

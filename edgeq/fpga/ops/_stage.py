@@ -21,10 +21,24 @@ def rule_number(node: Node, known: tuple[str, ...]) -> int:
     return RULES[rule]
 
 
-def output_stage(ctx: Lowering, node: Node, acc: Stream, fracs: tuple[int, ...], out: Value) -> None:
+#: intervals of the multipliers of eq_scale, slowest and smallest first
+INTERVALS = (17, 9, 5, 1)
+#: widest accumulator that eq_scale takes
+SCALE_BITS = 40
+
+
+def interval_of(cycles: int) -> int:
+    """The interval of eq_scale for beats that may take so many cycles each."""
+    return next(i for i in INTERVALS if i <= max(cycles, 1))
+
+
+def output_stage(
+    ctx: Lowering, node: Node, acc: Stream, fracs: tuple[int, ...], out: Value, interval: int | None = None
+) -> None:
     """Join the accumulators `acc` (signed, binary points `fracs`) to a new stream that carries `out`.
 
-    fracs: one for each channel of the last axis, or one.
+    fracs: one for each channel of the last axis, or one. interval: cycles between beats, where the engine before it
+    needs more than one beat every target / beats cycles.
     """
     integer_operand(node, out)
     lo, hi = output_bounds(node, out.format)
@@ -39,11 +53,16 @@ def output_stage(ctx: Lowering, node: Node, acc: Stream, fracs: tuple[int, ...],
     }
     if "multiplier" in node.attrs:
         params |= {"RULE": rule_number(node, ("half_up", "half_even", "floor", "tflite")), **_scale(ctx, node, acc)}
+        if acc.bits > SCALE_BITS:
+            raise fail(
+                node, f"multiplies sums of {acc.bits} bits; hardware takes up to {SCALE_BITS}: use narrower formats"
+            )
+        params["CYCLES"] = cycles = interval_of(ctx.target // acc.beats if interval is None else interval)
         module = "eq_scale"
     else:
         params |= {"RULE": rule_number(node, ("half_up", "half_even", "floor")), **_shift(ctx, acc, fracs, out)}
-        module = "eq_shift"
-    ctx.stage(module, params, {"s": acc.name}, {"m": made.name}, acc.beats)
+        module, cycles = "eq_shift", 1
+    ctx.stage(module, params, {"s": acc.name}, {"m": made.name}, acc.beats * cycles)
 
 
 def _scale(ctx: Lowering, node: Node, acc: Stream) -> dict[str, Param]:

@@ -18,9 +18,4 @@ def lower(ctx: Lowering, node: Node) -> None:
             node, f"a table of {x.format.bits} bits does not fit; requantise its input to {MOST_BITS} bits or less"
         )
     source = ctx.convert(ctx.of(x), ctx.lanes(out))
-    found = entries_of(ctx, node)
-    ctx.bind(out, ctx.table(source, out.format.bits, out.format.signed, found, "y"))
-
-
-def entries_of(ctx: Lowering, node: Node):  # type: ignore[no-untyped-def]
-    return entries(ctx, node, ctx.graph.ins(node)[0])
+    ctx.bind(out, ctx.table(source, out.format.bits, out.format.signed, entries(ctx, node, x), "y"))
