@@ -1,5 +1,9 @@
 /* conv_depthwise_dsp.h: convolution of 8-bit codes where each output channel sees the input channel of its own number,
- * with DSP: four channels or more, two taps in one SMLAD. */
+ * with DSP: four channels or more, two taps in one SMLAD.
+ *
+ * Where y lies over x, the last `hold` pixels wait in scratch until no window needs the codes of x that they will
+ * replace: y rolls over x.
+ */
 #ifndef EDGEQ_KERNEL_CONV_DEPTHWISE_DSP_H
 #define EDGEQ_KERNEL_CONV_DEPTHWISE_DSP_H
 
@@ -13,7 +17,9 @@ typedef struct {
     int32_t dilation_h, dilation_w;
     int32_t taps;           /* of the window, rounded up to a multiple of two */
     int32_t lo, hi;         /* bounds of a code, where saturation does not make them */
-    const uint32_t *stream; /* weights, start values and shifts, as edgeq_dsp_taps.h says */
+    int32_t hold;           /* pixels that wait */
+    const uint32_t *stream; /* weights, start values, then shifts or what edgeq_dsp_scale.h says, as edgeq_dsp_taps.h
+                             * says */
 } eq_conv_depthwise_dsp_t;
 
 /* The taps of the window from row iy and column ix on, whose first element would be at x. */
@@ -34,37 +40,62 @@ EQ_INLINE void eq_conv_depthwise_dsp_list(const eq_conv_depthwise_dsp_t *p, int3
     }
 }
 
-/* xs: whether codes of x are signed; sat, clamp: see edgeq_dsp.h. scratch: 4 bytes for each tap, then a zero for each
- * channel. The list of taps is the same for all windows that lie on x entirely. */
-EQ_KERNEL void eq_conv_depthwise_dsp(const eq_conv_depthwise_dsp_t *p, const void *const x[], void *y, void *scratch,
-                                     bool xs, int32_t sat, bool clamp)
+/* All pixels, without bounds. fill: four codes of x that stand for zero. The list of taps is the same for all windows
+ * that lie on x entirely. */
+EQ_INLINE void eq_conv_depthwise_dsp_all(const eq_conv_depthwise_dsp_t *p, const uint8_t *x, uint8_t *y, void *scratch,
+                                         uint32_t fill, bool xs, int32_t sat, int32_t stage)
 {
-    const uint8_t *from = x[0];
+    const int32_t channels = p->channels, pixels = p->out_h * p->out_w, hold = x == y ? p->hold : 0;
     eq_u32 *taps = scratch;
-    uint8_t *zeros = (uint8_t *)scratch + 4 * p->taps;
-    const int32_t channels = p->channels, pairs = p->taps / 2;
+    uint8_t *const zeros = (uint8_t *)scratch + 4 * p->taps, *const held = zeros + (channels + 3) / 4 * 4;
     const int32_t last_y = p->in_h - (p->kernel_h - 1) * p->dilation_h - 1;
     const int32_t last_x = p->in_w - (p->kernel_w - 1) * p->dilation_w - 1;
     bool listed = false;
-    eq_dsp_taps_t job = {taps, taps + p->taps, from, y, channels - 4, eq_dsp_taps_skip(pairs), p->stream, 0};
+    int32_t slot = 0, done = 0;
+    eq_dsp_taps_t job = {taps, taps + p->taps, x, y, channels - 4, eq_dsp_taps_skip(p->taps / 2), p->stream, fill};
     for (int32_t c = 0; c < channels; c++) {
-        zeros[c] = 0;
+        zeros[c] = (uint8_t)fill;
     }
     for (int32_t oy = 0; oy < p->out_h; oy++) {
         const int32_t iy = oy * p->stride_h - p->pad_h;
-        for (int32_t ox = 0; ox < p->out_w; ox++, job.y += channels) {
+        for (int32_t ox = 0; ox < p->out_w; ox++, done++) {
             const int32_t ix = ox * p->stride_w - p->pad_w;
             const bool inside = iy >= 0 && iy <= last_y && ix >= 0 && ix <= last_x;
-            job.x = from + (iy * p->in_w + ix) * channels;
+            job.x = x + (iy * p->in_w + ix) * channels;
             if (!inside || !listed) {
                 eq_conv_depthwise_dsp_list(p, iy, ix, job.x, zeros, taps);
             }
             listed = inside;
-            eq_dsp_taps(&job, xs, sat, EQ_STAGE_SHIFT);
+            if (hold == 0) {
+                eq_dsp_taps(&job, xs, sat, stage);
+                job.y += channels;
+                continue;
+            }
+            job.y = held + slot * channels;
+            if (done >= hold) {
+                eq_dsp_copy(y, job.y, channels);
+                y += channels;
+            }
+            eq_dsp_taps(&job, xs, sat, stage);
+            slot = slot + 1 == hold ? 0 : slot + 1;
         }
     }
+    /* The oldest that waits is at `slot`, or at 0 where fewer wait than there is room for. */
+    slot = pixels < hold ? 0 : slot;
+    for (int32_t left = eq_min(pixels, hold); left > 0; left--, y += channels) {
+        eq_dsp_copy(y, held + slot * channels, channels);
+        slot = slot + 1 == hold ? 0 : slot + 1;
+    }
+}
+
+/* xs: whether codes of x are signed; sat, clamp: see edgeq_dsp.h. scratch: 4 bytes for each tap, a code for each channel
+ * up to a multiple of four, then `hold` pixels of y. */
+EQ_KERNEL void eq_conv_depthwise_dsp(const eq_conv_depthwise_dsp_t *p, const void *const x[], void *y, void *scratch,
+                                     bool xs, int32_t sat, bool clamp)
+{
+    eq_conv_depthwise_dsp_all(p, x[0], y, scratch, 0, xs, sat, EQ_STAGE_SHIFT);
     if (clamp) {
-        eq_dsp_clamp(y, p->out_h * p->out_w * channels, p->lo, p->hi, sat);
+        eq_dsp_clamp(y, p->out_h * p->out_w * p->channels, p->lo, p->hi, sat);
     }
 }
 

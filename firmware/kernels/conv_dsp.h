@@ -1,4 +1,8 @@
-/* conv_dsp.h: convolution of 8-bit codes with DSP: two pixels gathered into scratch, four output channels at a time. */
+/* conv_dsp.h: convolution of 8-bit codes with DSP: two pixels gathered into scratch, four output channels at a time.
+ *
+ * Where y lies over x, the last `hold` pixels wait in scratch until no window needs the codes of x that they will
+ * replace: y rolls over x.
+ */
 #ifndef EDGEQ_KERNEL_CONV_DSP_H
 #define EDGEQ_KERNEL_CONV_DSP_H
 
@@ -14,7 +18,9 @@ typedef struct {
     int32_t pixel, run;     /* bytes of a pixel of x, and of a row of the window */
     int32_t units;          /* of a window */
     int32_t lo, hi;         /* bounds of a code, where saturation does not make them */
-    const uint32_t *stream; /* weights, start values and shifts, as edgeq_dsp_block.h says; out_c rounded up to four */
+    int32_t hold;           /* pixels that wait, an even number */
+    const uint32_t *stream; /* weights, start values, then shifts or what edgeq_dsp_scale.h says, as edgeq_dsp_block.h
+                             * says; out_c rounded up to four */
 } eq_conv_dsp_t;
 
 /* Where the window of an output pixel lies on x, and how many pixels its row still has. */
@@ -62,12 +68,13 @@ EQ_INLINE void eq_conv_dsp_gather(const eq_conv_dsp_t *p, const eq_dsp_plane *pl
 
 /* All output channels of the two gathered pixels; the second lies `step` bytes after the first. */
 EQ_INLINE void eq_conv_dsp_pixels(const eq_conv_dsp_t *p, const eq_u32 *units, uint8_t *y, int32_t step, bool dual,
-                                  int32_t sat, bool clamp)
+                                  int32_t sat, int32_t stage)
 {
-    const int32_t fours = p->out_c / 4, rest = p->out_c % 4, words = 5 + 2 * p->units;
+    const int32_t fours = p->out_c / 4, rest = p->out_c % 4;
+    const int32_t words = 4 + 2 * p->units + eq_dsp_stage_words(stage);
     eq_dsp_block_t job = {units, units + 2 * p->units, y, step, p->stream + fours * words, p->stream};
     if (fours > 0) {
-        eq_dsp_block(&job, dual, sat, EQ_STAGE_SHIFT);
+        eq_dsp_block(&job, dual, sat, stage);
     }
     if (rest > 0) {
         uint8_t last[8];
@@ -75,34 +82,67 @@ EQ_INLINE void eq_conv_dsp_pixels(const eq_conv_dsp_t *p, const eq_u32 *units, u
         job.w_end = job.w + words;
         job.y = last;
         job.step = 4;
-        eq_dsp_block(&job, dual, sat, EQ_STAGE_SHIFT);
+        eq_dsp_block(&job, dual, sat, stage);
         for (int32_t i = 0; i < rest; i++) {
             y[4 * fours + i] = last[i];
             y[4 * fours + step + i] = last[4 + i];
         }
     }
-    if (clamp) {
-        eq_dsp_clamp(y, p->out_c, p->lo, p->hi, sat);
-        eq_dsp_clamp(y + step, step == 0 ? 0 : p->out_c, p->lo, p->hi, sat);
+}
+
+/* Bring the pixels that still wait to y: the oldest is at `slot`, or at 0 where fewer wait than there is room for. */
+EQ_INLINE void eq_conv_dsp_release(const eq_conv_dsp_t *p, const uint8_t *held, uint8_t *to, int32_t slot)
+{
+    const int32_t pixels = p->out_h * p->out_w, out_c = p->out_c;
+    slot = pixels < p->hold ? 0 : slot;
+    for (int32_t left = eq_min(pixels, p->hold - (pixels & 1)); left > 0; left -= 2, to += 2 * out_c) {
+        eq_dsp_copy(to, held + slot * out_c, eq_min(left, 2) * out_c);
+        slot = slot + 2 == p->hold ? 0 : slot + 2;
+    }
+}
+
+/* All pixels, without bounds. fill: four codes of x that stand for zero. */
+EQ_INLINE void eq_conv_dsp_all(const eq_conv_dsp_t *p, const void *x, void *y, void *scratch, uint32_t fill, bool xs,
+                               bool dual, int32_t sat, int32_t stage)
+{
+    const int32_t pixels = p->out_h * p->out_w, out_c = p->out_c, hold = x == y ? p->hold : 0;
+    const eq_dsp_plane plane = {x, p->in_w * p->pixel, p->in_h, p->run, p->kernel_h, fill};
+    uint8_t *const held = (uint8_t *)scratch + 8 * p->units;
+    uint8_t *to = y;
+    eq_conv_dsp_at at = {-p->pad_h, -p->pad_w, p->out_w};
+    int32_t slot = 0;
+    for (int32_t i = 0; i < pixels; i += 2) {
+        const eq_conv_dsp_at first = at;
+        const bool alone = i + 1 == pixels;
+        eq_conv_dsp_next(p, &at);
+        eq_conv_dsp_gather(p, &plane, first, alone ? first : at, scratch, xs);
+        eq_conv_dsp_next(p, &at);
+        const int32_t step = alone ? 0 : out_c;
+        if (hold == 0) {
+            eq_conv_dsp_pixels(p, scratch, to, step, dual, sat, stage);
+            to += 2 * out_c;
+            continue;
+        }
+        if (i >= hold) {
+            eq_dsp_copy(to, held + slot * out_c, 2 * out_c);
+            to += 2 * out_c;
+        }
+        eq_conv_dsp_pixels(p, scratch, held + slot * out_c, step, dual, sat, stage);
+        slot = slot + 2 == hold ? 0 : slot + 2;
+    }
+    if (hold > 0) {
+        eq_conv_dsp_release(p, held, to, slot);
     }
 }
 
 /* xs: whether codes of x are signed; dual, sat: see edgeq_dsp_block.h; clamp: whether lo and hi are needed.
- * scratch: 8 bytes for each unit. An odd pixel at the end is computed twice. */
+ * scratch: 8 bytes for each unit, then `hold` pixels of y. An odd pixel at the end is computed twice. */
 EQ_KERNEL void eq_conv_dsp(const eq_conv_dsp_t *p, const void *const x[], void *y, void *scratch, bool xs, bool dual,
                            int32_t sat, bool clamp)
 {
-    const int32_t pixels = p->out_h * p->out_w, out_c = p->out_c;
-    const eq_dsp_plane plane = {x[0], p->in_w * p->pixel, p->in_h, p->run, p->kernel_h, 0};
-    uint8_t *to = y;
-    eq_conv_dsp_at at = {-p->pad_h, -p->pad_w, p->out_w};
-    for (int32_t i = 0; i < pixels; i += 2, to += 2 * out_c) {
-        const eq_conv_dsp_at first = at;
-        eq_conv_dsp_next(p, &at);
-        const bool alone = i + 1 == pixels;
-        eq_conv_dsp_gather(p, &plane, first, alone ? first : at, scratch, xs);
-        eq_conv_dsp_next(p, &at);
-        eq_conv_dsp_pixels(p, scratch, to, alone ? 0 : out_c, dual, sat, clamp);
+    eq_conv_dsp_all(p, x[0], y, scratch, 0, xs, dual, sat, EQ_STAGE_SHIFT);
+    if (clamp) {
+        eq_dsp_clamp(y, p->out_h * p->out_w * p->out_c, p->lo, p->hi, sat);
     }
 }
 

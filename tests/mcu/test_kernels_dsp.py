@@ -10,16 +10,19 @@ import pytest
 
 from edgeq.boards import load_board
 from edgeq.emulator import reference
-from edgeq.ir import Graph, analyse
+from edgeq.formats import FixedPoint
+from edgeq.ir import Graph, GraphBuilder, analyse
 from edgeq.mcu.build import build
 from edgeq.mcu.execute import trace
-from edgeq.mcu.ops import lower
+from edgeq.mcu.ops import lower, overwritten
 from edgeq.mcu.step import Blob, Step
 from tests.mcu import dsp_cases, tiny
 from tests.mcu.kernel_driver import compilers, run_graphs
 
 OPS = sorted(dsp_cases.BATCHES)
 BOOL = ("true", "false")
+#: operators whose output may roll over their input
+ROLLING = ("conv", "depthwise", "linear")
 SATURATIONS = ("EQ_SAT_S8", "EQ_SAT_U8", "EQ_SAT_U7")
 ROUNDING = ("EQ_FLOOR", "EQ_HALF_UP", "EQ_HALF_EVEN")
 #: kernels of an operator, where they are not one of its name
@@ -82,6 +85,60 @@ def test_in_c_under_sanitizers(op: str, features: tuple[str, ...], cc: str, tmp_
     found = run_graphs(cases, tmp_path, cc=cc, features=features)
     results = [wrong(graph, data, f, features) for (graph, data), f in zip(cases, found, strict=True)]
     assert [line for lines in results for line in lines] == []
+
+
+@pytest.mark.parametrize(
+    ("op", "count"),
+    [*((o, 4) for o in ROLLING), *(pytest.param(o, 60, marks=pytest.mark.heavy) for o in ROLLING)],
+)
+def test_in_c_over_the_input(op: str, count: int, tmp_path: Path) -> None:
+    """y rolls over x where the kernel allows it: every pixel of a window is read before its bytes are written."""
+    cases = [c for c in dsp_cases.single(dsp_cases.BATCHES[op](7, 4 * count)) if rolls(c[0])][:count]
+    assert len(cases) == count
+    found = run_graphs(cases, tmp_path, features=("dsp",), in_place=True)
+    assert [line for (graph, data), f in zip(cases, found, strict=True) for line in wrong(graph, data, f)] == []
+
+
+def rolls(graph: Graph) -> bool:
+    """Whether the output may lie over the input."""
+    (step,) = steps_of(graph)
+    return bool(overwritten(graph, graph.nodes[0], step))
+
+
+@pytest.mark.parametrize("op", ["conv", "depthwise"])
+def test_windows_roll_over_their_input(op: str, tmp_path: Path) -> None:
+    """Some wait for a few pixels, some need not wait at all; with one pair of pixels less a result is wrong."""
+    cases = [c for c in dsp_cases.single(dsp_cases.BATCHES[op](1, 60)) if rolls(c[0])]
+    waits = [steps_of(graph)[0].params["hold"] for graph, _ in cases]
+    assert len(waits) > 8
+    assert max(waits) > 2
+    assert op == "depthwise" or min(waits) == 0
+    least = 4 if op == "conv" else 2
+    few = [c for c, w in zip(cases, waits, strict=True) if w >= least][:6]
+
+    def hasty(step: Step) -> Step:
+        return replace(step, params={**step.params, "hold": step.params["hold"] - least // 2})
+
+    found = run_graphs(few, tmp_path, features=("dsp",), in_place=True, mutate=hasty)
+    assert any(wrong(graph, data, f) for (graph, data), f in zip(few, found, strict=True))
+
+
+def test_a_chain_of_windows_needs_one_map(tmp_path: Path) -> None:
+    """Fixed-point layers over their inputs, on a core: the arena is one map and what waits, far from two maps."""
+    rng, b, fmt = np.random.default_rng(3), GraphBuilder("chain"), FixedPoint(8, 4)
+    window = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1)}
+    name = b.input("x", (20, 20, 8), fmt)
+    for i, groups in enumerate((1, 8, 1)):
+        w = b.constant(f"w{i}", rng.integers(-128, 128, (8, 3, 3, 8 // groups)), FixedPoint(8, 7))
+        name = b.node("conv", f"c{i}", [name, w], fmt, groups=groups, **window)
+    graph = b.build([name])
+    made = build(graph, "cortex-m4", tmp_path / "out")
+    assert made.program.plan.in_place == {"c0": "x", "c1": "c0", "c2": "c1"}
+    assert made.arena < 3200 * 5 // 4
+    tiny.runner(load_board("cortex-m4"), "unicorn")
+    inputs = {"x": rng.integers(-128, 128, (2, 20, 20, 8))}
+    found, want = trace(made, inputs, runner="unicorn"), reference(graph, inputs)
+    np.testing.assert_array_equal(found["c2"], want["c2"])
 
 
 @pytest.mark.parametrize("op", OPS)

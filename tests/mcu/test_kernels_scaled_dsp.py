@@ -117,7 +117,7 @@ def test_windows_roll_over_their_input(op: str) -> None:
     for graph, _ in single(scaled_dsp_cases.BATCHES[op](1, 60)):
         (step,) = steps_of(graph)
         if overwritten(graph, graph.nodes[0], step):
-            waits.append(step.params["hold"])
+            waits.append(step.params["conv.hold"])
     assert len(waits) > 8
     assert max(waits) > 2
     assert op == "depthwise" or min(waits) == 0

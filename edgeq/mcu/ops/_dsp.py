@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from edgeq.formats import FixedPoint, Format
 from edgeq.ir.ops._matrix import aligned_bias
+from edgeq.mcu.ops._inplace import hold, rolling
 from edgeq.mcu.ops._matrix import matrix_stage
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import RatioStage, Stage
@@ -156,7 +157,7 @@ def conv(ctx: Context) -> Call:
     order = window_order(rows, columns * channels)
     codes = weight.data.reshape(len(weight.data), -1).astype(np.int64)
     sizes |= {"out_c": weight.shape[0], "pixel": channels, "run": columns * channels}
-    return _scratched(_call(ctx, codes, order, sizes), order)
+    return rolling(_scratched(_call(ctx, codes, order, sizes), order), hold(ctx, ahead=2), weight.shape[0], "hold")
 
 
 def supports_depthwise(ctx: Context) -> str | None:
@@ -180,7 +181,8 @@ def depthwise(ctx: Context) -> Call:
     sizes = {**geometry(ctx, weight.shape[1:-1]), "channels": channels, "taps": taps, "lo": made.lo, "hi": made.hi}
     params: dict[str, Param] = {**sizes, "stream": _blob(ctx, words)}
     fixed = (str(x.format.signed).lower(), *saturation(made))
-    return Call(fixed, params, (x.name,), 4 * taps + channels)
+    call = Call(fixed, params, (x.name,), 4 * taps + -(-channels // 4) * 4)
+    return rolling(call, hold(ctx, ahead=0), channels, "hold")
 
 
 def taps_stream(weight: Codes, start: Codes, shifts: Sequence[int]) -> Codes:
@@ -221,7 +223,8 @@ def rows(ctx: Context) -> Call:
     sizes: dict[str, Param] = {**dict.fromkeys(ones, 1), "pad_h": 0, "pad_w": 0, "in_w": count, "out_w": count}
     sizes |= {"out_c": outputs, "pixel": inputs, "run": inputs}
     order = window_order(1, inputs)
-    return _scratched(_call(ctx, weight.data.astype(np.int64), order, sizes), order)
+    call = _scratched(_call(ctx, weight.data.astype(np.int64), order, sizes), order)
+    return rolling(call, 0 if outputs <= inputs else None, outputs, "hold")
 
 
 def _scratched(call: Call, order: npt.NDArray[np.int64]) -> Call:

@@ -10,6 +10,7 @@ from edgeq.formats import Affine, FixedPoint, Format
 from edgeq.ir.ops._matrix import aligned_bias
 from edgeq.mcu.ops import _dsp, _scale
 from edgeq.mcu.ops._dsp import Codes, window_order
+from edgeq.mcu.ops._inplace import hold, rolling
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import INT32
 from edgeq.mcu.ops._window import geometry
@@ -224,14 +225,13 @@ def linear(ctx: Context) -> Call:
     return Call((*_fixed(ctx, made, dual), str(made.one).lower()), params, (ctx.ins[0].name,))
 
 
-def _conv_call(ctx: Context, sizes: dict[str, Param], order: Codes, hold: int | None) -> Call:
+def _conv_call(ctx: Context, sizes: dict[str, Param], order: Codes, waits: int | None) -> Call:
     made, dual = stage(ctx, ctx.ins[1].shape[0]), _dsp.is_dual(ctx, grid(ctx))
     inner: dict[str, Param] = {**sizes, "units": len(order), **_bounds(ctx), "stream": stream(ctx, made, order, dual)}
     params: dict[str, Param] = {f"conv.{key}": value for key, value in inner.items()}
-    params |= {"x_zero": _scale.zero_of(ctx.ins[0].format), "hold": hold or 0}
-    scratch = 8 * len(order) + (hold or 0) * ctx.ins[1].shape[0]
-    name = ctx.ins[0].name
-    return Call(_fixed(ctx, made, dual), params, (name,), scratch, () if hold is None else (name,))
+    params["x_zero"] = _scale.zero_of(ctx.ins[0].format)
+    call = Call(_fixed(ctx, made, dual), params, (ctx.ins[0].name,), 8 * len(order))
+    return rolling(call, waits, ctx.ins[1].shape[0], "conv.hold")
 
 
 def supports_conv(ctx: Context) -> str | None:
@@ -260,35 +260,6 @@ def rows(ctx: Context) -> Call:
     return _conv_call(ctx, sizes, window_order(1, inputs), 0 if outputs <= inputs else None)
 
 
-def hold(ctx: Context, ahead: int) -> int | None:
-    """Pixels of y that must wait until y may lie over x; None where y is larger or more than a quarter would wait.
-
-    ahead: the kernel computes as many pixels at a time, and has read all of x that they need before it writes
-    (0: one pixel, whose window is still needed).
-    """
-    x, out = ctx.ins[0], ctx.out
-    if x.constant or x.size < out.size:
-        return None
-    sizes = {key: int(value) for key, value in geometry(ctx, ctx.ins[1].shape[1:-1]).items()}  # type: ignore[arg-type]
-    in_c, out_c, width = x.shape[-1], out.shape[-1], sizes["out_w"]
-    pixels = sizes["out_h"] * width
-    step = max(ahead, 1)
-    least = 0
-    for at in range(0, pixels, step):
-        row, column = divmod(at + ahead, width)
-        if row >= sizes["out_h"]:
-            break
-        # The windows from here on begin at this one's first element, or at the first of the next row of windows.
-        iy, ix = row * sizes["stride_h"] - sizes["pad_h"], column * sizes["stride_w"] - sizes["pad_w"]
-        here = max(iy, 0) * sizes["in_w"] + max(ix, 0)
-        below = max(iy + sizes["stride_h"], 0) * sizes["in_w"]
-        free = min(here, below) * in_c
-        # Before pixel `at` is computed, pixels up to at - hold + step - 1 are written.
-        least = max(least, at + step - free // out_c)
-    found = -(-max(least, 0) // step) * step
-    return found if 4 * found <= max(pixels, 4) else None
-
-
 def supports_depthwise(ctx: Context) -> str | None:
     """One filter for each of four channels or more; any kernel, stride, padding and dilation."""
     x, weight, groups = ctx.ins[0], ctx.ins[1], ctx.node.integer("groups")
@@ -309,7 +280,6 @@ def depthwise(ctx: Context) -> Call:
     taps = weight.shape[1] + weight.shape[1] % 2
     sizes = {**geometry(ctx, ctx.ins[1].shape[1:-1]), "channels": channels, "taps": taps, **_bounds(ctx)}
     params: dict[str, Param] = {f"conv.{key}": value for key, value in sizes.items()}
-    waits = hold(ctx, ahead=0)
-    params |= {"conv.stream": _blob(ctx, words), "x_zero": _scale.zero_of(x.format), "hold": waits or 0}
-    scratch = 4 * taps + -(-channels // 4) * 4 + (waits or 0) * channels
-    return Call(_fixed(ctx, made), params, (x.name,), scratch, () if waits is None else (x.name,))
+    params |= {"conv.stream": _blob(ctx, words), "x_zero": _scale.zero_of(x.format)}
+    call = Call(_fixed(ctx, made), params, (x.name,), 4 * taps + -(-channels // 4) * 4)
+    return rolling(call, hold(ctx, ahead=0), channels, "conv.hold")
