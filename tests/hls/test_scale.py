@@ -100,7 +100,7 @@ def check_channels(rule: str, style: str, cycles: int, stalls: tuple[int, int]) 
     ("cycles", "multiplier", "shift"),
     [
         *[(17, 0, 31), (1, 1, 0), (9, 3, 2), (1, 1 << 30, 31), (17, (1 << 31) - 1, 32), (9, 1 << 30, 40)],
-        *[(1, 0x55555555, 34), (5, 0x7FFFFFFF, 62), (17, 1431655765, 30)],
+        *[(1, 3, 2), (1, 0x55555555, 34), (5, 0x7FFFFFFF, 62), (17, 1431655765, 30)],
     ],
 )
 def test_one_multiplier(rule: str, cycles: int, multiplier: int, shift: int) -> None:
