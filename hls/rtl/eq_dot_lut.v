@@ -2,8 +2,7 @@
 //
 // Bit i of all weights selects elements; their sum is a plane. The planes are added with their powers of two, the
 // highest one negative, as two's complement has it. Most adders are hardly wider than the elements, and no sign has to
-// be taken apart or extended: 41 look-up tables for a 4x4-bit product in a sum of 8 (ECP5), 148 for 8x8 bits; with one
-// sign-magnitude multiplier per product they were 62 and 214.
+// be taken apart or extended: see hls/README.md for what it costs beside a multiplier per product.
 //
 // Parameters
 //   as eq_dot
@@ -34,21 +33,32 @@ module eq_dot_lut #(
     end
 
     wire [W_BITS*TERM-1:0] planes;
-    genvar level, i;
+    genvar b, i;
     generate
-        for (level = 0; level < W_BITS; level = level + 1) begin : plane
-            wire [SIMD*X_BITS-1:0] chosen;
-            for (i = 0; i < SIMD; i = i + 1) begin : lane
-                assign chosen[i*X_BITS +: X_BITS] = x_in[i*X_BITS +: X_BITS] & {X_BITS{w_in[i*W_BITS + level]}};
-            end
+        for (b = 0; b < W_BITS; b = b + 1) begin : plane
             wire [PLANE-1:0] total;
-            eq_sum #(.N(SIMD), .BITS(X_BITS), .SIGNED(X_SIGNED), .SUM_BITS(PLANE)) tree (
-                .clk(clk), .terms(chosen), .sum(total)
-            );
+            if (SIMD == 1) begin : alone
+                assign total = x_in & {X_BITS{w_in[b]}};
+            end else begin : many
+                // Pairs of chosen elements, an odd one with nothing; then a tree.
+                localparam HALF = (SIMD + 1) / 2;
+                wire [HALF*(X_BITS+1)-1:0] pairs;
+                wire [2*HALF*X_BITS-1:0]   x_even = x_in;
+                for (i = 0; i < HALF; i = i + 1) begin : lane
+                    wire second = (2 * i + 1 < SIMD) && w_in[((2 * i + 1) % SIMD) * W_BITS + b];
+                    eq_add_chosen #(.BITS(X_BITS), .SIGNED(X_SIGNED)) add (
+                        .clk(clk), .a(x_even[2*i*X_BITS +: X_BITS]), .p(w_in[2*i*W_BITS + b]),
+                        .b(x_even[(2*i+1)*X_BITS +: X_BITS]), .q(second), .sum(pairs[i*(X_BITS+1) +: X_BITS+1])
+                    );
+                end
+                eq_sum #(.N(HALF), .BITS(X_BITS + 1), .SIGNED(X_SIGNED), .SUM_BITS(PLANE)) tree (
+                    .clk(clk), .terms(pairs), .sum(total)
+                );
+            end
             if (X_SIGNED) begin : keep
-                assign planes[level*TERM +: TERM] = total;
+                assign planes[b*TERM +: TERM] = total;
             end else begin : extend
-                assign planes[level*TERM +: TERM] = {1'b0, total};
+                assign planes[b*TERM +: TERM] = {1'b0, total};
             end
         end
     endgenerate

