@@ -26,6 +26,7 @@ ANSWER_S = 5.0  # an inference may take this long, without the time on the line
 REPLY_S = 1.0  # every other answer, with the delays of a USB bridge
 SETTLE_S = 1.5 * protocol.IDLE_S  # silence after which the device surely waits for a new frame
 FLUSH_S = 2.0  # how long a line may babble before a request is sent regardless
+WRITE_S = 5.0  # a port that takes no bytes for so long, without the time on the line, is given up
 DEFAULT_BAUD = 115200
 
 
@@ -63,10 +64,11 @@ class SerialPort:
             import serial
         except ImportError as error:
             raise DeviceError(f"port {path}: pyserial is not installed; `pip install edgeq[fpga]` brings it") from error
-        self.name = path
+        self.name, self.baud = path, baud
         self.errors: tuple[type[Exception], ...] = (serial.SerialException, OSError)
         try:
-            self.line: Any = serial.Serial(path, baud, timeout=0, write_timeout=30)
+            # A second program on the line would take this one's answers for its own, so it is kept out.
+            self.line: Any = serial.Serial(path, baud, timeout=0, exclusive=True)
         except ValueError as error:
             raise DeviceError(f"port {path}: {baud} baud is refused by this port ({error})") from error
         except self.errors as error:
@@ -74,6 +76,7 @@ class SerialPort:
 
     def write(self, data: bytes) -> None:
         try:
+            self.line.write_timeout = WRITE_S + 2 * len(data) * 10 / self.baud
             self.line.write(data)
             self.line.flush()
         except self.errors as error:

