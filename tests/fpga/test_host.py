@@ -18,6 +18,7 @@ from edgeq.cli import main
 from edgeq.formats import FixedPoint
 from edgeq.fpga import host, protocol
 from edgeq.fpga.host import Device, DeviceError
+from edgeq.fpga.protocol import Frame
 from edgeq.fpga.toolchain.toolset import available_toolsets
 from edgeq.ir import Graph, GraphBuilder
 from edgeq.ir.file import save
@@ -25,7 +26,8 @@ from edgeq.ir.file import save
 pytestmark = needs_verilator
 
 CLOCK_HZ, BAUD = 1_000_000, 125_000
-HANG = 119  # an input that starts with this code is never answered
+HANG = 119  # an input that starts with this code is never answered,
+SLOW = 118  # one with this code takes 20000 cycles
 Fault = Callable[[bytes], bytes]
 
 
@@ -84,7 +86,7 @@ class FaultyPort:
 
 def inputs(count: int, seed: int = 0) -> np.ndarray:
     x = np.random.default_rng(seed).integers(0, 255, (count, 24))
-    x[:, 0] = np.where(x[:, 0] == HANG, 0, x[:, 0])
+    x[:, 0] = np.where(np.isin(x[:, 0], (HANG, SLOW)), 0, x[:, 0])
     return x
 
 
@@ -169,7 +171,7 @@ def test_the_device_names_what_was_wrong(design: Design) -> None:
 
 def test_garbage_before_the_program_starts(design: Design) -> None:
     port = SimulatedPort(design)
-    for garbage in (protocol.Frame(protocol.RUN, 9, bytes(28)).encode()[:17], bytes(range(256)), b"\xa5" * 40):
+    for garbage in (Frame(protocol.RUN, 9, bytes(28)).encode()[:17], bytes(range(256)), b"\xa5" * 40):
         port.write(garbage)
         device = Device(port, BAUD)
         device.check(NET)
@@ -222,11 +224,34 @@ def test_a_network_that_hangs_is_named_and_mended(design: Design) -> None:
         device.run(NET, {"x": x})
     network_bytes = protocol.network_id(NET).to_bytes(4, "little")
     with pytest.raises(host._Failure) as refused:
-        device._attempt(protocol.Frame(protocol.RUN, 0, network_bytes + bytes(24)), protocol.RESULT, 10)
+        device._attempt(Frame(protocol.RUN, 0, network_bytes + bytes(24)), protocol.RESULT, 10)
     assert refused.value.status == protocol.BUSY
     device._clean = False
     assert np.array_equal(device.run(NET, {"x": x[1:]})["y"], NET.run(x[1:]))
     device.close()
+
+
+def test_answers_keep_the_number_of_their_request(design: Design) -> None:
+    """Requests that come while another is at work get BUSY, with their own numbers; the answer keeps its own."""
+    port = SimulatedPort(design)
+    network_bytes = protocol.network_id(NET).to_bytes(4, "little")
+    first, second = np.full(24, SLOW), np.arange(24)
+    run = [
+        Frame(protocol.RUN, 7 + index, network_bytes + x.astype("u1").tobytes())
+        for index, x in enumerate((first, second))
+    ]
+    reader = protocol.FrameReader({protocol.RESULT: 10, protocol.STATUS: 1, protocol.IDENTITY: protocol.FACTS.size})
+    found: list[Frame] = []
+    for frames in (run, [Frame(protocol.IDENTIFY, 20), Frame(protocol.IDENTIFY, 21)]):
+        port.write(b"".join(frame.encode() for frame in frames))
+        while arrived := port.read(host.SETTLE_S):
+            found += reader.feed(arrived)
+    port.close()
+    busy = bytes([protocol.BUSY])
+    assert found[0] == Frame(protocol.STATUS, 8, busy)
+    assert found[1] == Frame(protocol.RESULT, 7, NET.run(first).astype("u1").tobytes())
+    assert (found[2].kind, found[2].sequence, found[3]) == (protocol.IDENTITY, 20, Frame(protocol.STATUS, 21, busy))
+    assert len(found) == 4
 
 
 def test_another_network_in_the_device(design: Design) -> None:
