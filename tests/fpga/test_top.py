@@ -8,9 +8,11 @@ from fpga.simulated_port import Design, SimulatedPort, build, needs_verilator
 
 from edgeq.boards import load_board
 from edgeq.formats import FixedPoint
+from edgeq.fpga import protocol
 from edgeq.fpga.build import write_project
 from edgeq.fpga.host import Device, DeviceError
 from edgeq.fpga.lower import lower
+from edgeq.fpga.protocol import Frame
 from edgeq.fpga.toolchain.pll import Clock
 from edgeq.fpga.toolchain.toolset import Toolset
 from edgeq.ir import Graph, GraphBuilder
@@ -79,6 +81,24 @@ def test_the_top_on_a_bad_line(design: Design) -> None:
     x = inputs(2)
     assert np.array_equal(device.run(NET, {"x": x})["fc"], NET.run(x))
     assert len(device.repeats) == 3
+    device.close()
+
+
+@pytest.mark.parametrize("later", [0, 1, 4, 9])
+def test_the_host_resets_a_network_at_work(design: Design, later: int) -> None:
+    """A reset while codes stream in or out, `later` bytes after the request: the next answers are right."""
+    port = SimulatedPort(design)
+    device = Device(port, design.baud, answer_s=0.3)
+    x = inputs(2)
+    codes = protocol.network_id(NET).to_bytes(4, "little") + protocol.pack_codes(x[0], 8)
+    port.write(Frame(protocol.RUN, 1, codes).encode() + bytes(later) + Frame(protocol.RESET, 2).encode())
+    reader = protocol.FrameReader({protocol.RESULT: 10, protocol.STATUS: 1})
+    found: list[Frame] = []
+    while arrived := port.read(0.01):
+        found += reader.feed(arrived)
+    assert (found + reader.inside())[-1] == Frame(protocol.STATUS, 2, b"\0")
+    assert np.array_equal(device.run(NET, {"x": x})["fc"], NET.run(x))
+    assert device.repeats == []
     device.close()
 
 
