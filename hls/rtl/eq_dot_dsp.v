@@ -1,4 +1,6 @@
-// Dot product with `*`: one multiplier block per product, registers on both sides of it, and an adder tree.
+// Dot product in multiplier blocks, with registers on both sides of them, and an adder tree.
+//
+// One block per product; iCE40: two products of up to 8 bits a block (eq_mul_pair).
 //
 // Parameters
 //   as eq_dot
@@ -19,25 +21,24 @@ module eq_dot_dsp #(
     output wire signed [SUM_BITS-1:0] sum
 );
     localparam P_BITS = X_BITS + W_BITS;
-    localparam BITS   = X_SIGNED ? X_BITS : X_BITS + 1;
-    wire [SIMD*P_BITS-1:0] products;
+    localparam PAIRS  = (SIMD + 1) / 2;
+    wire [2*PAIRS*X_BITS-1:0] x_even = x;       // an odd product's partner is 0 * 0 and leaves nothing behind
+    wire [2*PAIRS*W_BITS-1:0] w_even = w;
+    wire [2*PAIRS*P_BITS-1:0] products;
 
     genvar i;
     generate
-        for (i = 0; i < SIMD; i = i + 1) begin : lane
-            reg signed [BITS-1:0]   x_in;
-            reg signed [W_BITS-1:0] w_in;
-            reg signed [P_BITS-1:0] product;
-            always @(posedge clk) begin
-                x_in    <= {1'b0, x[i*X_BITS +: X_BITS]};       // the 0 is cut off where elements have a sign
-                w_in    <= w[i*W_BITS +: W_BITS];
-                product <= x_in * w_in;
-            end
-            assign products[i*P_BITS +: P_BITS] = product;
+        for (i = 0; i < PAIRS; i = i + 1) begin : lane
+            eq_mul_pair #(.X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS)) mul (
+                .clk(clk),
+                .x0(x_even[2*i*X_BITS +: X_BITS]), .w0(w_even[2*i*W_BITS +: W_BITS]),
+                .x1(x_even[(2*i+1)*X_BITS +: X_BITS]), .w1(w_even[(2*i+1)*W_BITS +: W_BITS]),
+                .p0(products[2*i*P_BITS +: P_BITS]), .p1(products[(2*i+1)*P_BITS +: P_BITS])
+            );
         end
     endgenerate
 
     eq_sum #(.N(SIMD), .BITS(P_BITS), .SIGNED(1), .SUM_BITS(SUM_BITS)) tree (
-        .clk(clk), .terms(products), .sum(sum)
+        .clk(clk), .terms(products[SIMD*P_BITS-1:0]), .sum(sum)
     );
 endmodule

