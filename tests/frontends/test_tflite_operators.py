@@ -137,7 +137,8 @@ def pad(rng: Rng) -> bytes:
 
 
 def concatenation(rng: Rng) -> bytes:
-    shape, axis = [1, *(int(n) for n in rng.integers(1, 6, 3))], int(rng.integers(1, 4))
+    """Along any axis, the batch too; sometimes the last part is constant."""
+    shape, axis = [int(rng.choice([1, 1, 2])), *(int(n) for n in rng.integers(1, 6, 3))], int(rng.integers(4))
     parts = [Spec(f"x{i}", (), scales=(0.5,), zero=7) for i in range(int(rng.integers(2, 4)))]
     total = 0
     for part in parts:
@@ -145,7 +146,11 @@ def concatenation(rng: Rng) -> bytes:
         part.shape, total = tuple(size if i == axis else n for i, n in enumerate(shape)), total + size
     y = Spec("y", tuple(total if i == axis else n for i, n in enumerate(shape)), scales=(0.5,), zero=7)
     fields = {"Axis": axis - 4 if rng.integers(2) else axis}
-    return write("CONCATENATION", [*parts, y], len(parts), "ConcatenationOptions", **fields)
+    computed = len(parts)
+    if rng.integers(3) == 0:
+        parts[-1].data = rng.integers(-128, 128, parts[-1].shape)
+        computed -= 1
+    return write("CONCATENATION", [*parts, y], computed, "ConcatenationOptions", **fields)
 
 
 MAKERS: dict[str, Callable[[Rng], bytes]] = {

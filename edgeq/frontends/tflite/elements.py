@@ -6,7 +6,7 @@ import numpy as np
 
 from edgeq.formats import CODE_RULE, Affine, FixedPoint
 from edgeq.frontends.tflite.build import Building, activation, batchless, unsupported
-from edgeq.frontends.tflite.file import DamagedError, Operation
+from edgeq.frontends.tflite.file import DamagedError, Operation, Tensor
 from edgeq.frontends.tflite.matrix import multiplier, window
 from edgeq.frontends.tflite.numbers import exp_line, reciprocal_line, softmax_lines, softmax_table
 from edgeq.ir import Attr
@@ -165,8 +165,22 @@ def concatenation(b: Building, call: Operation) -> None:
     out, options = b.output(call), call.options("ConcatenationOptions")
     tensors = [b.tensor(call, i) for i in range(len(call.inputs))]
     made, rank = b.format(out), len(out.shape)
-    axis = int(options.Axis()) + (rank if options.Axis() < 0 else 0) - (rank - len(batchless(out.shape)))
+    axis = int(options.Axis()) + (rank if options.Axis() < 0 else 0)
     alike = all(b.format(t) == made and len(t.shape) == rank for t in tensors)
     if not alike or options.FusedActivationFunction() != 0 or not 0 <= axis < rank:
-        raise unsupported(call, out, "operands of one scale and zero point along an axis after the batch are joined")
-    b.finish(out, b.node("concat", out, [b.value(t) for t in tensors], made, axis=axis))
+        raise unsupported(call, out, "operands of one scale and zero point along one of their axes are joined")
+    # Along the batch, or where no tensor leaves its batch of one out, all axes count.
+    gone = int(axis > 0 and out.shape[0] == 1)
+    names = [_under(b, t, t.shape[gone:]) for t in tensors]
+    b.finish(out, b.node("concat", out, names, made, axis=axis - gone))
+
+
+def _under(b: Building, tensor: Tensor, shape: tuple[int, ...]) -> str:
+    """The value of a tensor, constant or not, under the shape that is given."""
+    known = b.constant(tensor)
+    if known is not None:
+        return b.builder.constant(tensor.name, known.reshape(shape), b.format(tensor), tensor.name)
+    name = b.value(tensor)
+    if b.builder.values[name].shape == shape:
+        return name
+    return b.builder.node("reshape", f"{tensor.name}.whole", [name], b.format(tensor), tensor.name, shape=shape)
