@@ -185,7 +185,7 @@ def test_equals_the_interpreter(op: str, tmp_path: Path) -> None:
         device = runtime.Interpreter.from_bytes(path.read_bytes(), arena_size=1 << 18)
         for i in range(8):
             for k, name in enumerate(graph.inputs):
-                device.set_input(x[name][i][None].astype(np.int8), k)
+                device.set_input(x[name][i].reshape(device.get_input_details(k)["shape"]).astype(np.int8), k)
             device.invoke()
             want = np.array(device.get_output(0))
             np.testing.assert_array_equal(found[i].reshape(want.shape), want, err_msg=f"{op} seed {seed} sample {i}")
