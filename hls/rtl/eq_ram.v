@@ -32,7 +32,8 @@ module eq_ram #(
                     read_data <= words[read_address];
             end
         end else begin : distributed
-            (* ram_style = "distributed" *) reg [WIDTH-1:0] words [0:DEPTH-1];
+            // No attribute: it would be an error on devices without distributed RAM (iCE40).
+            reg [WIDTH-1:0] words [0:DEPTH-1];
             always @(posedge clk) begin
                 if (write)
                     words[write_address] <= write_data;
