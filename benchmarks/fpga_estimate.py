@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.fpga import digits  # noqa: E402
-from benchmarks.networks import ACTIVATION, dscnn, maker  # noqa: E402
+from benchmarks.networks import ACTIVATION, maker  # noqa: E402
 from edgeq.boards import load_board  # noqa: E402
 from edgeq.formats import FixedPoint  # noqa: E402
 from edgeq.fpga.build import write_project  # noqa: E402
@@ -65,21 +65,20 @@ class Case:
     families: tuple[str, ...] = ("ecp5", "ice40", "gowin")
 
 
+BIG = ("ecp5", "gowin")
 FITTED = (
-    Case("digits, 3 products", partial(digits), {"dsps": 3}),
-    Case("digits, 24 products", partial(digits), {"dsps": 24}, ("ecp5", "gowin")),
-    Case("digits in logic, 4 bits", partial(digits, 4, FixedPoint(4, 1)), {"dsps": 12, "style": "lut"}),
-    Case("digits in logic, 8 bits", partial(digits), {"dsps": 6, "style": "lut"}, ("ecp5", "gowin")),
-    Case("digits, scaled", partial(digits, 8, None), {"dsps": 6}, ("ecp5", "gowin")),
     Case("separable", partial(separable), {"dsps": 6}),
-    Case("separable, scaled", partial(separable, None), {"dsps": 16}, ("ecp5", "gowin")),
+    Case("separable, scaled", partial(separable, None), {"dsps": 16}, BIG),
+    Case("digits, 24 products", partial(digits), {"dsps": 24}, BIG),
+    Case("digits, 3 products", partial(digits), {"dsps": 3}, ("ecp5", "ice40")),
+    Case("digits in logic, 4 bits", partial(digits, 4, FixedPoint(4, 1)), {"dsps": 12, "style": "lut"}),
+    Case("digits in logic, 8 bits", partial(digits), {"dsps": 6, "style": "lut"}, ("ecp5",)),
 )
 DESIGNS = (
     Case("digits, 8 products", partial(digits), {"dsps": 8}),
-    Case("digits in logic, 5 bits", partial(digits, 5, FixedPoint(5, 2)), {"dsps": 8, "style": "lut"}),
-    Case("separable, 24 channels", partial(separable, ACTIVATION, 24), {"dsps": 8}, ("ecp5", "gowin")),
-    Case("separable, scaled, 8 products", partial(separable, None, 8), {"dsps": 8}, ("ecp5", "gowin")),
-    Case("dscnn", partial(dscnn), {"dsps": 28}, ("ecp5",)),
+    Case("digits in logic, 5 bits", partial(digits, 5, FixedPoint(5, 2)), {"dsps": 8, "style": "lut"}, ("ecp5",)),
+    Case("separable, scaled, 8 products", partial(separable, None, 8), {"dsps": 8}, BIG),
+    Case("separable, 24 channels", partial(separable, ACTIVATION, 24), {"dsps": 8}, ("ecp5",)),
 )
 
 

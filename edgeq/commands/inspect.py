@@ -9,6 +9,7 @@ from edgeq.commands.shell import Json, Model, OptionalBoard, console, emit, find
 if TYPE_CHECKING:
     from edgeq.errors import EdgeqError
     from edgeq.frontends.survey import Survey
+    from edgeq.report.hardware import Hardware
     from edgeq.report.inspection import Inspection, Needs
 
 
@@ -84,6 +85,8 @@ def show(found: Inspection) -> None:
     out.print(f"{found.macs:,} MACs, {found.constant_bytes:,} bytes of weights, biases and tables")
     if found.needs is not None:
         _show_needs(found.needs)
+    if found.hardware is not None:
+        _show_hardware(found.hardware)
     for problem in found.problems:
         out.print(f"[red]does not work:[/red] {problem.line()}", soft_wrap=True)
     if found.board and not found.problems:
@@ -104,3 +107,17 @@ def _show_needs(needs: Needs) -> None:
         f"Flash: about {needs.flash:,}{of_flash} bytes: constants {needs.constants:,} (exact), code about "
         f"{needs.code:,}"
     )
+
+
+def _show_hardware(found: Hardware) -> None:
+    """What an FPGA will need, estimated."""
+    from edgeq.ir.names import short_name
+
+    shown = table("Estimated", "layer", ">cycles", ">LUTs", ">flip-flops", ">DSPs", ">block RAMs")
+    for name, used in (*found.layers.items(), ("all", found.total)):
+        cycles = found.slowest if name == "all" else found.cycles.get(name)
+        counts = (f"{count:,}" for count in used.to_json().values())
+        shown.add_row(short_name(name), f"{cycles:,}" if cycles else "–", *counts)
+    console(False).print(shown)
+    rate, mhz = found.clock_hz / found.slowest, found.clock_hz / 1e6
+    console(False).print(f"{rate:,.1f} inferences a second at {mhz:g} MHz; edgeq bench measures")

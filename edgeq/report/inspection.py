@@ -14,6 +14,7 @@ from edgeq.report.layers import Layer, layers
 if TYPE_CHECKING:
     from edgeq.boards import Board
     from edgeq.mcu.program import Program
+    from edgeq.report.hardware import Hardware
 
 #: code of start-up and calls, of one kernel instance that multiplies matrices and of one that does not, in bytes, as
 #: measured on the digits networks of the demo
@@ -77,6 +78,7 @@ class Inspection:
     kernels: dict[str, tuple[str, str, str]]
     needs: Needs | None
     problems: tuple[Problem, ...]
+    hardware: Hardware | None = None
 
     @property
     def macs(self) -> int:
@@ -108,6 +110,7 @@ class Inspection:
             "constant_bytes": self.constant_bytes,
             "layers": rows,
             "needs": needs,
+            "hardware": self.hardware.to_json() if self.hardware else None,
             "problems": [asdict(problem) for problem in self.problems],
         }
 
@@ -117,7 +120,10 @@ def inspect(net: Graph, board: Board | None = None) -> Inspection:
     kernels: dict[str, tuple[str, str, str]] = {}
     needs: Needs | None = None
     problems: list[Problem] = []
-    if board is not None and board.kind != "emulator":
+    estimated: Hardware | None = None
+    if board is not None and board.kind == "fpga":
+        estimated, problems = _hardware(net, board)
+    elif board is not None and board.kind != "emulator":
         problems = _unsupported(net, board)
         if not problems:
             needs, kernels = _needs(net, board)
@@ -131,7 +137,17 @@ def inspect(net: Graph, board: Board | None = None) -> Inspection:
         kernels,
         needs,
         tuple(problems),
+        estimated,
     )
+
+
+def _hardware(net: Graph, board: Board) -> tuple[Hardware | None, list[Problem]]:
+    """An FPGA's estimate, and what is in the way."""
+    from edgeq.report.hardware import hardware
+
+    found, complaint = hardware(net, board)
+    way = "change this, or run it on a board that can (edgeq boards)"
+    return found, [Problem(net.name, complaint, way)] if complaint else []
 
 
 def _borders(net: Graph, names: Sequence[str]) -> tuple[tuple[str, tuple[int, ...], str], ...]:

@@ -33,8 +33,8 @@ def small(filters: int = 4, size: int = 6) -> Graph:
     )
     count = b.values[y].size
     y = b.node("reshape", "flat", [y], BYTE, shape=(count,))
-    matrix = b.constant("fc.w", rng.integers(-127, 128, (3, count)), FixedPoint(8, 6))
-    bias = b.constant("fc.b", np.zeros(3, int), FixedPoint(32, 10))
+    matrix = b.constant("fc.w", rng.integers(-127, 128, (3, count)), FixedPoint(8, 10))
+    bias = b.constant("fc.b", np.zeros(3, int), FixedPoint(32, 14))
     return b.build([b.node("linear", "fc", [y, matrix, bias], BYTE)])
 
 
@@ -113,3 +113,18 @@ def test_a_project_holds_its_bitstream_and_all_that_made_it(
         assert found["macs"] == 9 * 4 * 9 + 36 * 3
     assert main(["build", str(net), "--board", board, "-o", str(out), "--dsps", "1"]) == 0, "a build replaces a build"
     assert "block RAMs" in capsys.readouterr().out
+
+
+def test_inspect_estimates_and_names_what_is_in_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small().save(tmp_path / "small.edgeq")
+    assert main(["inspect", str(tmp_path / "small.edgeq"), "--board", "icebreaker", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    needs = found["hardware"]
+    assert needs["dsps"] == needs["multipliers"] <= 8
+    assert needs["cycles_per_inference"] == max(row["cycles"] or 0 for row in needs["layers"])
+    assert {"conv", "fc", BORDER} <= {row["layer"] for row in needs["layers"]}
+    small(filters=512, size=32).save(tmp_path / "big.edgeq")
+    assert main(["inspect", str(tmp_path / "big.edgeq"), "--board", "icebreaker"]) == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "fc needs most" in shown
+    assert "or a larger board" in shown
