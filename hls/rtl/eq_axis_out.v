@@ -31,33 +31,34 @@ module eq_axis_out #(
 );
     localparam SIZE = BITS <= 8 ? 1 : BITS <= 16 ? 2 : 4;  // bytes of a container
     localparam PER_WORD = 4 / SIZE;
+    localparam LAST_CODES = BEATS - ((BEATS - 1) / PER_WORD) * PER_WORD;  // in the last word
+    localparam UNUSED = 8 * SIZE * (PER_WORD - LAST_CODES);               // bits of the last word
+    localparam [3:0] LAST_KEEP = 4'hf >> (4 - LAST_CODES * SIZE);
     localparam COUNT_BITS = BEATS > 1 ? $clog2(BEATS) : 1;
     localparam [COUNT_BITS-1:0] LAST = BEATS - 1;
     localparam [1:0] LAST_PART = PER_WORD - 1;
 
     reg [COUNT_BITS-1:0] count;
-    reg [1:0]            part;   // container that the next code goes to
-    reg [31:0]           word;   // the codes before it, upper bytes 0
-    reg [3:0]            keep;
+    reg [1:0]            part;  // codes of this word so far
+    reg [31:0]           word;  // they, shifted in from above
 
-    wire [31:0] code = {{(32 - BITS + 1) {SIGNED != 0 && s_data[BITS-1]}}, s_data} & (32'hffffffff >> (32 - 8 * SIZE));
-    wire [31:0] filled = word | (code << (8 * SIZE * part));
-    wire [3:0]  kept = keep | ((4'hf >> (4 - SIZE)) << (SIZE * part));
-    wire        last = count == LAST;
-    wire        completes = last || part == LAST_PART;
+    wire [32:0]        code = {{(33 - BITS) {SIGNED != 0 && s_data[BITS-1]}}, s_data};
+    wire [8*SIZE+31:0] shifted = {code[8*SIZE-1:0], word};
+    wire [31:0]        filled = shifted[8*SIZE+31:8*SIZE];
+    wire               last = count == LAST;
+    wire               completes = last || part == LAST_PART;
     assign s_ready = !completes || !m_axis_tvalid || m_axis_tready;
-    wire        take = s_valid && s_ready;
+    wire               take = s_valid && s_ready;
 
     always @(posedge clk) begin
         if (m_axis_tready) m_axis_tvalid <= 1'b0;
         if (take) begin
             count <= last ? 0 : count + 1'b1;
             part  <= completes ? 0 : part + 1'b1;
-            word  <= completes ? 32'd0 : filled;
-            keep  <= completes ? 4'd0 : kept;
+            word  <= filled;
             if (completes) begin
-                m_axis_tdata  <= filled;
-                m_axis_tkeep  <= kept;
+                m_axis_tdata  <= last ? filled >> UNUSED : filled;
+                m_axis_tkeep  <= last ? LAST_KEEP : 4'hf;
                 m_axis_tlast  <= last;
                 m_axis_tvalid <= 1'b1;
             end
@@ -65,16 +66,12 @@ module eq_axis_out #(
         if (rst) begin
             count         <= 0;
             part          <= 0;
-            word          <= 0;
-            keep          <= 0;
             m_axis_tvalid <= 1'b0;
         end
     end
     initial begin
         count         = 0;
         part          = 0;
-        word          = 0;
-        keep          = 0;
         m_axis_tvalid = 1'b0;
     end
 endmodule
