@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +57,12 @@ def interpreter(path: Path, x: np.ndarray) -> np.ndarray:
 
 
 def compare(name: str, count: int) -> None:
+    graph = edgeq.load(model(name))
+    compare_on(name, graph, samples(graph, count))
+
+
+def compare_on(name: str, graph: Graph, x: np.ndarray) -> None:
     path = model(name)
-    graph = edgeq.load(path)
-    x = samples(graph, count)
     want = interpreter(path, x)
     found = graph.run(x)
     assert len(np.unique(want)) > 5
@@ -80,6 +84,32 @@ def test_equals_the_interpreter_on_resnet8() -> None:
 @pytest.mark.parametrize("name", [*NAMES, *LARGE])
 def test_equals_the_interpreter_on_many(name: str) -> None:
     compare(name, 1200)
+
+
+@pytest.mark.parametrize("count", [20, pytest.param(1000, marks=pytest.mark.heavy)])
+def test_equals_the_interpreter_on_photographs(count: int) -> None:
+    """ResNet-8 on test images of CIFAR-10, decoded from their JPEG copy."""
+    image = pytest.importorskip("PIL.Image", reason="reading the JPEG copy of CIFAR-10 needs pillow")
+    path = MODELS.parent / "data" / "cifar10_test_jpeg_packed.npz"
+    if not path.is_file():
+        pytest.skip("CIFAR-10 is not here")
+    found = np.load(path)
+    offsets, raw = found["offsets"], found["jpeg"].tobytes()
+    pictures = [image.open(io.BytesIO(raw[offsets[i] : offsets[i + 1]])).convert("RGB") for i in range(count)]
+    x = np.stack([np.asarray(p) for p in pictures]).astype(np.int64) - 128
+    compare_on(LARGE[0], edgeq.load(model(LARGE[0])), x)
+
+
+def test_equals_the_interpreter_on_speech() -> None:
+    """The wake word's network on the published features, and on each of them moved by a frame."""
+    path = MODELS / "streaming_wakeword_calibration_samples.npz"
+    if not path.is_file():
+        pytest.skip("the features of the wake word are not here")
+    graph = edgeq.load(model("streaming_wakeword_int8"))
+    features = np.load(path)["specs"]
+    features = np.concatenate([np.roll(features, k, axis=1) for k in range(23)])
+    assert len(features) > 1000
+    compare_on("streaming_wakeword_int8", graph, np.asarray(graph.trace(features)[graph.inputs[0]]))
 
 
 @pytest.mark.parametrize("name", [*NAMES, *LARGE])
