@@ -17,7 +17,7 @@
 // in_ready           out  depends on registers only
 // x, m, side_in      in
 // out_valid, p, side_out  out  p has X_BITS + 31 bits; valid for one cycle, nothing waits here
-// Latency 5; "lut" with CYCLES of 9 and more 9 or 17.
+// Latency 5; "lut" with CYCLES of 5, 9, 17 and more: 6, 9, 17.
 module eq_multiply #(
     parameter X_BITS = 24,
     parameter CYCLES = 1,
@@ -47,9 +47,12 @@ module eq_multiply #(
                 .clk(clk), .rst(rst), .in_valid(in_valid), .x(x), .m(m), .side_in(side_in),
                 .out_valid(out_valid), .p(p), .side_out(side_out));
             assign in_ready = 1'b1;
+        end else if (CYCLES < 9) begin : g_quad
+            eq_multiply_quad #(.X_BITS(X_BITS), .ROUND(ROUND), .SIDE(SIDE)) unit (
+                .clk(clk), .rst(rst), .in_valid(in_valid), .in_ready(in_ready), .x(x), .m(m), .side_in(side_in),
+                .out_valid(out_valid), .p(p), .side_out(side_out));
         end else begin : g_serial
-            eq_multiply_serial #(.X_BITS(X_BITS), .DIGITS(CYCLES < 9 ? 4 : CYCLES < 17 ? 2 : 1),
-                                 .ROUND(ROUND), .SIDE(SIDE)) unit (
+            eq_multiply_serial #(.X_BITS(X_BITS), .DIGITS(CYCLES < 17 ? 2 : 1), .ROUND(ROUND), .SIDE(SIDE)) unit (
                 .clk(clk), .rst(rst), .in_valid(in_valid), .in_ready(in_ready), .x(x), .m(m), .side_in(side_in),
                 .out_valid(out_valid), .p(p), .side_out(side_out));
         end

@@ -1,6 +1,6 @@
 // eq_multiply_serial: eq_multiply with one adder for DIGITS of the 16 digits a cycle, lowest first.
 //
-// DIGITS   1, 2 or 4
+// DIGITS   1 or 2
 // The other parameters, ports and numbers as in eq_multiply. Latency and initiation interval 16 / DIGITS + 1.
 //
 // The sum of what was multiplied so far moves right, its low bits into the register that the multiplier leaves.
@@ -64,21 +64,15 @@ module eq_multiply_serial #(
         end
     endgenerate
 
-    // The group's sum, its carries as in eq_multiply_level; that of the lowest digit enters the accumulator.
+    // The sum of the digits, their carries as in eq_multiply_level; that of the lowest digit enters the accumulator.
     // The leading digit of the last step is never negative: there the rounding constant enters.
     wire [SW-1:0] group;
     generate
         if (DIGITS == 1) begin : g_one
             assign group = product;
-        end else if (DIGITS == 2) begin : g_two
+        end else begin : g_two
             wire [PW:0] high = {product[PW +: PW], 1'b1} + {{2{product[PW-1]}}, product[2 +: PW-2], ones[1]};
             assign group = {high[PW:1], product[1:0]};
-        end else begin : g_four
-            wire [PW:0] even = {product[PW +: PW], 1'b1} + {{2{product[PW-1]}}, product[2 +: PW-2], ones[1]};
-            wire [PW:0] odd = {product[3*PW +: PW], 1'b1} + {{2{product[3*PW-1]}}, product[2*PW+2 +: PW-2], ones[3]};
-            wire [PW+1:0] a = {even[PW:1], product[1:0]}, b = {odd[PW:1], product[2*PW +: 2]};
-            wire [PW+2:0] high = {b, 1'b1} + {{4{a[PW+1]}}, a[PW+1:4], ones[2]};
-            assign group = {high[PW+2:1], a[3:0]};
         end
     endgenerate
     wire [SW:0] next = {group, 1'b1} + {{SHIFT{sum[SW-1]}}, sum[SW-1:SHIFT], ones[0]};

@@ -17,13 +17,13 @@
 // clk, rst    in   clock; synchronous reset (also of the channel counter)
 // s_*         in   LANES accumulators; s_ready comes from registers
 // m_*         out  LANES codes, registered
-// Initiation interval 1, or 5, 9, 17 by CYCLES. Latency 9 (CYCLES below 9), 13 or 21; a table adds 1 to 2 cycles (a
+// Initiation interval 1, or 5, 9, 17 by CYCLES. Latency 9, 10, 13, 21; a table adds 1 to 2 cycles (a
 // pipeline 3 to 4).
 //
 // Placed and routed alone on an ECP5-85F, speed 6 (yosys 0.70 -abc9, nextpnr 0.11.1; 1 lane, IN_BITS 24, tflite, 64
 // channels with shifts 36..43 in one block RAM):
 //   CYCLES  1: 1230 LUT, 630 FF, 145 MHz      CYCLES  9: 320 LUT, 210 FF, 143 MHz
-//   CYCLES  5:  460 LUT, 220 FF, 107 MHz      CYCLES 17: 265 LUT, 210 FF, 145 MHz (one multiplier for all: 150 LUT)
+//   CYCLES  5:  490 LUT, 240 FF, 143 MHz      CYCLES 17: 265 LUT, 210 FF, 145 MHz (one multiplier for all: 150 LUT)
 //   "dsp": 360 LUT, 390 FF, 4 MULT18X18D, 138 MHz
 // On an iCE40 UP5K with CYCLES 17: 340 logic cells and 3 block RAMs (TABLE_ROM "block"), one multiplier 225; 47 MHz.
 module eq_scale #(
