@@ -94,8 +94,8 @@ def library(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def core_text(flow: Dataflow, taps: bool = False) -> str:
-    """The core module."""
+def core_text(flow: Dataflow, taps: int = 0) -> str:
+    """The core module; `taps`: for simulation, with every value watched for so many inferences."""
     stages = list(_stages(flow))
     return render(
         "core.v.j2",
@@ -109,7 +109,7 @@ def core_text(flow: Dataflow, taps: bool = False) -> str:
             "streams": [s for s in flow.streams.values() if s.name not in flow.inputs],
             "unread": list(_unread(flow)),
             "layers": stages,
-            "taps": list(_taps(flow)) if taps else [],
+            "taps": list(_taps(flow, taps)) if taps else [],
         },
     )
 
@@ -126,10 +126,11 @@ def _unread(flow: Dataflow) -> Iterator[str]:
     return (name for name, stages in flow.consumers().items() if not stages and name not in flow.outputs)
 
 
-def _taps(flow: Dataflow) -> Iterator[dict[str, Any]]:
+def _taps(flow: Dataflow, inferences: int) -> Iterator[dict[str, Any]]:
     """One tap for each stream that carries a value."""
     for name in dict.fromkeys(flow.values.values()):
-        yield {"stream": flow.streams[name], "file": f"{name}.tap"}
+        stream = flow.streams[name]
+        yield {"stream": stream, "file": f"{name}.tap", "total": stream.beats * inferences}
 
 
 def _stages(flow: Dataflow) -> Iterator[dict[str, Any]]:

@@ -75,6 +75,7 @@ class Simulator:
         for i, name in enumerate(flow.inputs):
             value = flow.graph.inputs[i]
             (self.folder / f"in{i}.beats").write_text(_beats_text(flow.streams[name], inputs[value]), "ascii")
+        _write_design(flow, self.folder, count)
         _write_bench(flow, self.folder, count, self.stalls, seed)
         _build(self.tool, self.folder)
         _execute(self.tool, self.folder)
@@ -104,7 +105,6 @@ def simulate(
         place = Path(folder or temporary)
         place.mkdir(parents=True, exist_ok=True)
         stalled = with_stalls(flow, stalls, seed) if inner_stalls else flow
-        _write_design(stalled, place)
         return Simulator(stalled, place, chosen, stalls).run(inputs, seed)
 
 
@@ -133,8 +133,8 @@ def _seed(seed: int, number: int) -> int:
     return (seed * 7919 + number * 104729 + 1) & 0x7FFFFFFF
 
 
-def _write_design(flow: Dataflow, folder: Path) -> None:
-    (folder / f"{flow.name}_core.v").write_text(core_text(flow, taps=True), "utf-8")
+def _write_design(flow: Dataflow, folder: Path, inferences: int) -> None:
+    (folder / f"{flow.name}_core.v").write_text(core_text(flow, taps=inferences), "utf-8")
     for rom in roms(flow):
         (folder / f"{rom.name}.mem").write_text(text(rom), "ascii")
     for name, source in library({stage.module for stage in flow.stages} | set(_BENCH)).items():
@@ -196,7 +196,8 @@ def _call(command: list[str], folder: Path, log: str) -> None:
 def _collect(flow: Dataflow, folder: Path, count: int) -> Simulated:
     taps = {name: _read_tap(folder / f"{name}.tap", flow.streams[name]) for name in dict.fromkeys(flow.values.values())}
     ends = _ends(flow, folder)
-    if len(ends) < count:
+    short = any(taps[s].size < count * flow.graph.values[v].size for v, s in flow.values.items())
+    if len(ends) < count or short:
         raise ToolError(_stuck(flow, taps, count, len(ends)))
     trace = {}
     for value, name in flow.values.items():
@@ -229,9 +230,11 @@ def _read_tap(path: Path, stream: Stream) -> Codes:
     data = np.frombuffer(path.read_bytes(), dtype=np.uint8)
     digits = -(-stream.width // 4)
     data = data[: data.size // (digits + 1) * (digits + 1)].reshape(-1, digits + 1)[:, :digits]
+    if not data.size:
+        return np.zeros(0, dtype=np.int64)
     low = data | 0x20
     nibbles = np.where(low >= ord("a"), low - ord("a") + 10, low - ord("0")).astype(np.uint8)
-    if nibbles.size and int(nibbles.max()) > 15:
+    if int(nibbles.max()) > 15:
         raise ToolError(f"stream {stream.name}: undefined bits (x or z) in simulation; its memories may be missing")
     bits = np.unpackbits(nibbles[:, ::-1, None], axis=2, bitorder="little")[:, :, :4].reshape(len(nibbles), -1)
     lanes = bits[:, : stream.width].reshape(-1, stream.bits).astype(np.int64)

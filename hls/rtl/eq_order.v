@@ -13,17 +13,19 @@ module eq_order #(
     input  wire [BITS-1:0] code,
     output wire [BITS-1:0] order
 );
-    wire [BITS-2:0] low = code[BITS-2:0];
+    localparam [BITS-1:0] TOP = 1 << (BITS - 1);
     generate
         if (SIGNED == 0) begin : g_unsigned
             assign order = code;
         end else if (SIGNED == 1) begin : g_signed
-            assign order = {!code[BITS-1], low};
+            assign order = code ^ TOP;
         end else if (BACK == 0) begin : g_magnitude
+            wire [BITS-2:0] low = code[BITS-2:0];
             // Positive: 2^(BITS-1) + magnitude; negative: 2^(BITS-1) - magnitude.
-            assign order = code[BITS-1] ? {1'b1, {(BITS-1){1'b0}}} - {1'b0, low} : {1'b1, low};
+            assign order = code[BITS-1] ? TOP - {1'b0, low} : {1'b1, low};
         end else begin : g_code
-            wire [BITS-1:0] magnitude = {1'b1, {(BITS-1){1'b0}}} - code;
+            wire [BITS-2:0] low = code[BITS-2:0];
+            wire [BITS-1:0] magnitude = TOP - code;
             assign order = code[BITS-1] ? {1'b0, low} : {1'b1, magnitude[BITS-2:0]};
         end
     endgenerate

@@ -1,0 +1,143 @@
+"""Lowering and simulation: every operator that has hardware computes what the emulator computes, stalls or not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from edgeq.emulator import executor
+from edgeq.errors import BudgetError, UnsupportedError
+from edgeq.formats import NAMED, Affine, FixedPoint
+from edgeq.fpga import lower
+from edgeq.fpga.ops import LOWERINGS
+from edgeq.fpga.simulate import simulate
+from edgeq.ir import Graph
+from edgeq.verify.random_graphs import random_graph, random_inputs
+from tests.fpga.networks import U8, Net, digits, residual
+
+needs_iverilog = pytest.mark.skipif(not shutil.which("iverilog"), reason="iverilog is not installed")
+
+
+def assert_equal(graph: Graph, count: int = 2, seed: int = 0, dsps: int = 8, **how: object) -> None:
+    """Every value of the simulated Verilog has the emulator's codes."""
+    inputs = random_inputs(graph, np.random.default_rng(seed), count)
+    expected = executor(graph).trace(inputs)
+    shown = simulate(lower(graph, dsps=dsps), inputs, tool="iverilog", seed=seed, **how).trace  # type: ignore[arg-type]
+    for node in graph.nodes:
+        for name in node.outputs:
+            assert np.array_equal(shown[name], expected[name]), f"{node.label}: {name}"
+
+
+def one(build: Callable[[Net], str]) -> Graph:
+    net = Net()
+    return net.b.build([build(net)])
+
+
+def affine_add(net: Net) -> str:
+    a, b = Affine(8, True, -128, 0.03), Affine(8, True, 4, 0.1)
+    x = net.input((3, 3, 4), a)
+    w = net.b.constant("w", net.rng.integers(-128, 128, (4, 1, 1, 4)), Affine(8, True, 0, 0.01))
+    attrs = {"stride": (1, 1), "padding": (1, 0, 0, 1), "dilation": (1, 1), "groups": 1, "rounding": "tflite"}
+    y = net.b.node("conv", "c", [x, w], b, multiplier=(1459272781,), shift=(37,), **attrs)
+    z = net.b.node("slice", "s", [y], b, begin=(0, 1, 0), end=(3, 3, 4), step=(1, 1, 1))
+    z = net.b.node("pad", "p", [z], b, padding=(0, 0, 0, 1, 0, 0), mode="constant", value=0)
+    return net.b.node(
+        "add",
+        "y",
+        [x, z],
+        Affine(8, True, -128, 0.05),
+        left=20,
+        a_multiplier=1623821475,
+        a_shift=33,
+        b_multiplier=1073741824,
+        b_shift=31,
+        rounding="tflite",
+        multiplier=(1098017566,),
+        shift=(48,),
+        lo=0,
+    )
+
+
+CASES: dict[str, Callable[[Net], str]] = {
+    "conv, dilated": lambda n: n.conv("y", n.input((6, 5, 3)), 5, dilation=2),
+    "conv, stride and uneven padding": lambda n: n.conv("y", n.input((7, 6, 2)), 4, stride=2, padding=(0, 1, 2, 0)),
+    "conv, 1-D": lambda n: n.conv("y", n.input((11, 3)), 4, stride=2),
+    "conv, groups": lambda n: n.conv("y", n.input((4, 4, 6)), 4, groups=2),
+    "conv, depthwise": lambda n: n.conv("y", n.input((5, 5, 6)), 6, groups=6),
+    "linear, rows": lambda n: n.linear("y", n.input((3, 7)), 5, FixedPoint(12, 6)),
+    "affine add": affine_add,
+    "average_pool": lambda n: n.b.node(
+        "average_pool", "y", [n.input((5, 5, 3))], U8, kernel=(3, 3), stride=(2, 2), padding=(1,) * 4, include_pad=0
+    ),
+    "mean over the image": lambda n: n.b.node("mean", "y", [n.input((5, 3, 4))], U8, axes=(0, 1), keep_axes=0),
+    "sum over channels": lambda n: n.b.node("sum", "y", [n.input((5, 4))], FixedPoint(12, 4), axes=(1,), keep_axes=1),
+    "multiply by a gate for each channel": lambda n: n.b.node(
+        "mul", "y", [x := n.input((4, 4, 4)), n.b.node("mean", "g", [x], U8, axes=(0, 1), keep_axes=1)], U8
+    ),
+    "concat of formats": lambda n: n.b.node(
+        "concat", "y", [x := n.input((3, 3, 2)), n.conv("c", x, 3, fmt=FixedPoint(8, 5))], U8, axis=2
+    ),
+    "concat of rows": lambda n: n.b.node("concat", "y", [x := n.input((3, 2)), x], U8, axis=0),
+    "constant operand": lambda n: n.b.node("add", "y", [n.input((3, 4)), n.constant("k", (4,))], FixedPoint(9, 3)),
+    "wide requantise": lambda n: n.b.node("requantise", "y", [n.input((6,), FixedPoint(16, 8))], FixedPoint(8, 2)),
+    "transpose": lambda n: n.b.node("transpose", "y", [n.input((3, 4, 2))], U8, permutation=(2, 0, 1)),
+    "resize_nearest": lambda n: n.b.node("resize_nearest", "y", [n.input((3, 2, 2))], U8, size=(5, 4)),
+}
+
+
+@needs_iverilog
+@pytest.mark.parametrize("name", CASES)
+def test_operator(name: str) -> None:
+    assert_equal(one(CASES[name]))
+
+
+@needs_iverilog
+@pytest.mark.parametrize("how", [{}, {"stalls": 0.5, "inner_stalls": True}], ids=["free", "stalled"])
+def test_network(how: dict[str, object]) -> None:
+    assert_equal(digits(), 2, dsps=24, **how)
+
+
+@needs_iverilog
+def test_cycles_are_those_of_the_slowest_stage() -> None:
+    flow = lower(digits(), dsps=24)
+    found = simulate(flow, random_inputs(flow.graph, np.random.default_rng(0), 4), tool="iverilog")
+    assert abs(found.cycles - flow.cycles) <= flow.cycles // 100
+    assert found.latency > found.cycles
+
+
+@needs_iverilog
+@pytest.mark.heavy
+@pytest.mark.parametrize("seed", range(40))
+def test_random_graph(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng, ops=sorted(LOWERINGS.keys() - {"prelu"}), max_nodes=6)
+    stalled = {"stalls": 0.4, "inner_stalls": True} if seed % 2 else {}
+    try:
+        assert_equal(graph, 2, seed, (4, 16, 64)[seed % 3], **stalled)
+    except UnsupportedError as error:
+        pytest.skip(str(error))
+
+
+def test_what_has_no_hardware_is_named() -> None:
+    net = Net()
+    x = net.input((3, 4))
+    y = net.b.node("matmul", "head.scores", [x, net.b.node("transpose", "t", [x], U8, permutation=(1, 0))], U8)
+    with pytest.raises(UnsupportedError, match=r"head\.scores.*operator matmul has no hardware.*microcontroller"):
+        lower(net.b.build([y]))
+
+
+def test_minifloats_are_refused_at_the_border() -> None:
+    net = Net()
+    x = net.b.input("x", (4,), NAMED["e2m1"])
+    with pytest.raises(UnsupportedError, match=r"minifloat.*fixed point"):
+        lower(net.b.build([net.b.node("requantise", "y", [x], U8)]))
+
+
+def test_targets_out_of_reach_are_named() -> None:
+    with pytest.raises(BudgetError, match=r"stem.*cannot be done in 2 cycles; ask for at least"):
+        lower(residual(1), cycles=2)
+    with pytest.raises(BudgetError, match="needs at least one"):
+        lower(residual(3), dsps=2)
