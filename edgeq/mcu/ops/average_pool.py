@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from edgeq.ir.operator import frac_of
-from edgeq.mcu.ops import _dsp_bytes
+from edgeq.mcu.ops import _dsp_bytes, _mve_means
 from edgeq.mcu.ops._dsp import DSP
 from edgeq.mcu.ops._stage import mean_stage
 from edgeq.mcu.ops._window import window
@@ -32,6 +32,7 @@ def _generic(ctx: Context) -> Call:
 
 
 VARIANTS = (
+    _mve_means.POOL,
     Variant(
         DSP,
         "average_pool_dsp",

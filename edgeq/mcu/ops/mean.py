@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from edgeq.ir.operator import frac_of
-from edgeq.mcu.ops import _dsp_bytes
+from edgeq.mcu.ops import _dsp_bytes, _mve_means
 from edgeq.mcu.ops._dsp import DSP
 from edgeq.mcu.ops._reduce import reduced_axes
 from edgeq.mcu.ops._stage import mean_stage
@@ -29,6 +29,7 @@ def _generic(ctx: Context) -> Call:
 
 
 VARIANTS = (
+    _mve_means.MEAN,
     Variant(DSP, "mean_dsp", "four outputs at a time, SXTAB16", _dsp_bytes.supports_mean, _dsp_bytes.mean),
     Variant(PORTABLE, "mean", "one output at a time", always, _generic),
 )
