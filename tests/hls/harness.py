@@ -94,6 +94,7 @@ def run(
     stalls: tuple[int, int] = (0, 0),
     seed: int = 1,
     patience: int = 20_000,
+    restart: int = 0,
     simulator: str | None = None,
     extra: Sequence[Path] = (),
     defines: Sequence[str] = (),
@@ -102,6 +103,7 @@ def run(
 
     stalls: percent of the cycles in which a source has nothing, and in which a sink takes nothing.
     files: contents of memory files by name; a string parameter names one of them.
+    restart: the cycle of a second reset; all sources begin again then, and what came out before does not count.
     patience: cycles without any transfer after which the module counts as hung.
     extra, defines: more Verilog files, and macros.
     simulator: "iverilog" (default where it is there: it builds in a tenth of a second) or "verilator" (long runs).
@@ -113,7 +115,7 @@ def run(
             (here / name).write_text(text)
         for name, source in sources.items():
             (here / f"{_word(name)}.hex").write_text(memory(source.beats, source.width) or "0\n")
-        (here / "bench.v").write_text(_bench(module, parameters, sources, sinks, stalls, seed, patience))
+        (here / "bench.v").write_text(_bench(module, parameters, sources, sinks, stalls, seed, patience, restart))
         log = _simulate(here, simulator, extra, defines)
         return _read(here, log, sources, sinks)
 
@@ -192,6 +194,7 @@ def _bench(
     stalls: tuple[int, int],
     seed: int,
     patience: int,
+    restart: int,
 ) -> str:
     """The bench's text: one process per stream, so that each stalls on its own."""
     constants = {name: f'"{value}"' if isinstance(value, str) else value for name, value in parameters.items()}
@@ -217,13 +220,13 @@ module bench;
     );
     always @(posedge clk) begin
         cycle <= cycle + 1;
-        if (cycle == 3) rst <= 0;
+        rst <= cycle < 3 || cycle == {restart};
         idle <= ({moves}) === 1'b1 ? 0 : idle + 1;
         if (errors > 8) begin {closes} $finish; end
         if (idle > {patience}) begin
             $display("ERROR hung in cycle %0d, beats so far:", cycle, {state}); {closes} $finish;
         end
-        if ({full}) after <= after + 1;
+        after <= ({full}) && !rst ? after + 1 : 0;
         if (after == 64) begin {closes} $finish; end
     end
 endmodule
@@ -248,6 +251,8 @@ def _source(name: str, source: Source, stall: int) -> str:
         if (!{name}_valid || {name}_ready)
             {name}_valid <= {name}_n + ({name}_valid ? 1 : 0) < {count} && $unsigned($random(seed)) % 100 >= {stall};
         if ({name}_ready === 1'bx) error("{name}_ready is undefined");
+    end else begin
+        {name}_n <= 0; {name}_valid <= 0; $fclose({name}_file); {name}_file = $fopen("{name}.out");
     end
 """
 
@@ -273,6 +278,8 @@ def _sink(name: str, sink: Sink, stall: int) -> str:
             $fwrite({name}_file, "%0d %h\\n", cycle, {name}_data);
         end
         {name}_ready <= $unsigned($random(seed)) % 100 >= {stall};
+    end else begin
+        {name}_n <= 0; {name}_held <= 0; $fclose({name}_file); {name}_file = $fopen("{name}.out");
     end
     // valid must not depend on ready within a cycle: turn ready over for a moment between two edges
     always @(negedge clk) if (!rst) begin

@@ -59,7 +59,7 @@ def draw_data(case: Engine, pixels: int, seed: int = 0) -> Data:
     return Data(weights, draw.integers(-room, room, (case.blocks, case.lanes)), windows)
 
 
-def simulate(case: Engine, data: Data, stalls: tuple[int, int] = (0, 0)) -> Result:
+def simulate(case: Engine, data: Data, stalls: tuple[int, int] = (0, 0), restart: int = 0) -> Result:
     """Run all pixels back to back."""
     lanes, width = case.lanes, case.lanes * case.acc_bits
     files = {
@@ -68,7 +68,9 @@ def simulate(case: Engine, data: Data, stalls: tuple[int, int] = (0, 0)) -> Resu
     }
     source = Source(lanes * case.x_bits, beats_of(data.windows.ravel(), lanes, case.x_bits))
     sink = Sink(width, len(data.windows) * case.blocks)
-    return run("eq_depthwise", case.parameters(), {"s": source}, {"m": sink}, files=files, stalls=stalls)
+    return run(
+        "eq_depthwise", case.parameters(), {"s": source}, {"m": sink}, files=files, stalls=stalls, restart=restart
+    )
 
 
 def check(case: Engine, pixels: int = 4, stalls: tuple[int, int] = (0, 0), seed: int = 0) -> Result:

@@ -94,6 +94,7 @@ def simulate(
     stalls: tuple[int, int] = (0, 0),
     words: list[int] | None = None,
     ice40: Path | None = None,
+    restart: int = 0,
 ) -> Result:
     """Run all vectors back to back, each FOLDS times. `ice40`: with that family's cells; the file of their models."""
     more = {"defines": ["EQ_ICE40", "NO_ICE40_DEFAULT_ASSIGNMENTS"], "extra": [ice40]} if ice40 else {}
@@ -105,7 +106,9 @@ def simulate(
     rows = [beats_of(vector, case.simd, case.x_bits) for vector in data.vectors]
     source = Source(x_width, [beat for row in rows for _ in range(case.folds) for beat in row])
     sink = Sink(acc_width, len(rows) * case.mh // case.out_lanes)
-    return run("eq_mvu", case.parameters(), {"s": source}, {"m": sink}, files=files, stalls=stalls, **more)
+    return run(
+        "eq_mvu", case.parameters(), {"s": source}, {"m": sink}, files=files, stalls=stalls, restart=restart, **more
+    )
 
 
 def check(case: Engine, vectors: int = 3, stalls: tuple[int, int] = (0, 0), seed: int = 0) -> Result:

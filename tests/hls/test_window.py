@@ -66,14 +66,18 @@ def expected(case: Window, tensor: np.ndarray) -> list[int]:
     return words
 
 
-def simulate(case: Window, inferences: int = 3, stalls: tuple[int, int] = (0, 0), seed: int = 1) -> tuple[Result, list]:
+def simulate(
+    case: Window, inferences: int = 3, stalls: tuple[int, int] = (0, 0), seed: int = 1, restart: int = 0
+) -> tuple[Result, list]:
     """Run several inferences back to back; the result and the awaited words."""
     draw = np.random.default_rng(seed)
     tensors = [draw.integers(0, 1 << BITS, case.tensor) for _ in range(inferences)]
     beats = [beat for tensor in tensors for beat in beats_of(tensor.ravel(), case.lanes, BITS)]
     width = case.lanes * BITS
     sink = Sink(width + 1, inferences * case.words, (("data", width), ("inside", 1)))
-    result = run("eq_window", case.parameters(), {"s": Source(width, beats)}, {"m": sink}, stalls=stalls, seed=seed)
+    source = Source(width, beats)
+    options = {"stalls": stalls, "seed": seed, "restart": restart}
+    result = run("eq_window", case.parameters(), {"s": source}, {"m": sink}, **options)
     return result, [word for tensor in tensors for word in expected(case, tensor)]
 
 
