@@ -83,7 +83,21 @@ CASES: dict[str, Callable[[Net], str]] = {
     "concat of rows": lambda n: n.b.node("concat", "y", [x := n.input((3, 2)), x], U8, axis=0),
     "constant operand": lambda n: n.b.node("add", "y", [n.input((3, 4)), n.constant("k", (4,))], FixedPoint(9, 3)),
     "wide requantise": lambda n: n.b.node("requantise", "y", [n.input((6,), FixedPoint(16, 8))], FixedPoint(8, 2)),
+    "prelu, a slope for each channel": lambda n: n.b.node(
+        "prelu", "y", [n.input((3, 4), FixedPoint(8, 4)), n.constant("slope", (4,))], FixedPoint(8, 4)
+    ),
     "transpose": lambda n: n.b.node("transpose", "y", [n.input((3, 4, 2))], U8, permutation=(2, 0, 1)),
+    "conv_transpose": lambda n: n.b.node(
+        "conv_transpose",
+        "y",
+        [n.input((3, 4, 2)), n.constant("w", (4, 3, 3, 1))],
+        FixedPoint(8, 3),
+        stride=(2, 2),
+        dilation=(1, 1),
+        padding=(1, 1, 0, 1),
+        output_padding=(1, 0),
+        groups=2,
+    ),
     "resize_nearest": lambda n: n.b.node("resize_nearest", "y", [n.input((3, 2, 2))], U8, size=(5, 4)),
 }
 
@@ -113,7 +127,7 @@ def test_cycles_are_those_of_the_slowest_stage() -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_random_graph(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    graph = random_graph(rng, ops=sorted(LOWERINGS.keys() - {"prelu"}), max_nodes=6)
+    graph = random_graph(rng, ops=sorted(LOWERINGS), max_nodes=6)
     stalled = {"stalls": 0.4, "inner_stalls": True} if seed % 2 else {}
     try:
         assert_equal(graph, 2, seed, (4, 16, 64)[seed % 3], **stalled)

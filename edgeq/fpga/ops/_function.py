@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.fpga.lowering import TABLE_BITS, Codes, Lowering
-from edgeq.ir import Node, Value, operator
+from edgeq.ir import Graph, Node, Value, operator
 
 
 def computed(ctx: Lowering, node: Node) -> list[Value]:
@@ -31,17 +31,17 @@ def function_table(ctx: Lowering, node: Node) -> None:
     (x,), out = computed(ctx, node), ctx.graph.outs(node)[0]
     lanes = ctx.lanes(out)
     source = ctx.convert(ctx.of(x), lanes)
-    made = ctx.table(source, out.format.bits, out.format.signed, entries(ctx, node, x), "y")
+    made = ctx.table(source, out.format.bits, out.format.signed, entries(ctx.graph, node, x), "y")
     ctx.bind(out, made)
 
 
-def entries(ctx: Lowering, node: Node, x: Value) -> Codes:
+def entries(graph: Graph, node: Node, x: Value) -> Codes:
     """The output's code for each code of x by address; codes that are no number give 0."""
     fmt, count = x.format, 1 << x.format.bits
     low, high = fmt.code_range
     address = np.arange(count, dtype=np.int64)
     codes = address - count * (address > high) if low < 0 else address
-    op, ins, outs = operator(node.op, node.name), ctx.graph.ins(node), ctx.graph.outs(node)
+    op, ins, outs = operator(node.op, node.name), graph.ins(node), graph.outs(node)
 
     def evaluate(part: Codes) -> Codes:
         shaped = [replace(v, shape=(part.size,)) if v is x else replace(v, shape=_kept(v)) for v in ins]

@@ -18,4 +18,4 @@ def lower(ctx: Lowering, node: Node) -> None:
             node, f"a table of {x.format.bits} bits does not fit; requantise its input to {MOST_BITS} bits or less"
         )
     source = ctx.convert(ctx.of(x), ctx.lanes(out))
-    ctx.bind(out, ctx.table(source, out.format.bits, out.format.signed, entries(ctx, node, x), "y"))
+    ctx.bind(out, ctx.table(source, out.format.bits, out.format.signed, entries(ctx.graph, node, x), "y"))
