@@ -85,8 +85,8 @@ module eq_multiply_quad #(
     reg signed [SW-1:0] sum;
     reg [23:0] low;
     reg done;
-    wire signed [SW-1:0] before = first ? {SW{1'b0}} : {{8{sum[SW-1]}}, sum[SW-1:8]};
-    wire [SW:0] next = {group, 1'b1} + {before, one};
+    wire signed [SW-1:0] shifted = first ? {SW{1'b0}} : {{8{sum[SW-1]}}, sum[SW-1:8]};
+    wire [SW:0] next = {group, 1'b1} + {shifted, one};
     always @(posedge clk) begin
         if (active) begin
             sum <= next[SW:1];
