@@ -120,7 +120,10 @@ def overlapping(case: Window) -> Window:
     return replace(case, slack=case.stride[0] * (1 - -12 * case.out[0] // case.words))
 
 
-@pytest.mark.parametrize("name", ["3x3 same", "dilated", "channel order", "1x1", "linear", "linear, one word"])
+FLOWING = ["3x3 same", "dilated", "channel order", "1x1", "linear", "linear, one word", "one pixel rows"]
+
+
+@pytest.mark.parametrize("name", [*FLOWING, "1-D as one column"])
 def test_no_bubbles(name: str) -> None:
     """With slack for the next rows and words in time: a word a cycle, across windows, rows and inferences."""
     case = CASES[name]
