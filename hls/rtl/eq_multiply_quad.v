@@ -28,10 +28,17 @@ module eq_multiply_quad #(
     wire last = step == 2'd3;
     wire take = in_valid && in_ready;
     wire [7:0] bits = take ? m[7:0] : left[7:0];
-    wire [7:0] next_digits;
-    wire [4:0] carry;
+    reg [7:0] next_digits;
+    reg carry;
+    integer k;
     assign in_ready = !busy;
-    assign carry[0] = carry_r && !take;
+    always @* begin
+        carry = carry_r && !take;
+        for (k = 0; k < 4; k = k + 1) begin
+            next_digits[2*k +: 2] = bits[2*k +: 2] + {1'b0, carry};
+            carry = bits[2*k+1] && (bits[2*k] || carry);
+        end
+    end
     always @(posedge clk) begin
         if (take) begin
             x_r <= x;
@@ -43,7 +50,7 @@ module eq_multiply_quad #(
             step <= step + 1'b1;
         end
         digits <= next_digits;
-        carry_r <= carry[4];
+        carry_r <= carry;
         busy <= !rst && (take || busy && !last);
     end
 
@@ -55,8 +62,6 @@ module eq_multiply_quad #(
     generate
         for (d = 0; d < 4; d = d + 1) begin : g_digit
             wire [1:0] e = digits[2*d +: 2];
-            assign next_digits[2*d +: 2] = bits[2*d +: 2] + {1'b0, carry[d]};
-            assign carry[d+1] = bits[2*d+1] && (bits[2*d] || carry[d]);
             assign ones[d] = e == 2'd3 || (ROUND != 0 && d == 3 && last);
             assign product[d*PW +: PW] = e == 2'd3 ? ~{{2{x_r[X_BITS-1]}}, x_r}
                                        : e == 2'd0 ? {PW{1'b0}}

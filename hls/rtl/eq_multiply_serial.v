@@ -46,17 +46,22 @@ module eq_multiply_serial #(
     // that a bit of a partial product depends on two bits of x and two of its digit only.
     wire [SHIFT-1:0] bits = take ? m[SHIFT-1:0] : low[SHIFT-1:0];
     reg [SHIFT-1:0] digits;
-    wire [SHIFT-1:0] next_digits;               // 0..2 as they are, 3: -1
-    wire [DIGITS:0] carry;
+    reg [SHIFT-1:0] next_digits;                // 0..2 as they are, 3: -1
+    reg carry;
+    integer k;
+    always @* begin
+        carry = carry_r && !take;
+        for (k = 0; k < DIGITS; k = k + 1) begin
+            next_digits[2*k +: 2] = bits[2*k +: 2] + {1'b0, carry};
+            carry = bits[2*k+1] && (bits[2*k] || carry);
+        end
+    end
     wire [DIGITS*PW-1:0] product;
     wire [DIGITS-1:0] ones;
-    assign carry[0] = carry_r && !take;
     genvar d;
     generate
         for (d = 0; d < DIGITS; d = d + 1) begin : g_digit
             wire [1:0] e = digits[2*d +: 2];
-            assign next_digits[2*d +: 2] = bits[2*d +: 2] + {1'b0, carry[d]};
-            assign carry[d+1] = bits[2*d+1] && (bits[2*d] || carry[d]);
             assign ones[d] = e == 2'd3 || (ROUND != 0 && d == DIGITS - 1 && last);
             assign product[d*PW +: PW] = e == 2'd3 ? ~{{2{x_r[X_BITS-1]}}, x_r}
                                        : e == 2'd0 ? {PW{1'b0}}
@@ -90,7 +95,7 @@ module eq_multiply_serial #(
             step <= step + 1'b1;
         end
         digits <= next_digits;
-        carry_r <= carry[DIGITS];
+        carry_r <= carry;
         busy <= !rst && (take || busy && !last);
         done <= !rst && busy && last;
     end
