@@ -55,7 +55,7 @@ class Design:
 
 
 #: four-bit weights and activations
-W4A4 = {"bits": 4, "activation": FixedPoint(4, 1)}
+W4A4 = {"bits": 4, "activation": FixedPoint(4, 4)}
 DESIGNS: dict[str, Design] = {
     "digits-icebreaker": Design("icebreaker", digits),
     "digits-tang-nano-9k": Design("tang-nano-9k", digits),

@@ -71,12 +71,12 @@ FITTED = (
     Case("separable, scaled", partial(separable, None), {"dsps": 16}, BIG),
     Case("digits, 24 products", partial(digits), {"dsps": 24}, BIG),
     Case("digits, 3 products", partial(digits), {"dsps": 3}, ("ecp5", "ice40")),
-    Case("digits in logic, 4 bits", partial(digits, 4, FixedPoint(4, 1)), {"dsps": 12, "style": "lut"}),
+    Case("digits in logic, 4 bits", partial(digits, 4, FixedPoint(4, 4)), {"dsps": 12, "style": "lut"}),
     Case("digits in logic, 8 bits", partial(digits), {"dsps": 6, "style": "lut"}, ("ecp5",)),
 )
 DESIGNS = (
     Case("digits, 8 products", partial(digits), {"dsps": 8}),
-    Case("digits in logic, 5 bits", partial(digits, 5, FixedPoint(5, 2)), {"dsps": 8, "style": "lut"}, ("ecp5",)),
+    Case("digits in logic, 5 bits", partial(digits, 5, FixedPoint(5, 4)), {"dsps": 8, "style": "lut"}, ("ecp5",)),
     Case("separable, scaled, 8 products", partial(separable, None, 8), {"dsps": 8}, BIG),
     Case("separable, 24 channels", partial(separable, ACTIVATION, 24), {"dsps": 8}, ("ecp5",)),
 )

@@ -143,6 +143,9 @@ def stage_dsps(stage: Stage, family: str) -> int:
         rows = _number(stage, "PE") if stage.module == "eq_mvu" else 1
         columns = _number(stage, "SIMD") if stage.module == "eq_mvu" else _number(stage, "LANES")
         wide = max(_number(stage, "X_BITS", 8) + 1 - _number(stage, "X_SIGNED", 1), _number(stage, "W_BITS", 8)) > 9
+        narrow = max(_number(stage, "X_BITS", 8), _number(stage, "W_BITS", 8)) <= 8
+        if family == "ice40" and stage.module == "eq_mvu" and narrow:
+            return rows * ceil(columns / 2)  # an SB_MAC16 makes two products (hls/rtl/eq_mul_pair.v)
         return rows * columns * (2 if wide and family == "gowin" else 1)
     return 0
 

@@ -56,7 +56,7 @@ def test_a_network_that_fits_is_not_refused() -> None:
     parts = estimate(flow, board)
     refuse_what_cannot_fit(board, parts, part_labels(flow))
     assert parts.keys() == {stage.name for stage in flow.stages} | {""}
-    assert sum(used.dsps for used in parts.values()) == flow.multipliers <= 8
+    assert 0 < sum(used.dsps for used in parts.values()) <= flow.multipliers <= 8
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,15 @@ def test_a_project_holds_its_bitstream_and_all_that_made_it(
     assert {"conv", "fc", BORDER} <= rows.keys() <= {"conv", "fc", BORDER, LINKS}
     for key in ("luts", "ffs", "dsps", "brams"):
         assert sum(row[key] for row in rows.values()) == found[key] <= found["available"][key]
-    assert found["dsps"] == found["multipliers"] <= 4
+    assert 0 < found["dsps"] <= found["multipliers"] <= 4
     assert found["fmax_mhz"] >= found["clock_mhz"]
     if shutil.which("verilator") or shutil.which("iverilog"):
         assert 0 < found["cycles_per_inference"] <= found["latency_cycles"]
         assert found["macs"] == 9 * 4 * 9 + 36 * 3
-    assert main(["build", str(net), "--board", board, "-o", str(out), "--dsps", "1"]) == 0, "a build replaces a build"
-    assert "block RAMs" in capsys.readouterr().out
+    if board == "icebreaker":
+        assert main(["build", str(net), "--board", board, "-o", str(out), "--target", "100"]) == 0
+        assert "block RAMs" in capsys.readouterr().out
+        assert json.loads((out / "manifest.json").read_text("utf-8"))["multipliers"] == 2, "a build replaces a build"
 
 
 def test_inspect_estimates_and_names_what_is_in_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

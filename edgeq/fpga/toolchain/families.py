@@ -120,9 +120,16 @@ class Ice40(Family):
     routed_counts_ffs = False
 
     def synth(self, fpga: Fpga, top: str) -> list[str]:
-        # There is no distributed RAM: what asks for it becomes flip-flops.
+        # There is no distributed RAM: what asks for it becomes flip-flops. Multipliers that the Verilog instantiates
+        # take another name meanwhile, because synth_ice40 would give them the parameters of those that it infers.
         wish = [f'setattr -set {key} "logic" */a:{key}=distributed' for key in ("ram_style", "rom_style")]
-        return [*wish, f"synth_ice40 -dsp -abc9 -device u -top {top}", *_FLATTEN, "clean"]
+        hide = [
+            "read_verilog -D ICE40_U -lib +/ice40/cells_sim.v",
+            "copy SB_MAC16 EQ_MAC16",
+            "chtype -set EQ_MAC16 t:SB_MAC16",
+        ]
+        show = ["chtype -set SB_MAC16 t:EQ_MAC16"]
+        return [*wish, *hide, f"synth_ice40 -dsp -abc9 -device u -top {top}", *show, *_FLATTEN, "clean"]
 
     def route(self, fpga: Fpga, top: str, files: Files, mhz: float) -> list[str]:
         return [
