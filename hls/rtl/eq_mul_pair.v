@@ -1,8 +1,9 @@
 // Two multipliers of a signed weight and an element, exact, with registers on both sides.
 //
 // Plain Verilog, and for Lattice iCE40 (macro EQ_ICE40) both products in one SB_MAC16, which the synthesiser does not
-// do by itself: it spends a block on each, or look-up tables where the product has fewer than 11 bits. `synth_ice40 -dsp`
-// would give the block the parameters of those that it infers: hide it from that (edgeq/fpga/toolchain/families.py).
+// do by itself: it spends a block on each, or look-up tables where the product has fewer than 11 bits. What is
+// instantiated must be hidden from `synth_ice40 -dsp`, which would give it the parameters of the blocks that it infers
+// (edgeq/fpga/toolchain/families.py does).
 //
 // Parameters
 //   X_BITS, X_SIGNED   elements: bits, and whether they are two's complement

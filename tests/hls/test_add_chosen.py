@@ -54,3 +54,44 @@ def equal(folder: Path, bits: int, signed: int, wrong: bool) -> bool:
 def test_cells_equal_verilog(tmp_path: Path, bits: int, signed: int) -> None:
     assert equal(tmp_path, bits, signed, wrong=False)
     assert not equal(tmp_path, bits, signed, wrong=True)
+
+
+#: the same for a whole dot product after synthesis: 6 cycles fill the pipeline, the 7th is compared
+MAPPED = """
+read_verilog eq_dot_lut.v eq_sum.v eq_sum_weighted.v eq_add_chosen.v
+chparam -set SIMD 3 -set X_BITS 3 -set W_BITS 3 eq_dot_lut
+hierarchy -top eq_dot_lut
+proc
+flatten
+opt_clean
+rename eq_dot_lut gold
+design -stash first
+read_verilog -DEQ_ECP5 eq_dot_lut.v eq_sum.v eq_sum_weighted.v eq_add_chosen.v
+chparam -set SIMD 3 -set X_BITS 3 -set W_BITS 3 eq_dot_lut
+synth_ecp5 -abc9 -top eq_dot_lut
+write_verilog mapped.v
+design -reset
+read_verilog +/ecp5/ccu2c_sim.vh +/ecp5/common_sim.vh mapped.v
+hierarchy -top eq_dot_lut
+proc
+flatten
+async2sync
+opt_clean
+rename eq_dot_lut gate
+design -stash second
+design -copy-from first -as gold gold
+design -copy-from second -as gate gate
+miter -equiv -flatten -make_outputs gold gate both
+hierarchy -top both
+sat -verify -prove trigger 0 -seq 7 -prove-skip 6 both
+"""
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(YOSYS is None, reason="yosys is not installed")
+def test_dot_product_after_synthesis(tmp_path: Path) -> None:
+    for name in ("eq_dot_lut", "eq_sum", "eq_sum_weighted", "eq_add_chosen"):
+        shutil.copy(RTL / f"{name}.v", tmp_path)
+    (tmp_path / "proof.ys").write_text(MAPPED)
+    subprocess.run([str(YOSYS), "-q", "proof.ys"], cwd=tmp_path, check=True)
+    assert "CCU2C" in (tmp_path / "mapped.v").read_text()
