@@ -4,6 +4,8 @@
     python benchmarks/fpga_estimate.py --fit      fit edgeq/fpga/costs.json to FITTED first (synthesises those, too)
     python benchmarks/fpga_estimate.py --record   write results/fpga_estimate.json
     python benchmarks/fpga_estimate.py --family ecp5
+    python benchmarks/fpga_estimate.py --projects FOLDER --fit    fit to what `fpga.py --keep FOLDER` left instead, and
+                                                  say how far off it is there
 
 Costs are fitted to designs of which none is among those that are compared. LUTs and flip-flops are those that synthesis
 counts, before place and route adds the few that it routes through.
@@ -27,15 +29,17 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import benchmarks.fpga as big  # noqa: E402
 from benchmarks.fpga import digits  # noqa: E402
 from benchmarks.networks import ACTIVATION, maker  # noqa: E402
-from edgeq.boards import load_board  # noqa: E402
+from edgeq.boards import Board, load_board  # noqa: E402
 from edgeq.formats import FixedPoint  # noqa: E402
-from edgeq.fpga.build import write_project  # noqa: E402
+from edgeq.fpga.build import make_flow, part_labels, write_project  # noqa: E402
 from edgeq.fpga.dataflow import Dataflow  # noqa: E402
 from edgeq.fpga.estimate import costs, estimate, features  # noqa: E402
 from edgeq.fpga.lower import lower  # noqa: E402
-from edgeq.fpga.toolchain import Usage, find_toolset, synthesise  # noqa: E402
+from edgeq.fpga.toolchain import Project, Usage, family_of, find_toolset, synthesise  # noqa: E402
+from edgeq.fpga.toolchain.flow import FILES, parts_of  # noqa: E402
 from edgeq.fpga.toolchain.pll import choose_clock  # noqa: E402
 from edgeq.ir import Graph  # noqa: E402
 
@@ -101,6 +105,25 @@ def synthesised(case: Case, family: str) -> Measured:
     with tempfile.TemporaryDirectory(prefix="edgeq-estimate-") as scratch:
         project = write_project(flow, board, clock, tools, Path(scratch))
         return Measured(case, family, flow, synthesise(project, tools))
+
+
+def kept(folder: Path) -> Iterator[Measured]:
+    """The designs of benchmarks/fpga.py that were kept in a folder, with the netlists that synthesis left there."""
+    for name, design in big.DESIGNS.items():
+        graph, board = big.graph_of(design, big.MODELS), load_board(design.board)
+        if graph is None or board.fpga is None or not (folder / name / FILES.netlist).is_file():
+            continue
+        clock = choose_clock(board, board.fpga.target_hz)
+        options = {"inferences": None, "dsps": None, "style": None, **design.options}
+        flow = make_flow(graph, board, clock, **options)
+        project = write_nothing(flow, folder / name, board, clock.hz)
+        parts = parts_of(project, FILES.netlist, family_of(board).synthesised)
+        yield Measured(Case(name, partial(big.digits)), board.fpga.family, flow, parts)
+
+
+def write_nothing(flow: Dataflow, folder: Path, board: Board, hz: int) -> Project:
+    """The project of a folder that is there already."""
+    return Project(folder, board, "top", f"{flow.name}_core", tuple(part_labels(flow)), (), hz / 1e6)
 
 
 def measure(cases: Sequence[Case], families: Sequence[str]) -> Iterator[Measured]:
@@ -183,13 +206,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fit", action="store_true", help="fit the costs first")
     parser.add_argument("--family", action="append", choices=sorted(BOARDS), help="only these families")
+    parser.add_argument("--projects", type=Path, help="fit to the designs that fpga.py kept here")
     parser.add_argument("--record", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args()
     families = options.family or list(BOARDS)
     if options.fit:
         known = json.loads(COSTS.read_text("utf-8"))
-        COSTS.write_text(json.dumps({**known, **fit(list(measure(FITTED, families)))}, indent=1) + "\n", "utf-8")
+        measured = list(kept(options.projects) if options.projects else measure(FITTED, families))
+        COSTS.write_text(json.dumps({**known, **fit(measured)}, indent=1) + "\n", "utf-8")
         costs.cache_clear()
+    if options.projects:
+        show([compare(found) for found in kept(options.projects)])
+        return 0
     rows = [compare(found) for found in measure(DESIGNS, families)]
     show(rows)
     if options.record:

@@ -48,7 +48,7 @@ def estimate(flow: Dataflow, board: Board) -> dict[str, Usage]:
 
 def stage_usage(flow: Dataflow, stage: Stage, family: str) -> Usage:
     """What one stage will need."""
-    known = costs().get(family, {})
+    known = costs().get(family) or costs().get("ecp5", {})  # another family's are better than none
     costs_of = known.get(stage.module) or known.get("other", {"luts": {}, "ffs": {}})
     found = features(flow, stage)
     luts, ffs = (sum(costs_of[key].get(name, 0.0) * x for name, x in found.items()) for key in ("luts", "ffs"))

@@ -122,7 +122,7 @@ def test_inspect_estimates_and_names_what_is_in_the_way(tmp_path: Path, capsys: 
     assert main(["inspect", str(tmp_path / "small.edgeq"), "--board", "icebreaker", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     needs = found["hardware"]
-    assert needs["dsps"] == needs["multipliers"] <= 8
+    assert 0 < needs["dsps"] <= needs["multipliers"] <= 8
     assert needs["cycles_per_inference"] == max(row["cycles"] or 0 for row in needs["layers"])
     assert {"conv", "fc", BORDER} <= {row["layer"] for row in needs["layers"]}
     small(filters=512, size=32).save(tmp_path / "big.edgeq")

@@ -71,7 +71,7 @@ def synthesise(project: Project, tools: Toolset | None = None, progress: Progres
     script = family.script(fpga, project.top, project.core, project.sources, FILES)
     (project.folder / "synth.ys").write_text(script, "utf-8")
     run_logged([tools.yosys, "-s", "synth.ys"], project.folder, build / "yosys.log", "synthesis", progress)
-    return _used(project, FILES.netlist, family.synthesised)
+    return parts_of(project, FILES.netlist, family.synthesised)
 
 
 def make_bitstream(project: Project, tools: Toolset | None = None, progress: Progress = silent) -> Bitstream:
@@ -98,7 +98,7 @@ def _collect(project: Project, family: Family, mapped: Mapping[str, Usage], path
     """Read what place and route wrote."""
     build = project.folder / "build"
     report: dict[str, Any] = json.loads((project.folder / FILES.report).read_text("utf-8"))
-    parts = _used(project, FILES.routed, family.routed)
+    parts = parts_of(project, FILES.routed, family.routed)
     if not family.routed_counts_ffs:
         parts = {name: Usage(u.luts, mapped[name].ffs, u.dsps, u.brams) for name, u in parts.items()}
     fmax = {str(name): float(clock["achieved"]) for name, clock in report["fmax"].items()}
@@ -107,7 +107,8 @@ def _collect(project: Project, family: Family, mapped: Mapping[str, Usage], path
     return Bitstream(path, used, parts, fmax, _slowest(project, report), logs, tools.version)
 
 
-def _used(project: Project, netlist: str, weights: Mapping[str, Usage]) -> dict[str, Usage]:
+def parts_of(project: Project, netlist: str, weights: Mapping[str, Usage]) -> dict[str, Usage]:
+    """What each part of a project uses by one of its netlists; the rest under ""."""
     prefixes = [f"core.{part}" for part in project.parts]
     total, cells = cells_by_prefix(project.folder / netlist, project.top, prefixes)
     parts = {part: usage_of(cells[f"core.{part}"], weights) for part in project.parts}
