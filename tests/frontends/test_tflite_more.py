@@ -112,6 +112,18 @@ def test_constant_arithmetic(case: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(graph.run(x).reshape(codes.shape), codes - least)
 
 
+def test_several_pictures_are_refused_with_a_way_out(tmp_path: Path) -> None:
+    x, y = (Spec(n, (2, 4, 4, 1), scales=(0.5,)) for n in "xy")
+    path = tmp_path / "m.tflite"
+    path.write_bytes(
+        write("MAX_POOL_2D", [x, y], 1, "Pool2DOptions", StrideH=1, StrideW=1, FilterHeight=1, FilterWidth=1)
+    )
+    with pytest.raises(
+        UnsupportedError, match=r"MAX_POOL_2D y: input \(2, 4, 4, 1\), .*; convert the network with a batch"
+    ):
+        load(path)
+
+
 def test_a_computed_size_is_refused(tmp_path: Path) -> None:
     tensors = [quantised("x", (1, 4)), quantised("size", (2,)), quantised("y", (1, 4))]
     path = tmp_path / "x.tflite"

@@ -20,12 +20,14 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[in
     return total // 2, total - total // 2
 
 
+#: what convolutions and pools read, and the way out
+ONE_PICTURE = ", where one picture of height, width and channels is read; convert the network with a batch of one"
+
+
 def window(b: Building, call: Operation, options: object, x: Tensor, kernel: tuple[int, int]) -> dict[str, Attr]:
     """stride, padding and dilation of a convolution or pool over (1, H, W, C)."""
     if len(x.shape) != 4 or x.shape[0] != 1 or min(x.shape) < 1:
-        raise unsupported(
-            call, b.output(call), f"input {x.shape}; a batch of one of height, width and channels is read"
-        )
+        raise unsupported(call, b.output(call), f"input {x.shape}{ONE_PICTURE}")
 
     def get(name: str, default: int) -> int:
         return int(getattr(options, name)()) if hasattr(options, name) else default

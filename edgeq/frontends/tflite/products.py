@@ -9,7 +9,7 @@ import numpy as np
 from edgeq.formats import Affine
 from edgeq.frontends.tflite.build import Array, Building, activation, unsupported
 from edgeq.frontends.tflite.file import DamagedError, Operation, Tensor
-from edgeq.frontends.tflite.matrix import bias_of, multiplier, same_padding, short_multiplier, weights_of
+from edgeq.frontends.tflite.matrix import ONE_PICTURE, bias_of, multiplier, same_padding, short_multiplier, weights_of
 from edgeq.frontends.tflite.movement import listed, whole
 from edgeq.frontends.tflite.numbers import product_factors
 from edgeq.ir import Attr
@@ -47,7 +47,7 @@ def transpose_conv(b: Building, call: Operation) -> None:
     _check_types(call, out, [x, out], [into, made])
     shapes = (x.shape, out.shape)
     if any(len(s) != 4 or s[0] != 1 for s in shapes) or options is None:
-        raise unsupported(call, out, f"{x.shape} to {out.shape}; a batch of one of height, width and channels is read")
+        raise unsupported(call, out, f"{x.shape} to {out.shape}{ONE_PICTURE}")
     if codes.shape[3] != x.shape[3] or codes.shape[0] != out.shape[3]:
         raise DamagedError(f"{call.op} {out.name}: weights {codes.shape} for {x.shape} to {out.shape}")
     stride = (options.StrideH(), options.StrideW())
