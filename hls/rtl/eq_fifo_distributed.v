@@ -23,7 +23,7 @@ module eq_fifo_distributed #(
     localparam RING = DEPTH - 1;
     localparam BITS = $clog2(RING);
 
-    // No attribute: it would be an error on devices without distributed RAM (iCE40), and the others take it by themselves.
+    // No attribute: it would be an error on devices without distributed RAM (iCE40); others take it by themselves.
     reg [WIDTH-1:0] ring [0:RING-1];
     reg [BITS-1:0] head;    // where the next beat is written
     reg [BITS-1:0] tail;    // where the oldest beat is
