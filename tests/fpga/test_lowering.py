@@ -17,6 +17,8 @@ from edgeq.fpga.simulate import simulate
 from edgeq.ir import Graph
 from edgeq.verify.random_graphs import random_graph, random_inputs
 from tests.fpga.networks import U8, Net, digits, residual
+from tests.scaled_graphs import MAKERS as SCALED
+from tests.scaled_graphs import scaled_case
 
 needs_iverilog = pytest.mark.skipif(not shutil.which("iverilog"), reason="iverilog is not installed")
 
@@ -155,3 +157,18 @@ def test_targets_out_of_reach_are_named() -> None:
         lower(residual(1), cycles=2)
     with pytest.raises(BudgetError, match="needs at least one"):
         lower(residual(3), dsps=2)
+
+
+@needs_iverilog
+@pytest.mark.heavy
+@pytest.mark.parametrize("op", sorted(SCALED.keys() - {"matmul", "resize_bilinear", "sigmoid_lines"}))
+def test_operators_of_imported_networks(op: str) -> None:
+    for seed in range(4):
+        graph, inputs = scaled_case(op, seed, 3)
+        try:
+            flow = lower(graph, dsps=8)
+        except UnsupportedError:
+            assert op == "prelu"  # a slope for each element
+            continue
+        shown, expected = simulate(flow, inputs, tool="iverilog").trace, executor(graph).trace(inputs)
+        assert all(np.array_equal(shown[v], expected[v]) for node in graph.nodes for v in node.outputs)

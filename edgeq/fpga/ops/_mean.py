@@ -14,6 +14,9 @@ from edgeq.fpga.ops._stage import output_stage, rule_number
 from edgeq.ir import Node
 from edgeq.ir.operator import frac_of, output_bounds
 
+#: cycles of a division beyond the bits of its quotient
+_DIVISION = 8
+
 
 def mean_engine(ctx: Lowering, node: Node, source: Stream, window: Window, *, count_pad: bool) -> None:
     """The mean of each window and channel."""
@@ -41,7 +44,10 @@ def mean_engine(ctx: Lowering, node: Node, source: Stream, window: Window, *, co
         "HI": hi,
         "ZERO_OUT": zero_of(out.format),
     }
-    ctx.stage("eq_average_pool", params, {"s": words.name}, {"m": made.name}, words.beats)
+    # A window that is no power of two is divided a bit a cycle while the next one comes in.
+    shifts = count_pad and window.taps & (window.taps - 1) == 0
+    division = 0 if shifts else x.format.bits + max(frac_of(out) - frac_of(x), 0) + _DIVISION
+    ctx.stage("eq_average_pool", params, {"s": words.name}, {"m": made.name}, max(words.beats, made.beats * division))
 
 
 def sum_engine(ctx: Lowering, node: Node, source: Stream, window: Window) -> None:

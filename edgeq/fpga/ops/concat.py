@@ -9,7 +9,7 @@ from edgeq.fpga.dataflow import Stream
 from edgeq.fpga.lowering import Lowering, integer_operand
 from edgeq.fpga.ops import requantise
 from edgeq.ir import Node, Value
-from edgeq.ir.graph import Graph
+from edgeq.ir.graph import Attr, Graph
 
 
 def lower(ctx: Lowering, node: Node) -> None:
@@ -35,12 +35,13 @@ def _part(ctx: Lowering, node: Node, index: int) -> Stream:
     value, out = ctx.graph.ins(node)[index], ctx.graph.outs(node)[0]
     same = value.format == out.format and not node.attrs.keys() & {"multiplier", "lo", "hi"}
     if value.constant:
-        return ctx.constant(_requantised(ctx, node, value, out), value.shape, 1)
+        return ctx.constant(_requantised(ctx, node, index), value.shape, 1)
     if same:
         return ctx.of(value)
-    attrs = {k: v for k, v in node.attrs.items() if k != "axis"}
     made = Value(f"{out.name}.{index}", value.shape, out.format, source=out.source)
-    one = Node("requantise", f"{node.name}.{index}", (value.name,), (made.name,), attrs, node.source)
+    one = Node(
+        "requantise", f"{node.name}.{index}", (value.name,), (made.name,), _stage_of(ctx, node, index), node.source
+    )
     inside = ctx.graph
     ctx.graph = _with(inside, made)
     requantise.lower(ctx, one)
@@ -54,13 +55,25 @@ def _with(graph: Graph, value: Value) -> Graph:
     return graph.replace(values={**graph.values, value.name: value})
 
 
-def _requantised(ctx: Lowering, node: Node, value: Value, out: Value) -> Value:
+def _stage_of(ctx: Lowering, node: Node, index: int) -> dict[str, Attr]:
+    """The output stage of an operand: multipliers of its own channels where they differ."""
+    attrs = {k: v for k, v in node.attrs.items() if k != "axis"}
+    ins, axis = ctx.graph.ins(node), node.integer("axis")
+    if axis == len(ins[0].shape) - 1:
+        begin = sum(v.shape[axis] for v in ins[:index])
+        for key in ("multiplier", "shift"):
+            if key in attrs and len(node.ints(key)) > 1:
+                attrs[key] = node.ints(key)[begin : begin + ins[index].shape[axis]]
+    return attrs
+
+
+def _requantised(ctx: Lowering, node: Node, index: int) -> Value:
     """A constant operand in the output's format."""
     from edgeq.ir import operator
 
+    value, out = ctx.graph.ins(node)[index], ctx.graph.outs(node)[0]
     assert value.data is not None
-    attrs = {k: v for k, v in node.attrs.items() if k != "axis"}
-    one = Node("requantise", node.name, (value.name,), (out.name,), attrs, node.source)
+    one = Node("requantise", node.name, (value.name,), (out.name,), _stage_of(ctx, node, index), node.source)
     made = replace(out, shape=value.shape)
     (codes,) = operator("requantise", node.name).evaluate(one, [value], [made], [value.data[None]])
     return Value(value.name, value.shape, out.format, codes[0], value.source)

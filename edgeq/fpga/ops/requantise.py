@@ -19,7 +19,8 @@ def grid_stream(ctx: Lowering, value: Value, source: Stream) -> Stream:
 def lower(ctx: Lowering, node: Node) -> None:
     """A narrow code has a table of all results."""
     x, out = ctx.graph.ins(node)[0], ctx.graph.outs(node)[0]
-    if x.format.bits <= TABLE_BITS:
+    alike = "multiplier" not in node.attrs or len(node.ints("multiplier")) == len(node.ints("shift")) == 1
+    if x.format.bits <= TABLE_BITS and alike:
         function_table(ctx, node)
         return
     integer_operand(node, x)
