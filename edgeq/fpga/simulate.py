@@ -150,7 +150,7 @@ def _write_bench(flow: Dataflow, folder: Path, inferences: int, stalls: float, s
         "core": f"{flow.name}_core",
         "inferences": inferences,
         "stall": round(stalls * 256),
-        "patience": (sum(s.cycles for s in flow.stages) + 10_000) * 4 * slow,
+        "patience": (sum(s.cycles for s in flow.stages) + 2_000) * 2 * slow,
         "inputs": [port(flow.streams[s], f"in{i}", i) for i, s in enumerate(flow.inputs)],
         "outputs": [port(flow.streams[s], f"out{i}", 100 + i) for i, s in enumerate(flow.outputs)],
     }

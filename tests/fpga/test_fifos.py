@@ -66,7 +66,7 @@ def test_the_bare_depth_is_enough(name: str, stalled: bool, bare: None) -> None:
 @pytest.mark.parametrize("name", ["two convs", "nested"])
 def test_half_of_it_stops_and_the_layer_is_named(name: str, bare: None) -> None:
     graph = GRAPHS[name]  # (a branch that begins with a line buffer holds more than the formula counts on)
-    flow = with_depth(lower(graph, dsps=20), 0.5)
+    flow = with_depth(lower(graph, dsps=60), 0.5)
     with pytest.raises(ToolError, match=r"stopped after 0 of 1 inferences: layer \w+ gave \d+ of \d+ elements"):
         simulate(flow, random_inputs(graph, np.random.default_rng(1), 1), tool="iverilog")
 
