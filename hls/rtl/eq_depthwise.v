@@ -46,33 +46,12 @@ module eq_depthwise #(
     localparam WORDS  = BLOCKS * TAPS;
     localparam ABITS  = (WORDS > 1) ? $clog2(WORDS) : 1;
 
-    // Input: count taps; the last one of a block needs a credit.
-    wire last_tap, credit;
-    wire take = s_valid && s_ready;
-    wire take_last = take && last_tap;
+    wire credit, take_last, valid, first, last;
     wire [ABITS-1:0] address;
-    reg  fresh;                             // the next word is the first tap of a block
-    assign s_ready = !last_tap || credit;
-
-    eq_counter #(.N(TAPS)) taps (.clk(clk), .rst(rst), .advance(take), .value(), .last(last_tap));
-    eq_counter #(.N(WORDS)) where (.clk(clk), .rst(rst), .advance(take), .value(address), .last());
-
-    // Marks that travel with the words: a word, the first and the last tap of a block.
-    reg [MUL:0]   valid, first;
-    reg [MUL+1:0] last;
-    always @(posedge clk)
-        if (rst) begin
-            fresh <= 1'b1;
-            valid <= 0;
-            first <= 0;
-            last  <= 0;
-        end else begin
-            if (take)
-                fresh <= last_tap;
-            valid <= {valid, take};
-            first <= {first, fresh};
-            last  <= {last, take_last};
-        end
+    eq_mvu_in #(.DEPTH(TAPS), .WORDS(WORDS), .DELAY(MUL + 1)) in (
+        .clk(clk), .rst(rst), .s_valid(s_valid), .s_ready(s_ready), .credit(credit), .address(address),
+        .take_last(take_last), .valid(valid), .first(first), .last(last)
+    );
 
     // Weights, products, accumulators.
     reg  [LANES*X_BITS-1:0]   x;
@@ -94,8 +73,8 @@ module eq_depthwise #(
                 .clk(clk), .x(x[i*X_BITS +: X_BITS]), .w(w[i*W_BITS +: W_BITS]), .sum(product)
             );
             always @(posedge clk)
-                if (valid[MUL])
-                    acc <= (first[MUL] ? {ACC_BITS{1'b0}} : acc) + addend;
+                if (valid)
+                    acc <= (first ? {ACC_BITS{1'b0}} : acc) + addend;
             assign results[i*ACC_BITS +: ACC_BITS] = acc;
         end
     endgenerate
@@ -104,7 +83,7 @@ module eq_depthwise #(
         .PE(LANES), .DEPTH(TAPS), .MH(BLOCKS*LANES), .ACC_BITS(ACC_BITS), .LANES(LANES), .AWAY(MUL + 2),
         .BIAS(BIAS), .BIAS_ROM(BIAS_ROM)
     ) out (
-        .clk(clk), .rst(rst), .begins(take_last), .credit(credit), .done(last[MUL+1]), .results(results),
+        .clk(clk), .rst(rst), .begins(take_last), .credit(credit), .done(last), .results(results),
         .m_data(m_data), .m_valid(m_valid), .m_ready(m_ready)
     );
 endmodule

@@ -51,34 +51,12 @@ module eq_mvu #(
     localparam WORDS    = FOLDS * DEPTH;
     localparam ABITS    = (WORDS > 1) ? $clog2(WORDS) : 1;
 
-    // Input: count words; the last one of a fold needs a credit.
-    wire first_word, last_word, credit;
-    wire take = s_valid && s_ready;
-    wire take_last = take && last_word;
+    wire credit, take_last, valid, first, last;
     wire [ABITS-1:0] address;
-    reg  fresh;                             // the next word is the first of a fold
-    assign s_ready    = !last_word || credit;
-    assign first_word = fresh;
-
-    eq_counter #(.N(DEPTH)) words (.clk(clk), .rst(rst), .advance(take), .value(), .last(last_word));
-    eq_counter #(.N(WORDS)) where (.clk(clk), .rst(rst), .advance(take), .value(address), .last());
-
-    // Marks that travel with the words: a word, the first and the last of a fold.
-    reg [DOT:0]   valid, first;
-    reg [DOT+1:0] last;
-    always @(posedge clk)
-        if (rst) begin
-            fresh <= 1'b1;
-            valid <= 0;
-            first <= 0;
-            last  <= 0;
-        end else begin
-            if (take)
-                fresh <= last_word;
-            valid <= {valid, take};
-            first <= {first, first_word};
-            last  <= {last, take_last};
-        end
+    eq_mvu_in #(.DEPTH(DEPTH), .WORDS(WORDS), .DELAY(DOT + 1)) in (
+        .clk(clk), .rst(rst), .s_valid(s_valid), .s_ready(s_ready), .credit(credit), .address(address),
+        .take_last(take_last), .valid(valid), .first(first), .last(last)
+    );
 
     // Weights, products and sums; accumulators.
     reg  [SIMD*X_BITS-1:0]    x;
@@ -100,8 +78,8 @@ module eq_mvu #(
                 .clk(clk), .x(x), .w(w[pe*SIMD*W_BITS +: SIMD*W_BITS]), .sum(sum)
             );
             always @(posedge clk)
-                if (valid[DOT])
-                    acc <= (first[DOT] ? {ACC_BITS{1'b0}} : acc) + addend;
+                if (valid)
+                    acc <= (first ? {ACC_BITS{1'b0}} : acc) + addend;
             assign results[pe*ACC_BITS +: ACC_BITS] = acc;
         end
     endgenerate
@@ -110,7 +88,7 @@ module eq_mvu #(
         .PE(PE), .DEPTH(DEPTH), .MH(MH), .ACC_BITS(ACC_BITS), .LANES(OUT_LANES), .AWAY(DOT + 2),
         .BIAS(BIAS), .BIAS_ROM(BIAS_ROM)
     ) out (
-        .clk(clk), .rst(rst), .begins(take_last), .credit(credit), .done(last[DOT+1]), .results(results),
+        .clk(clk), .rst(rst), .begins(take_last), .credit(credit), .done(last), .results(results),
         .m_data(m_data), .m_valid(m_valid), .m_ready(m_ready)
     );
 endmodule
