@@ -102,7 +102,7 @@ def test_in_c_under_sanitizers(op: str, features: tuple[str, ...], cc: str, tmp_
 )
 def test_in_c_over_the_input(op: str, count: int, tmp_path: Path) -> None:
     """y rolls over x where the kernel allows it: every pixel of a window is read before its bytes are written."""
-    cases = [c for c in dsp_cases.single(dsp_cases.BATCHES[op](7, 4 * count)) if rolls(c[0])][:count]
+    cases = [c for c in dsp_cases.single(dsp_cases.BATCHES[op](7, 8 * count)) if rolls(c[0])][:count]
     assert len(cases) == count
     found = run_graphs(cases, tmp_path, features=("dsp",), in_place=True)
     assert [line for (graph, data), f in zip(cases, found, strict=True) for line in wrong(graph, data, f)] == []
