@@ -34,9 +34,13 @@ BOARDS = ("cortex-m55", "cortex-m4", "cortex-m3", "cortex-m0", "riscv32")
 COSTS = ROOT / "edgeq" / "mcu" / "costs.json"
 #: rows, columns, channels, filters, kernel, stride
 WINDOWS = (
-    (10, 10, 3, 16, 3, 1), (12, 12, 16, 16, 3, 1), (8, 8, 32, 32, 3, 1), (6, 6, 64, 64, 3, 1), (12, 12, 16, 32, 3, 2),
-    (9, 9, 17, 19, 3, 1), (20, 8, 1, 32, (10, 4), 2), (14, 14, 8, 8, 3, 1), (5, 5, 16, 64, 5, 1), (16, 16, 3, 8, 3, 2),
-    (7, 7, 24, 12, 3, 1), (30, 1, 20, 24, (3, 1), 1),
+    (12, 12, 16, 16, 3, 1), (8, 8, 32, 32, 3, 1), (6, 6, 64, 64, 3, 1), (12, 12, 16, 32, 3, 2), (9, 9, 17, 19, 3, 1),
+    (14, 14, 8, 8, 3, 1), (5, 5, 16, 64, 5, 1), (7, 7, 24, 12, 3, 1), (30, 1, 20, 24, (3, 1), 1),
+)  # fmt: skip
+FIRST = (
+    (10, 10, 3, 16, 3, 1), (20, 8, 1, 32, (10, 4), 2), (16, 16, 3, 8, 3, 2), (20, 20, 3, 16, 3, 1),
+    (16, 16, 1, 16, 3, 1), (14, 14, 2, 12, 3, 1), (12, 12, 1, 8, 5, 1), (16, 16, 3, 16, 5, 2),
+    (25, 10, 1, 64, (10, 4), 2), (9, 9, 3, 32, 3, 1), (7, 7, 2, 5, 3, 1), (40, 6, 1, 16, (8, 3), 1),
 )  # fmt: skip
 POINTS = (
     (12, 12, 8, 16, 1, 1), (12, 12, 16, 32, 1, 2), (10, 10, 64, 64, 1, 1), (6, 6, 128, 96, 1, 1), (8, 8, 32, 10, 1, 1),
@@ -54,7 +58,7 @@ def layers(scaled: bool) -> Graph:
     """All layers side by side, each with an input and an output of its own."""
     m = ScaledMaker("layers") if scaled else Maker("layers")
     outs = []
-    for i, (h, w, c, f, k, s) in enumerate((*WINDOWS, *POINTS)):
+    for i, (h, w, c, f, k, s) in enumerate((*WINDOWS, *POINTS, *FIRST)):
         pad = None if i % 3 else (0, 0, 0, 0)
         outs.append(m.conv(m.input(h, w, c), c, f, k, s, pad if k != 1 else None, name=f"conv{i}"))
     for i, (h, w, c, k, s) in enumerate(DEPTHWISE):

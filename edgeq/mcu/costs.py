@@ -6,8 +6,8 @@ Instructions, not cycles. The model of a kernel on a group of cores is
 
 `reads` are the elements of input that its windows see: positions times taps times channels for a convolution, the
 elements of the operands for the rest. The coefficients are in costs.json, one set for each operator, form (one tap,
-depthwise or any other window; a vector or rows; scaled or not) and kernel. Where there is none, the model says nothing
-and chooses nothing.
+depthwise, up to three channels or any other window; a vector or rows; scaled or not) and kernel. Where there is none,
+the model says nothing and chooses nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 #: groups of cores with one instruction set, by the feature that tells them apart; the first that a board has counts
 CORES = ("mve", "dsp", "thumb2", "thumb1", "rv32m")
+
+#: channels that a first layer has at most: their windows are a form of their own
+FIRST_CHANNELS = 3
 
 
 @functools.cache
@@ -46,7 +49,8 @@ def key(kernel: str, ctx: Context) -> str:
     if ctx.node.op == "conv":
         weight, groups = ctx.ins[1], ctx.node.integer("groups")
         taps = weight.size // (weight.shape[0] * weight.shape[-1])
-        form = " depthwise" if groups > 1 else " one tap" if taps == 1 else " window"
+        first = weight.shape[-1] <= FIRST_CHANNELS
+        form = " depthwise" if groups > 1 else " one tap" if taps == 1 else " first" if first else " window"
     elif ctx.node.op == "linear":
         form = " rows" if ctx.out.size > ctx.ins[1].shape[0] else " vector"
     scaled = " scaled" if ctx.scaled else ""

@@ -22,7 +22,8 @@
 
 #include "edgeq_dsp_scale.h"
 
-/* Outputs go to y[0..3] for the first pixel and y[step..step + 3] for the second; y moves on by 4 with each block. */
+/* Outputs go to y[0..3] for the first pixel and then to y[step..step + 3] for the second; y moves on by 4 with each
+ * block. */
 typedef struct {
     const eq_u32 *x, *x_end; /* units of the two pixels; at least one */
     uint8_t *y;

@@ -100,6 +100,18 @@ def conv(seed: int, count: int) -> Batch:
     return batch
 
 
+def first(seed: int, count: int) -> Batch:
+    """One to three channels: kernels of 1 to 10, strides 1 to 3, every rest of filters, pixels and rows."""
+    batch = Batch("firsts", seed)
+    rng = batch.rng
+    while len(batch.outputs) < count:
+        channels, filters = int(rng.integers(1, 4)), int(rng.choice(CHANNELS))
+        size, kernel, geometry = windows.first(rng)
+        shapes = [*size, channels], [filters, *kernel, channels]
+        batch.matrix("conv", *shapes, byte(rng, 4, narrow=True), groups=1, **geometry)
+    return batch
+
+
 def depthwise(seed: int, count: int) -> Batch:
     """Kernels of 1 to 5, dilations, four channels and more."""
     batch = Batch("depthwise", seed)
@@ -205,6 +217,7 @@ def mean(seed: int, count: int) -> Batch:
 
 BATCHES: dict[str, Callable[[int, int], Batch]] = {
     "conv": conv,
+    "first": first,
     "depthwise": depthwise,
     "linear": linear,
     "add": partial(sums, "add"),

@@ -115,6 +115,18 @@ def conv(seed: int, count: int) -> ScaledBatch:
     return batch
 
 
+def first(seed: int, count: int) -> ScaledBatch:
+    """One to three channels: kernels of 1 to 10, strides 1 to 3, every rest of filters, pixels and rows."""
+    batch = ScaledBatch("firsts", seed)
+    rng = batch.rng
+    while len(batch.outputs) < count:
+        channels, filters = int(rng.integers(1, 4)), int(rng.choice(CHANNELS))
+        size, kernel, geometry = windows.first(rng)
+        shapes = [*size, channels], [filters, *kernel, channels]
+        batch.matrix("conv", *shapes, affine(rng, narrow=True), groups=1, **geometry)
+    return batch
+
+
 def depthwise(seed: int, count: int) -> ScaledBatch:
     """Kernels of 1 to 5, dilations, four channels and more."""
     batch = ScaledBatch("depthwise", seed)
@@ -232,6 +244,7 @@ def pools(op: str, seed: int, count: int) -> ScaledBatch:
 
 BATCHES: dict[str, Callable[[int, int], ScaledBatch]] = {
     "conv": conv,
+    "first": first,
     "depthwise": depthwise,
     "linear": linear,
     "add": partial(sums, "add"),

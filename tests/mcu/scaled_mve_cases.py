@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeq.formats import CODE_RULE, Affine, FixedPoint
 from edgeq.ir import Graph, GraphBuilder
+from tests.mcu import windows
 from tests.mcu.kernel_cases import codes
 
 Rng = np.random.Generator
@@ -125,10 +126,23 @@ def conv(seed: int, count: int) -> Batch:
     batch = Batch("conv", seed)
     rng = batch.rng
     while len(batch.outputs) < count:
-        channels, filters, found = int(rng.choice(CHANNELS)), int(rng.choice(CHANNELS)), _window(rng, 5, False)
+        channels, filters, found = int(rng.choice(CHANNELS[3:])), int(rng.choice(CHANNELS)), _window(rng, 5, False)
         if found is not None:
             kernel = found[1].pop("kernel")
             batch.matrix("conv", [*found[0], channels], [filters, *kernel, channels], groups=1, **found[1])
+    return batch
+
+
+def first(seed: int, count: int) -> Batch:
+    """One to three channels: kernels of 1 to 10, strides 1 to 3, every rest of filters, pixels and rows."""
+    batch = Batch("firsts", seed)
+    rng = batch.rng
+    while len(batch.outputs) < count:
+        channels, filters = int(rng.integers(1, 4)), int(rng.choice(CHANNELS))
+        size, kernel, attrs = windows.first(rng)
+        if len(kernel) > 1 and rng.integers(4) == 0 and kernel[0] < size[0] and kernel[0] * 2 <= size[0]:
+            attrs["dilation"] = (2, 1)
+        batch.matrix("conv", [*size, channels], [filters, *kernel, channels], groups=1, **attrs)
     return batch
 
 
@@ -282,6 +296,7 @@ BATCHES: dict[str, Callable[[int, int], Batch]] = {
     "pointwise": pointwise,
     "add": sums("add"),
     "sub": sums("sub"),
+    "first": first,
     "fixed": fixed,
     "mul": mul,
     "requantise": requantise,

@@ -106,8 +106,9 @@ def test_every_kernel_can_be_asked_for_by_rank() -> None:
 def test_terms_count_what_is_read() -> None:
     assert costs.terms(context(conv(4, 8))) == (1, 240, 240 * 36, 30 * 36)
     assert costs.terms(context(conv(4, 4, groups=4))) == (1, 120, 120 * 9, 30 * 36)
-    assert [costs.key("k", context(g)) for g in (conv(4, 8), conv(4, 4, 4), conv(4, 8, taps=1))] == [
-        "conv window k", "conv depthwise k", "conv one tap k",
+    forms = (conv(4, 8), conv(4, 4, 4), conv(4, 8, taps=1), conv(3, 8), conv(3, 8, taps=1))
+    assert [costs.key("k", context(g)) for g in forms] == [
+        "conv window k", "conv depthwise k", "conv one tap k", "conv first k", "conv one tap k",
     ]  # fmt: skip
     assert costs.cores(frozenset({"dsp", "mve", "fpu"})) == "mve"
     assert costs.cores(frozenset({"fpu"})) is None

@@ -27,18 +27,27 @@ SATURATIONS = ("EQ_SAT_S8", "EQ_SAT_U8", "EQ_SAT_U7")
 ROUNDING = ("EQ_FLOOR", "EQ_HALF_UP", "EQ_HALF_EVEN")
 #: kernels of an operator, where they are not one of its name
 KERNELS_MVE = {
-    "conv": {"conv_scaled_mve", "conv_pointwise_scaled_mve"},
+    "conv": {"conv_scaled_mve", "conv_pointwise_scaled_mve", "conv_first_mve"},
+    "first": {"conv_first_mve"},
     "depthwise": {"conv_depthwise_scaled_mve"},
     "linear": {"linear_scaled_mve", "conv_scaled_mve"},
     "max_pool": {"max_pool_mve"},
     "requantise": {"look_up_mve"},
 }
-KERNELS = {"depthwise": {"conv_depthwise_dsp"}, "linear": {"linear_dsp", "conv_dsp"}, "sub": {"add_dsp"}}
+KERNELS = {
+    "conv": {"conv_dsp", "conv_first_dsp"},
+    "first": {"conv_first_dsp", "conv_dsp"},
+    "depthwise": {"conv_depthwise_dsp"},
+    "linear": {"linear_dsp", "conv_dsp"},
+    "sub": {"add_dsp"},
+}
 #: kernel -> place of a fixed argument -> values that must occur
 ARGUMENTS = {
     "conv_dsp": {0: BOOL, 1: BOOL, 2: SATURATIONS, 3: BOOL},
+    "conv_first_dsp": {0: BOOL, 1: BOOL, 2: SATURATIONS, 3: BOOL, 5: ("1", "2", "3")},
     "conv_depthwise_dsp": {0: BOOL, 1: SATURATIONS, 2: BOOL},
     "conv_scaled_mve": {0: BOOL},
+    "conv_first_mve": {0: BOOL, 2: ("1", "2")},
     "conv_depthwise_scaled_mve": {0: BOOL},
     "conv_pointwise_scaled_mve": {},
     "linear_scaled_mve": {0: BOOL, 1: BOOL, 2: BOOL},
@@ -81,7 +90,7 @@ def wrong(
 @pytest.mark.parametrize("cc", [pytest.param(c, marks=[pytest.mark.heavy] if c != "gcc" else []) for c in compilers()])
 def test_in_c_under_sanitizers(op: str, features: tuple[str, ...], cc: str, tmp_path: Path) -> None:
     """The drivers and the C meaning of the assembler; every buffer has its exact size."""
-    cases = dsp_cases.single(dsp_cases.BATCHES[op](1, 30))
+    cases = dsp_cases.single(dsp_cases.BATCHES[op](1, 8 if op == "first" else 30))
     found = run_graphs(cases, tmp_path, cc=cc, features=features)
     results = [wrong(graph, data, f, features) for (graph, data), f in zip(cases, found, strict=True)]
     assert [line for lines in results for line in lines] == []
@@ -205,7 +214,7 @@ def spoiled(step: Step) -> Step:
     return replace(step, fixed=("false" if step.fixed[0] == "true" else "true", *step.fixed[1:]))
 
 
-@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("op", [pytest.param(o, marks=[pytest.mark.heavy] if o == "first" else []) for o in OPS])
 def test_faults_are_found(op: str, tmp_path: Path) -> None:
     cases = dsp_cases.single(dsp_cases.BATCHES[op](1, 12))
     found = run_graphs(cases, tmp_path, features=("dsp",), mutate=spoiled)

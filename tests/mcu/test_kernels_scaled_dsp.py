@@ -29,7 +29,8 @@ BOOL = ("true", "false")
 SATURATIONS = ("EQ_SAT_S8", "EQ_SAT_U8")
 STAGES = ("EQ_STAGE_RELU", "EQ_STAGE_ANY", "EQ_STAGE_ONCE")
 KERNELS = {
-    "conv": {"conv_scaled_dsp"},
+    "conv": {"conv_scaled_dsp", "conv_first_dsp"},
+    "first": {"conv_first_dsp", "conv_scaled_dsp"},
     "depthwise": {"conv_depthwise_scaled_dsp"},
     "linear": {"linear_scaled_dsp", "conv_scaled_dsp"},
     "add": {"add_scaled_dsp", "add_table_dsp"},
@@ -42,6 +43,7 @@ KERNELS = {
 #: kernel -> place of a fixed argument -> values that must occur
 ARGUMENTS = {
     "conv_scaled_dsp": {0: BOOL, 1: BOOL, 2: SATURATIONS, 3: BOOL, 4: STAGES},
+    "conv_first_dsp": {0: BOOL, 1: BOOL, 2: SATURATIONS, 3: BOOL, 4: STAGES, 5: ("1", "2", "3")},
     "conv_depthwise_scaled_dsp": {0: BOOL, 1: SATURATIONS, 2: BOOL, 3: STAGES},
     "linear_scaled_dsp": {0: BOOL, 1: BOOL, 2: SATURATIONS, 3: BOOL, 4: STAGES, 5: BOOL},
     "add_scaled_dsp": {0: BOOL, 1: BOOL, 3: SATURATIONS, 4: BOOL},

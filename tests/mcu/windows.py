@@ -23,6 +23,17 @@ def convolution(rng: np.random.Generator, kernels: Sequence[int], most: int, dil
             return size, kernel, {"stride": stride, "padding": tuple(pad), "dilation": tuple(dilation)}
 
 
+def first(rng: np.random.Generator) -> Window:
+    """What first layers of few channels have: taller kernels, now and then wide rows that need several strips."""
+    size, kernel, geometry = convolution(rng, [1, 2, 3, 4, 5, 10], 12)
+    if rng.integers(8) == 0:
+        size[-1] = int(rng.integers(150, 300))
+        if len(size) > 1:
+            size[0] = kernel[0] + int(rng.integers(0, 2))
+    geometry["stride"] = tuple(int(s) for s in rng.integers(1, 4, size=len(kernel)))
+    return size, kernel, geometry
+
+
 def pool(rng: np.random.Generator) -> Window:
     """Windows of up to 3 by 3, now and then 16 by 16, that see an element wherever they lie."""
     kernel = [int(k) for k in (rng.integers(1, 4, size=int(rng.integers(1, 3))) if rng.integers(8) else (16, 16))]

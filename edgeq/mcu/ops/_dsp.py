@@ -150,14 +150,12 @@ def supports_conv(ctx: Context) -> str | None:
 def conv(ctx: Context) -> Call:
     """Parameters of `eq_conv_dsp_t`."""
     x, weight = ctx.ins[0], ctx.ins[1]
-    assert weight.data is not None
     sizes = geometry(ctx, weight.shape[1:-1])
     del sizes["dilation_h"], sizes["dilation_w"]
     rows, columns, channels = int(sizes["kernel_h"]), int(sizes["kernel_w"]), x.shape[-1]  # type: ignore[arg-type]
     order = window_order(rows, columns * channels)
-    codes = weight.data.reshape(len(weight.data), -1).astype(np.int64)
     sizes |= {"out_c": weight.shape[0], "pixel": channels, "run": columns * channels}
-    return rolling(_scratched(_call(ctx, codes, order, sizes), order), hold(ctx, ahead=2), weight.shape[0], "hold")
+    return rolling(_scratched(matrix_call(ctx, order, sizes), order), hold(ctx, ahead=2), weight.shape[0], "hold")
 
 
 def supports_depthwise(ctx: Context) -> str | None:
@@ -208,22 +206,20 @@ def supports_linear(ctx: Context) -> str | None:
 def linear(ctx: Context) -> Call:
     """Parameters of `eq_linear_dsp_t`."""
     weight = ctx.ins[1]
-    assert weight.data is not None
     sizes: dict[str, Param] = {"inputs": weight.shape[1], "outputs": weight.shape[0]}
-    return _call(ctx, weight.data.astype(np.int64), window_order(1, weight.shape[1]), sizes)
+    return matrix_call(ctx, window_order(1, weight.shape[1]), sizes)
 
 
 def rows(ctx: Context) -> Call:
     """Parameters of `eq_conv_dsp_t` that make rows times weights of pixels times a filter of one tap."""
     x, weight = ctx.ins[0], ctx.ins[1]
-    assert weight.data is not None
     outputs, inputs = weight.shape
     count = x.size // inputs
     ones = ("kernel_h", "kernel_w", "stride_h", "stride_w", "in_h", "out_h")
     sizes: dict[str, Param] = {**dict.fromkeys(ones, 1), "pad_h": 0, "pad_w": 0, "in_w": count, "out_w": count}
     sizes |= {"out_c": outputs, "pixel": inputs, "run": inputs}
     order = window_order(1, inputs)
-    call = _scratched(_call(ctx, weight.data.astype(np.int64), order, sizes), order)
+    call = _scratched(matrix_call(ctx, order, sizes), order)
     return rolling(call, 0 if outputs <= inputs else None, outputs, "hold")
 
 
@@ -237,7 +233,11 @@ def _blob(ctx: Context, words: Codes) -> Blob:
     return Blob(f"{identifier(ctx.node.name)}_stream", "uint32_t", words.astype(np.uint32), note)
 
 
-def _call(ctx: Context, codes: Codes, order: npt.NDArray[np.int64], sizes: Mapping[str, Param]) -> Call:
+def matrix_call(ctx: Context, order: npt.NDArray[np.int64], sizes: Mapping[str, Param]) -> Call:
+    """Parameters of a kernel that runs blocks of edgeq_dsp_block.h; order: the elements of the units."""
+    weight = ctx.ins[1].data
+    assert weight is not None
+    codes = weight.reshape(len(weight), -1).astype(np.int64)
     made, dual = matrix_stage(ctx), is_dual(ctx, codes)
     words = stream(codes, starts(ctx, made), made.shifts, order, dual)
     params: dict[str, Param] = {**sizes, "units": len(order), "lo": made.lo, "hi": made.hi, "stream": _blob(ctx, words)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -225,12 +226,18 @@ def linear(ctx: Context) -> Call:
     return Call((*_fixed(ctx, made, dual), str(made.one).lower()), params, (ctx.ins[0].name,))
 
 
-def _conv_call(ctx: Context, sizes: dict[str, Param], order: Codes, waits: int | None) -> Call:
+def matrix_call(ctx: Context, order: Codes, sizes: Mapping[str, Param]) -> Call:
+    """Parameters of a kernel that runs blocks of edgeq_dsp_block.h; order: the elements of the units."""
     made, dual = stage(ctx, ctx.ins[1].shape[0]), _dsp.is_dual(ctx, grid(ctx))
-    inner: dict[str, Param] = {**sizes, "units": len(order), **_bounds(ctx), "stream": stream(ctx, made, order, dual)}
-    params: dict[str, Param] = {f"conv.{key}": value for key, value in inner.items()}
+    params = {**sizes, "units": len(order), **_bounds(ctx), "stream": stream(ctx, made, order, dual)}
+    return Call(_fixed(ctx, made, dual), params, (ctx.ins[0].name,))
+
+
+def _conv_call(ctx: Context, sizes: dict[str, Param], order: Codes, waits: int | None) -> Call:
+    inner = matrix_call(ctx, order, sizes)
+    params: dict[str, Param] = {f"conv.{key}": value for key, value in inner.params.items()}
     params["x_zero"] = _scale.zero_of(ctx.ins[0].format)
-    call = Call(_fixed(ctx, made, dual), params, (ctx.ins[0].name,), 8 * len(order))
+    call = Call(inner.fixed, params, inner.inputs, 8 * len(order))
     return rolling(call, waits, ctx.ins[1].shape[0], "conv.hold")
 
 

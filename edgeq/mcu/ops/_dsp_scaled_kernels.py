@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgeq.mcu.ops import _dsp_scaled, _dsp_scaled_bytes
+from edgeq.mcu.ops import _dsp_first, _dsp_scaled, _dsp_scaled_bytes
 from edgeq.mcu.ops._dsp import DSP
 from edgeq.mcu.select import Call, Context, Variant
 
@@ -42,6 +42,7 @@ DSP_SCALED: dict[str, tuple[Variant, ...]] = {
             _dsp_scaled.supports_depthwise,
             _dsp_scaled.depthwise,
         ),
+        _dsp_first.CONV,
         _variant("conv_scaled_dsp", "two pixels by four channels, SMLAD", _dsp_scaled.supports_conv, _dsp_scaled.conv),
     ),
     "linear": (

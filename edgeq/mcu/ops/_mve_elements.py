@@ -163,7 +163,7 @@ POOL = Variant(_mve.MVE, "average_pool_scaled_mve", "eight channels at a time", 
 MVE_SCALED = {
     "add": (LINE,),
     "average_pool": (POOL,),
-    "conv": (_mve_scaled.DEPTHWISE, _mve_scaled.DIRECT, _mve_scaled.CONV),
+    "conv": (_mve_scaled.DEPTHWISE, _mve_scaled.DIRECT, _mve_scaled.FIRST_LAYER, _mve_scaled.CONV),
     "linear": (_mve_scaled.LINEAR, _mve_scaled.ROWS, _mve_scaled.ANY_ROWS),
     "mul": (PRODUCT,),
     "requantise": (LOOK_UP,),

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from edgeq.formats import DEFAULT_RULE, FixedPoint, Format
 from edgeq.ir.ops._matrix import aligned_bias
+from edgeq.mcu.costs import FIRST_CHANNELS
 from edgeq.mcu.ops import _mve, _scale
 from edgeq.mcu.ops._dsp import plain_stage
 from edgeq.mcu.ops._matrix import matrix_stage
@@ -249,6 +250,34 @@ def _strips(ctx: Context, sizes: dict[str, int]) -> Call:
     return Call((str(_flip(ctx)).lower(), _scaling(ctx).rule), params, (ctx.ins[0].name,), scratch)
 
 
+def _is_first(ctx: Context) -> str | None:
+    """One to three channels, and columns over which 16 bytes scatter to places that a byte counts."""
+    channels = ctx.ins[0].shape[-1]
+    if channels > FIRST_CHANNELS:
+        return f"{channels} channels; it takes up to {FIRST_CHANNELS}"
+    if (reason := _is_conv(ctx)) is not None:
+        return reason
+    column = _windows(ctx)["kernel_h"] * channels
+    last = (LANES - 1) // channels * column + (LANES - 1) % channels
+    return f"columns of {column} codes; {LANES} codes reach {last} bytes, and it has 255" if last > 255 else None
+
+
+def _first(ctx: Context) -> Call:
+    """Parameters of `eq_conv_first_mve_t`."""
+    sizes, channels = _windows(ctx), ctx.ins[0].shape[-1]
+    column = sizes["kernel_h"] * channels
+    most = (SCRATCH // (2 * column) - sizes["kernel_w"]) // sizes["stride_w"] + 1
+    chunk = min(max(most - most % 2, 2), sizes["out_w"])
+    scratch = ((chunk - 1) * sizes["stride_w"] + sizes["kernel_w"]) * (2 * column + channels) + LANES
+    layer = _layer(ctx, _by_columns(ctx, sizes))
+    params: dict[str, Param] = {key: size for key, size in sizes.items() if key != "dilation_w"}
+    params |= {"pixel": channels, "x_zero": _scale.zero_of(ctx.ins[0].format), "chunk": chunk, **layer}
+    ends = {(-128, 127): "EQ_MVE_S8", (0, 255): "EQ_MVE_U8"}
+    codes = ends.get(_scale.code_bounds(ctx), "EQ_MVE_CLAMP")
+    fixed = (str(_flip(ctx)).lower(), _scaling(ctx).rule, str(layer["layer.groups"]), codes)
+    return Call(fixed, params, (ctx.ins[0].name,), scratch)
+
+
 def _is_direct(ctx: Context) -> str | None:
     """Windows of one row in whole groups of 16 bytes, without padding."""
     if (reason := _is_conv(ctx)) is not None:
@@ -385,6 +414,10 @@ DEPTHWISE = Variant(
     _mve.MVE, "conv_depthwise_scaled_mve", "four channels, up to 16 taps in one VMLADAV", _is_depthwise, _depthwise
 )
 DIRECT = Variant(_mve.MVE, "conv_pointwise_scaled_mve", _PAIRS, _is_direct, _direct)
+FIRST_LAYER = Variant(
+    _mve.MVE, "conv_first_mve", "columns of two rows laid by scattering stores, two pixels by four channels",
+    _is_first, _first,
+)  # fmt: skip
 CONV = Variant(_mve.MVE, "conv_scaled_mve", _PAIRS, _is_conv, _conv)
 LINEAR = Variant(_mve.MVE, "linear_scaled_mve", "eight outputs, VMLADAVA", _is_vector, _linear)
 ROWS = Variant(_mve.MVE, "conv_pointwise_scaled_mve", _PAIRS, _is_rows, _linear_rows)
