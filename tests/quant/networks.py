@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from edgeq.quant.resampling import LinearResize, resize_line
+
 
 class Residual(nn.Module):
     """ResNet block: BatchNorm folded, ReLU shared and fused, strided shortcut, global mean by hand."""
@@ -112,6 +114,26 @@ class Upsampling(nn.Module):
         return self.pad(self.grow(x)[:, :, 1:-1, ::2])
 
 
+class Resizing(nn.Module):
+    """Linear resizing over one axis and two: by a factor, by a size, by the size of another tensor, all coordinates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.fine = nn.Conv2d(2, 4, 3, stride=2, padding=1), nn.Conv2d(2, 4, 1)
+        self.twice = nn.Upsample(scale_factor=2, mode="bilinear")
+        self.corners = nn.UpsamplingBilinear2d(size=(7, 5))
+        self.left = LinearResize([resize_line("asymmetric", 7, 6), resize_line("half_pixel_symmetric", 5, 7, 1.25)])
+        self.line = nn.Upsample(size=11, mode="linear", align_corners=True)
+        self.last = nn.Conv1d(3, 2, 3)
+
+    def forward(self, x, y):
+        fine = self.fine(x)
+        z = F.interpolate(self.down(x), size=fine.shape[2:], mode="bilinear", align_corners=False) + fine
+        z = F.interpolate(F.relu(self.twice(z)), scale_factor=(0.7, 1.3), mode="bilinear")
+        y = F.interpolate(self.last(self.line(y)), scale_factor=3.0, mode="linear", recompute_scale_factor=True)
+        return self.left(self.corners(z)), y
+
+
 class Attention(nn.Module):
     """Self-attention written out: views by size, permutes, matmul, softmax, a learned position, a residual."""
 
@@ -212,6 +234,7 @@ NETWORKS = {
     "branches": (Branches, [(4, 9, 9)]),
     "signal": (Signal, [(3, 33)]),
     "upsampling": (Upsampling, [(2, 5, 6)]),
+    "resizing": (Resizing, [(2, 6, 5), (3, 7)]),
     "attention": (Attention, [(6, 8)]),
     "functional": (Functional, [(2, 8, 8)]),
     "views": (Views, [(10,)]),

@@ -330,6 +330,19 @@ def _average_pool(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Plac
     return e.emit(n, module, "average_pool", [x.name], tuple(result.shape[1:]), x.permutation, **attrs)
 
 
+def _resize(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
+    x = e.layouts.to(e.operand(n, 0), channels_last(result.ndim - 1))
+    lines, bits = module.lines(x.shape[1:], tuple(result.shape[2:]))
+    attrs: dict[str, Attr] = {
+        "size": tuple(result.shape[2:]),
+        "low": tuple(i for line in lines for i in line.low),
+        "high": tuple(i for line in lines for i in line.high),
+        "weight": tuple(w for line in lines for w in line.weights(bits)),
+        "bits": bits,
+    }
+    return e.emit(n, module, "resize_bilinear", [x.name], tuple(result.shape[1:]), x.permutation, **attrs)
+
+
 def _softmax(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
     x = e.operand(n, 0)
     axis = module.dim % result.ndim - 1
@@ -365,6 +378,7 @@ _CONVERT: dict[type, Callable[[_Exporter, fx.Node, Any, Tensor], Placed]] = {
     ops.Sum: _reduction("sum"),
     ops.AveragePool: _average_pool,
     ops.AdaptiveAveragePool: _average_pool,
+    ops.ResizeLinear: _resize,
     Softmax: _softmax,
     Table: _table,
 }
@@ -453,7 +467,7 @@ def _wants_channels_last(n: fx.Node, modules: dict[str, nn.Module]) -> bool:
             continue
         seen.add(user)
         module: Any = modules.get(str(user.target)) if user.op == "call_module" else None
-        if isinstance(module, (Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, ops.AveragePool)):
+        if isinstance(module, (Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, ops.AveragePool, ops.ResizeLinear)):
             return True
         if isinstance(module, (Linear, ops.MatMul)):
             return False

@@ -282,9 +282,6 @@ def _pad(call: Call, layouts: Layouts) -> Placed:
 
 
 def _interpolate(call: Call, layouts: Layouts) -> Placed:
-    mode = str(call.get(3, "mode", "nearest"))
-    if mode != "nearest":
-        raise call.fail(f"resizes by {mode!r}; use mode 'nearest', or a transposed convolution")
     rank = len(call.x.shape)
     x = layouts.to(call.x, channels_last(rank))
     size = _shape(call)[1:]
