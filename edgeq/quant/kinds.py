@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 
 from edgeq.errors import UnsupportedError
 from edgeq.quant.layers import FLOAT_LAYERS
-from edgeq.quant.resampling import LinearResize, TorchResize
+from edgeq.quant.resampling import LinearResize, NearestResize, TorchResize
 
 #: spellings that differ from the canonical name
 _ALIASES = {
@@ -29,7 +29,7 @@ _ALIASES = {
     "zeropad1d": "pad", "zeropad2d": "pad", "constantpad1d": "pad",
     "constantpad2d": "pad", "reflectionpad1d": "pad", "reflectionpad2d": "pad", "replicationpad1d": "pad",
     "replicationpad2d": "pad", "circularpad1d": "pad", "circularpad2d": "pad", "upsamplingnearest2d": "interpolate",
-    "upsamplingbilinear2d": "interpolate", "linearresize": "interpolate",
+    "upsamplingbilinear2d": "interpolate", "linearresize": "interpolate", "nearestresize": "interpolate",
     "adaptivemaxpool1d": "adaptive_max_pool1d", "adaptivemaxpool2d": "adaptive_max_pool2d",
     "maxpool1d": "max_pool1d", "maxpool2d": "max_pool2d", "avgpool1d": "avg_pool1d", "avgpool2d": "avg_pool2d",
     "adaptiveavgpool1d": "adaptive_avg_pool1d", "adaptiveavgpool2d": "adaptive_avg_pool2d",
@@ -37,6 +37,8 @@ _ALIASES = {
     "dropout1d": "dropout", "dropout2d": "dropout", "featuredropout": "dropout", "alpha_dropout": "dropout",
 }  # fmt: skip
 
+#: layers of our own, which float networks of model files have
+OWN = (LinearResize, NearestResize)
 #: give their input's codes on, possibly in other places
 MOVEMENT = {
     "view", "reshape", "flatten", "unflatten", "permute", "transpose", "squeeze", "unsqueeze", "chunk", "split",
@@ -101,7 +103,7 @@ def canonical(node: fx.Node, modules: dict[str, nn.Module]) -> str:
     """The one name of what a node does."""
     if node.op == "call_module":
         module = modules[str(node.target)]
-        known = (c for c in type(module).__mro__ if c.__module__.startswith("torch.nn") or c is LinearResize)
+        known = (c for c in type(module).__mro__ if c.__module__.startswith("torch.nn") or c in OWN)
         name = next(known).__name__.lower()
     elif node.op == "call_method":
         name = str(node.target).rstrip("_").lower()
@@ -166,11 +168,14 @@ def resize_of(node: fx.Node, modules: dict[str, nn.Module]) -> tuple[TorchResize
     def get(position: int, key: str, default: Any = None) -> Any:
         return argument(node, position, key, default) if module is None else getattr(module, key, default)
 
-    mode, place = str(get(3, "mode", "nearest")), str(node.target) if module is not None else place_of(node, "interpolate")
-    if mode == "nearest":
+    mode, place = (
+        str(get(3, "mode", "nearest")),
+        str(node.target) if module is not None else place_of(node, "interpolate"),
+    )
+    if isinstance(module, NearestResize) or mode in ("nearest", "nearest-exact"):
         return None
     if mode not in ("linear", "bilinear") or get(6, "antialias", False):
-        way = {"area": "use adaptive_avg_pool2d", "nearest-exact": "use mode 'nearest'"}
+        way = {"area": "use adaptive_avg_pool2d"}
         fact = f"resizes by {mode!r}" + (" with antialias" if get(6, "antialias", False) else "")
         raise UnsupportedError(f"{place}: {fact}; {way.get(mode, 'use mode bilinear or nearest without antialias')}")
     size, factor = get(1, "size"), get(2, "scale_factor")

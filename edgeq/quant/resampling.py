@@ -6,12 +6,13 @@ them. A product of a code and a share is then exact, and resizing is one sum wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -38,12 +39,18 @@ class Line:
 
 
 def resize_line(mode: str, old: int, new: int, factor: float | None = None) -> Line:
-    """An axis of `old` elements resized to `new`.
+    """An axis of `old` elements resized to `new`; positions outside are the first or the last element.
 
-    factor: what the coordinates are divided by, where it is not new / old. Positions before the first element or behind
-    the last are that element.
+    factor: what the coordinates are divided by, where it is not new / old.
     """
-    scale = Fraction(new, old) if factor is None else Fraction(factor)
+    at = [min(max(a, Fraction(0)), Fraction(old - 1)) for a in coordinates(mode, old, new, factor)]
+    low = tuple(floor(a) for a in at)
+    return Line(low, tuple(min(k + 1, old - 1) for k in low), tuple(a - k for a, k in zip(at, low, strict=True)))
+
+
+def coordinates(mode: str, old: int, new: int, factor: float | None = None) -> list[Fraction]:
+    """Where each position stands among the elements, which stand at 0 to old - 1."""
+    scale = Fraction(new, old) if factor is None else _ratio(factor)
     half = Fraction(1, 2)
     if mode == "align_corners":
         step, start = (Fraction(old - 1, new - 1) if new > 1 else Fraction(0)), Fraction(0)
@@ -58,9 +65,29 @@ def resize_line(mode: str, old: int, new: int, factor: float | None = None) -> L
         step, start = 1 / scale, Fraction(old, 2) * (1 - Fraction(new) / (scale * old)) + half / scale - half
     else:
         raise UnsupportedError(f"coordinates {mode}; {', '.join(MODES)} are read")
-    at = [min(max(start + i * step, Fraction(0)), Fraction(old - 1)) for i in range(new)]
-    low = tuple(floor(a) for a in at)
-    return Line(low, tuple(min(k + 1, old - 1) for k in low), tuple(a - k for a, k in zip(at, low, strict=True)))
+    return [start + i * step for i in range(new)]
+
+
+def _ratio(factor: float) -> Fraction:
+    """The simple fraction that a factor was before it became a float32 (3/5, not 0.60000002), where there is one."""
+    simple = Fraction(factor).limit_denominator(1 << 12)
+    return simple if np.float32(float(simple)) == np.float32(factor) else Fraction(factor)
+
+
+#: nearest_mode -> the element that stands for a coordinate
+_NEAREST: dict[str, Callable[[Fraction], int]] = {
+    "round_prefer_floor": lambda v: ceil(v - Fraction(1, 2)),
+    "round_prefer_ceil": lambda v: floor(v + Fraction(1, 2)),
+    "floor": floor,
+    "ceil": ceil,
+}
+
+
+def nearest_places(mode: str, rounding: str, old: int, new: int, factor: float | None = None) -> tuple[int, ...]:
+    """Which element each position takes, where coordinates are rounded; arguments as for `resize_line`."""
+    if rounding not in _NEAREST:
+        raise UnsupportedError(f"rounding {rounding}; {', '.join(_NEAREST)} are read")
+    return tuple(min(max(_NEAREST[rounding](a), 0), old - 1) for a in coordinates(mode, old, new, factor))
 
 
 def share_bits(lines: Sequence[Line], otherwise: int = SHARE_BITS) -> int:
@@ -100,6 +127,19 @@ class LinearResize(nn.Module):
         return tuple(len(line.low) for line in self.lines)
 
 
+class NearestResize(nn.Module):
+    """Takes one element of each axis for every position; `edgeq.prepare` does not look into it."""
+
+    def __init__(self, places: Sequence[Sequence[int]]) -> None:
+        super().__init__()
+        self.places = tuple(tuple(int(i) for i in p) for p in places)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for dim, line in enumerate(self.places, start=2):
+            x = x.index_select(dim, torch.tensor(line, device=x.device))
+        return x
+
+
 class TorchResize:
     """What the arguments of nn.Upsample and F.interpolate mean; `size` is None where the call computes it."""
 
@@ -132,4 +172,7 @@ def _each(value: Any, rank: int) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,) * rank
 
 
-__all__ = ["MODES", "SHARE_BITS", "Line", "LinearResize", "TorchResize", "resample", "resize_line", "share_bits"]
+__all__ = [
+    "MODES", "SHARE_BITS", "Line", "LinearResize", "NearestResize", "TorchResize", "coordinates", "nearest_places",
+    "resample", "resize_line", "share_bits",
+]  # fmt: skip

@@ -126,6 +126,12 @@ CASES: list[tuple[Any, ...]] = [
     ("RESIZE_NEAREST_NEIGHBOR", (1, 4, 5, 3), (1, 8, 15, 3), [i32(8, 15)], "ResizeNearestNeighborOptions", {}),
     ("RESIZE_NEAREST_NEIGHBOR", (1, 4, 5, 3), (1, 8, 15, 3), [i32(8, 15)], "ResizeNearestNeighborOptions",
      {"HalfPixelCenters": True}),
+    *(("RESIZE_NEAREST_NEIGHBOR", (1, 4, 5, 3), (1, h, w, 3), [i32(h, w)], "ResizeNearestNeighborOptions", fields)
+      for h, w in ((7, 9), (2, 3), (1, 1))
+      for fields in ({}, {"HalfPixelCenters": True}, {"AlignCorners": True})),
+    *(("RESIZE_BILINEAR", (1, 4, 5, 3), (1, h, w, 3), [i32(h, w)], "ResizeBilinearOptions", fields)
+      for h, w in ((8, 10), (7, 9), (2, 3), (1, 1), (4, 15))
+      for fields in ({}, {"HalfPixelCenters": True}, {"AlignCorners": True})),
 ]  # fmt: skip
 
 
@@ -310,6 +316,35 @@ def test_weights_stored_as_halves_are_dequantised_when_the_file_is_read(tmp_path
     with torch.no_grad():
         found = float_module(path)(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(found, x @ weight.astype(np.float32).T, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("fields", [{}, {"HalfPixelCenters": True}, {"AlignCorners": True}])
+@pytest.mark.parametrize("op", ["RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"])
+def test_resizes_are_calibrated_and_run_in_c(op: str, fields: dict[str, Any], tmp_path: Path) -> None:
+    options = {"RESIZE_BILINEAR": "ResizeBilinearOptions"}.get(op, "ResizeNearestNeighborOptions")
+    path, x = tmp_path / "net.tflite", f32(20, 4, 5, 3, rng=np.random.default_rng(2)).clip(-3, 3)
+    path.write_bytes(single(op, (1, 4, 5, 3), (1, 7, 10, 3), [i32(7, 10)], options, fields))
+    net = edgeq.load(path, calibrate=x)
+    nearest = "gather" if fields else "resize_nearest"
+    assert [n.op for n in net.nodes] == ["resize_bilinear" if op == "RESIZE_BILINEAR" else nearest]
+    with torch.no_grad():
+        wanted = float_module(path)(torch.from_numpy(x)).numpy()
+    # The input and the output are rounded to 2^-5, shares to 2^-8 (of neighbours up to 8 apart), for two axes.
+    assert np.abs(net.run(x) - wanted).max() <= 2**-5 + 2 * 8 * 2**-9
+    assert np.abs(net.run(x) - np.roll(wanted, 1, axis=0)).max() > 1
+    assert edgeq.verify(net, "host", random=8).equal
+
+
+def test_resizes_that_have_no_meaning_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    both = {"AlignCorners": True, "HalfPixelCenters": True}
+    path.write_bytes(single("RESIZE_BILINEAR", (1, 4, 5, 3), (1, 8, 9, 3), [i32(8, 9)], "ResizeBilinearOptions", both))
+    with pytest.raises(UnsupportedError, match=r"block: RESIZE_BILINEAR with align_corners and half.*choose one"):
+        float_module(path)
+    long = [i32(8, 90000)]
+    path.write_bytes(single("RESIZE_BILINEAR", (1, 4, 5, 3), (1, 8, 90000, 3), long, "ResizeBilinearOptions", {}))
+    with pytest.raises(UnsupportedError, match="up to 16384 are read"):
+        float_module(path)
 
 
 def test_what_is_not_read_is_named(tmp_path: Path) -> None:

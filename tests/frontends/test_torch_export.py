@@ -173,7 +173,6 @@ def test_errors() -> None:
         (lambda x: nn.functional.interpolate(x, scale_factor=2, mode="bicubic"), "resizes by 'bicubic'; use mode"),
         (lambda x: nn.functional.interpolate(x, size=3, mode="area"), "use adaptive_avg_pool2d"),
         (lambda x: nn.functional.interpolate(x, size=3, mode="bilinear", antialias=True), "bilinear' with antialias"),
-        (lambda x: nn.functional.interpolate(x, scale_factor=1.7), "use a whole factor"),
         (lambda x: nn.functional.pad(x, (1, 1), value=0.123), "pads with 0.123"),
         (lambda x: x[:1], "batch"),
         (lambda x: torch.cat([x, x], 0), "cat along the batch"),

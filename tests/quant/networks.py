@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from edgeq.quant.resampling import LinearResize, resize_line
+from edgeq.quant.resampling import LinearResize, NearestResize, resize_line
 
 
 class Residual(nn.Module):
@@ -115,7 +115,7 @@ class Upsampling(nn.Module):
 
 
 class Resizing(nn.Module):
-    """Linear resizing over one axis and two: by a factor, by a size, by the size of another tensor, all coordinates."""
+    """Resizing over one axis and two: by a factor, by a size, by the size of another tensor, all coordinates."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,6 +123,7 @@ class Resizing(nn.Module):
         self.twice = nn.Upsample(scale_factor=2, mode="bilinear")
         self.corners = nn.UpsamplingBilinear2d(size=(7, 5))
         self.left = LinearResize([resize_line("asymmetric", 7, 6), resize_line("half_pixel_symmetric", 5, 7, 1.25)])
+        self.pick = NearestResize([(0, 2, 1, 5), (3, 3, 0)])
         self.line = nn.Upsample(size=11, mode="linear", align_corners=True)
         self.last = nn.Conv1d(3, 2, 3)
 
@@ -131,7 +132,8 @@ class Resizing(nn.Module):
         z = F.interpolate(self.down(x), size=fine.shape[2:], mode="bilinear", align_corners=False) + fine
         z = F.interpolate(F.relu(self.twice(z)), scale_factor=(0.7, 1.3), mode="bilinear")
         y = F.interpolate(self.last(self.line(y)), scale_factor=3.0, mode="linear", recompute_scale_factor=True)
-        return self.left(self.corners(z)), y
+        a = F.interpolate(self.pick(z), scale_factor=1.7)
+        return self.left(self.corners(z)), F.interpolate(a, size=(5, 4), mode="nearest-exact"), y
 
 
 class Attention(nn.Module):

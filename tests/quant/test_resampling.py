@@ -16,7 +16,7 @@ from edgeq.errors import UnsupportedError
 from edgeq.frontends.torch import export
 from edgeq.ir import Graph
 from edgeq.quant import Recipe, calibrate, prepare, wide_sums
-from edgeq.quant.resampling import Line, TorchResize, resample, resize_line, share_bits
+from edgeq.quant.resampling import Line, TorchResize, nearest_places, resample, resize_line, share_bits
 from tests.quant.networks import make
 
 
@@ -58,6 +58,11 @@ def test_lines_and_shares() -> None:
     assert share_bits([resize_line("half_pixel", 2, 2)]) == 0
     assert share_bits([resize_line("half_pixel", 2, 6), resize_line("half_pixel", 2, 4)]) == 8
     assert resize_line("align_corners", 2, 4).weights(8) == (0, 85, 171, 0)
+    # In float32 the factor is 0.60000002 and the second position 1.9999999.
+    assert nearest_places("half_pixel", "floor", 6, 3, float(np.float32(0.6))) == (0, 2, 3)
+    assert resize_line("asymmetric", 3, 5, 5 / 3).share[3] == Fraction(4, 5)
+    with pytest.raises(UnsupportedError, match="rounding up; round_prefer_floor, "):
+        nearest_places("half_pixel", "up", 6, 3)
     with pytest.raises(UnsupportedError, match="coordinates tf_crop_and_resize; align_corners"):
         resize_line("tf_crop_and_resize", 2, 4)
 
@@ -139,7 +144,6 @@ def test_shares_of_wide_activations_are_finer() -> None:
     [
         (lambda x: F.interpolate(x, size=3, mode="bicubic"), "interpolate: resizes by 'bicubic'; use mode bilinear"),
         (lambda x: F.interpolate(x, size=3, mode="area"), "use adaptive_avg_pool2d"),
-        (lambda x: F.interpolate(x, size=3, mode="nearest-exact"), "use mode 'nearest'"),
         (lambda x: F.interpolate(x, size=3, mode="bilinear", antialias=True), "with antialias; use mode bilinear"),
         (lambda x: F.interpolate(x, scale_factor=x.shape[2] / 6, mode="bilinear"), "a computed factor; give it as a"),
     ],

@@ -18,6 +18,7 @@ from torch import fx, nn
 
 from edgeq.errors import UnsupportedError
 from edgeq.frontends.floating.module import Array, FloatBuilder, Held, natural, tensor
+from edgeq.quant.resampling import Line, LinearResize, NearestResize
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "add": operator.add,
@@ -327,11 +328,16 @@ def sliced(b: FloatBuilder, x: Held, taken: Mapping[int, slice]) -> Held:
     return Held(node, tuple(shape), x.order, x.merged)
 
 
-def resize(b: FloatBuilder, name: str, x: Held, size: Sequence[int]) -> Held:
-    """Nearest resizing: element i is floor(i * old / new)."""
-    wanted = tuple(size)
-    node = b.call(name, "interpolate", lambda t: F.interpolate(t, size=wanted), x)
-    return _made(x, node, (*_torch_shape(x)[:2], *wanted))
+def resize(b: FloatBuilder, name: str, x: Held, lines: Sequence[Line]) -> Held:
+    """Linear resizing of the axes of space."""
+    node = b.layer(name, LinearResize(lines), x)
+    return _made(x, node, (*_torch_shape(x)[:2], *(len(line.low) for line in lines)))
+
+
+def pick(b: FloatBuilder, name: str, x: Held, places: Sequence[Sequence[int]]) -> Held:
+    """Nearest resizing: which element of each axis of space every position takes."""
+    node = b.layer(name, NearestResize(places), x)
+    return _made(x, node, (*_torch_shape(x)[:2], *(len(p) for p in places)))
 
 
 def argmax(b: FloatBuilder, name: str, x: Held, axis: int, keep: bool = False) -> Held:
@@ -347,6 +353,6 @@ def argmax(b: FloatBuilder, name: str, x: Held, axis: int, keep: bool = False) -
 
 
 __all__ = [
-    "Window", "argmax", "binary", "concat", "convolution", "function", "linear", "matmul", "mean", "pad", "pool",
-    "prelu", "resize", "sliced", "softmax", "transposed", "transposed_axes",
+    "Window", "argmax", "binary", "concat", "convolution", "function", "linear", "matmul", "mean", "pad", "pick",
+    "pool", "prelu", "resize", "sliced", "softmax", "transposed", "transposed_axes",
 ]  # fmt: skip

@@ -21,7 +21,9 @@ from edgeq.frontends.tflite.build import Building
 from edgeq.frontends.tflite.file import DamagedError, Model, Operation, Tensor, parse, read
 from edgeq.frontends.tflite.fold import FOLDS, fold
 from edgeq.frontends.tflite.matrix import same_padding
+from edgeq.frontends.tflite.resize import nearest
 from edgeq.ir import GraphBuilder
+from edgeq.quant.resampling import resize_line
 
 _ACTIVATIONS: dict[int, tuple[float | None, float | None]] = {
     0: (None, None),
@@ -47,6 +49,8 @@ _FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 #: copies that TILE makes at most along an axis
 MAX_COPIES = 16
+#: elements of an axis that a resize makes at most
+MAX_SIZE = 1 << 14
 #: names that converters give to what has none in the source
 _NAMELESS = ("identity", "statefulpartitionedcall", "partitionedcall", "arith.", "tfl.", "serving_default")
 
@@ -463,23 +467,29 @@ def _strided_slice(r: _Reading, call: Operation) -> None:
 
 
 def _resize(r: _Reading, call: Operation) -> None:
-    options = r.options(call, "ResizeNearestNeighborOptions")
+    """RESIZE_NEAREST_NEIGHBOR and RESIZE_BILINEAR."""
+    linear = call.op == "RESIZE_BILINEAR"
+    options = r.options(call, "ResizeBilinearOptions" if linear else "ResizeNearestNeighborOptions")
     x = _feature_map(r, call, r.x(call))
     size = r.sizes(call, 1, r.output(call).shape[1:3])
     if len(size) != 2 or min(size) < 1:
         raise DamagedError(f"{call.op}: an output of {size}")
-    for old, new in zip(x.shape[1:3], size, strict=True):
-        i = np.arange(new)
-        if options.AlignCorners():
-            scale = (old - 1) / (new - 1) if new > 1 else 0.0
-            taken = np.floor(i * scale + 0.5)
-        else:
-            taken = np.floor((i + (0.5 if options.HalfPixelCenters() else 0.0)) * old / new)
-        if not np.array_equal(taken.astype(int), i * old // new):
-            raise UnsupportedError(
-                f"{r.name(call)}: nearest resize from {old} to {new} by these rules; use whole factors"
-            )
-    r.put(call, ops.resize(r.builder, r.name(call), x, size))
+    if max(size) > MAX_SIZE:
+        raise UnsupportedError(f"{r.name(call)}: {call.op} to {size}; up to {MAX_SIZE} are read")
+    corners, centers = bool(options.AlignCorners()), bool(options.HalfPixelCenters())
+    axes = list(zip(x.shape[1:3], size, strict=True))
+    if not linear:
+        places = [nearest(n, m, corners, centers).tolist() for n, m in axes]
+        r.put(call, ops.pick(r.builder, r.name(call), x, places))
+        return
+    if corners and centers:
+        raise UnsupportedError(
+            f"{r.name(call)}: {call.op} with align_corners and half_pixel_centers; choose one of them"
+        )
+    mode = "align_corners" if corners else "half_pixel" if centers else "asymmetric"
+    # The kernel takes a single element by its size, not by its corners.
+    lines = [resize_line("asymmetric" if m == 1 and corners else mode, n, m) for n, m in axes]
+    r.put(call, ops.resize(r.builder, r.name(call), x, lines))
 
 
 def _argmax(r: _Reading, call: Operation) -> None:
@@ -519,7 +529,7 @@ READERS: dict[str, Reader] = {
     "UNPACK": _unpack,
     "SLICE": _slice,
     "STRIDED_SLICE": _strided_slice,
-    "RESIZE_NEAREST_NEIGHBOR": _resize,
+    **dict.fromkeys(("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR"), _resize),
     "ARG_MAX": _argmax,
     "DEQUANTIZE": _dequantise,
 }

@@ -15,6 +15,7 @@ from torch import Tensor, fx, nn
 from edgeq.errors import UnsupportedError
 from edgeq.frontends._tensors import Layouts, Origin, Placed, channels_last, identity
 from edgeq.ir import Attr
+from edgeq.quant.resampling import NearestResize
 
 #: a part of a tensor that chunk or split made: (tensor, axis, first, last)
 Part = tuple[Placed, int, int, int]
@@ -282,21 +283,33 @@ def _pad(call: Call, layouts: Layouts) -> Placed:
 
 
 def _interpolate(call: Call, layouts: Layouts) -> Placed:
+    """Nearest resizing: a plain one where element i is floor(i * old / new), else the elements are listed."""
     rank = len(call.x.shape)
     x = layouts.to(call.x, channels_last(rank))
     size = _shape(call)[1:]
-    for i, n in enumerate(size):
-        old = call.x.shape[1 + i]
-        line = torch.arange(old, dtype=torch.float64).reshape(1, 1, old)
+    places = _places(call, call.x.shape[1:], size)
+    if all(p == tuple(i * n // len(p) for i in range(len(p))) for p, n in zip(places, x.shape[1:], strict=True)):
+        return Placed(_move(call, layouts, "resize_nearest", x, size=size), _shape(call), x.permutation)
+    axes, indices = tuple(range(rank - 1)), tuple(i for line in places for i in line)
+    made = _move(call, layouts, "gather", x, axes=axes, sizes=size, indices=indices)
+    return Placed(made, _shape(call), x.permutation)
+
+
+def _places(call: Call, spatial: Sequence[int], size: Sequence[int]) -> list[tuple[int, ...]]:
+    """The element that each position of each axis takes."""
+    if isinstance(call.module, NearestResize):
+        return list(call.module.places)
+    found = []
+    for i, (old, new) in enumerate(zip(spatial, size, strict=True)):
         scale = call.get(2, "scale_factor")
         scale = scale[i] if isinstance(scale, (tuple, list)) else scale
-        given: dict[str, Any] = {"size": n} if scale is None else {"scale_factor": float(scale)}
-        taken = F.interpolate(line, mode="nearest", **given).reshape(-1).long().numpy()
-        if not np.array_equal(taken, np.arange(n) * old // n):
-            raise call.fail(
-                f"nearest resize from {old} to {n} does not take floor(i * {old} / {n}); use a whole factor"
-            )
-    return Placed(_move(call, layouts, "resize_nearest", x, size=size), _shape(call), x.permutation)
+        given: dict[str, Any] = {"size": new} if scale is None else {"scale_factor": float(scale)}
+        if scale is not None and call.get(5, "recompute_scale_factor"):
+            given["recompute_scale_factor"] = True
+        line = torch.arange(old, dtype=torch.float32).reshape(1, 1, old)
+        taken = F.interpolate(line, mode=str(call.get(3, "mode", "nearest")), **given)
+        found.append(tuple(int(k) for k in taken.reshape(-1)))
+    return found
 
 
 _CONVERT: dict[str, Callable[[Call, Layouts], Any]] = {
