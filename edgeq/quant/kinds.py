@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 
 from edgeq.errors import UnsupportedError
 from edgeq.quant.layers import FLOAT_LAYERS
-from edgeq.quant.resampling import LinearResize, NearestResize, TorchResize
+from edgeq.quant.resampling import LinearResize, Picked, TorchResize
 
 #: spellings that differ from the canonical name
 _ALIASES = {
@@ -29,7 +29,7 @@ _ALIASES = {
     "zeropad1d": "pad", "zeropad2d": "pad", "constantpad1d": "pad",
     "constantpad2d": "pad", "reflectionpad1d": "pad", "reflectionpad2d": "pad", "replicationpad1d": "pad",
     "replicationpad2d": "pad", "circularpad1d": "pad", "circularpad2d": "pad", "upsamplingnearest2d": "interpolate",
-    "upsamplingbilinear2d": "interpolate", "linearresize": "interpolate", "nearestresize": "interpolate",
+    "upsamplingbilinear2d": "interpolate", "linearresize": "interpolate",
     "adaptivemaxpool1d": "adaptive_max_pool1d", "adaptivemaxpool2d": "adaptive_max_pool2d",
     "maxpool1d": "max_pool1d", "maxpool2d": "max_pool2d", "avgpool1d": "avg_pool1d", "avgpool2d": "avg_pool2d",
     "adaptiveavgpool1d": "adaptive_avg_pool1d", "adaptiveavgpool2d": "adaptive_avg_pool2d",
@@ -38,12 +38,12 @@ _ALIASES = {
 }  # fmt: skip
 
 #: layers of our own, which float networks of model files have
-OWN = (LinearResize, NearestResize)
+OWN = (LinearResize, Picked)
 #: give their input's codes on, possibly in other places
 MOVEMENT = {
     "view", "reshape", "flatten", "unflatten", "permute", "transpose", "squeeze", "unsqueeze", "chunk", "split",
     "getitem", "max_pool1d", "max_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "pad", "interpolate",
-    "narrow", "select",
+    "narrow", "select", "picked",
 }  # fmt: skip
 #: do nothing to the numbers
 IDENTITY = {"identity", "contiguous", "clone", "detach", "float"}
@@ -168,11 +168,9 @@ def resize_of(node: fx.Node, modules: dict[str, nn.Module]) -> tuple[TorchResize
     def get(position: int, key: str, default: Any = None) -> Any:
         return argument(node, position, key, default) if module is None else getattr(module, key, default)
 
-    mode, place = (
-        str(get(3, "mode", "nearest")),
-        str(node.target) if module is not None else place_of(node, "interpolate"),
-    )
-    if isinstance(module, NearestResize) or mode in ("nearest", "nearest-exact"):
+    mode = str(get(3, "mode", "nearest"))
+    place = place_of(node, "interpolate") if module is None else str(node.target)
+    if mode in ("nearest", "nearest-exact"):
         return None
     if mode not in ("linear", "bilinear") or get(6, "antialias", False):
         way = {"area": "use adaptive_avg_pool2d"}

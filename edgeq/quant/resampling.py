@@ -6,7 +6,7 @@ them. A product of a code and a share is then exact, and resizing is one sum wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
@@ -127,15 +127,18 @@ class LinearResize(nn.Module):
         return tuple(len(line.low) for line in self.lines)
 
 
-class NearestResize(nn.Module):
-    """Takes one element of each axis for every position; `edgeq.prepare` does not look into it."""
+class Picked(nn.Module):
+    """Takes listed elements of some axes: nearest resizes, mirrored borders, steps backwards; a leaf for tracing.
 
-    def __init__(self, places: Sequence[Sequence[int]]) -> None:
+    places: for each axis of torch's tensor, the batch being 0 and never picked from, the elements that are taken.
+    """
+
+    def __init__(self, places: Mapping[int, Sequence[int]]) -> None:
         super().__init__()
-        self.places = tuple(tuple(int(i) for i in p) for p in places)
+        self.places = {dim: tuple(int(i) for i in line) for dim, line in sorted(places.items())}
 
     def forward(self, x: Tensor) -> Tensor:
-        for dim, line in enumerate(self.places, start=2):
+        for dim, line in self.places.items():
             x = x.index_select(dim, torch.tensor(line, device=x.device))
         return x
 
@@ -173,6 +176,6 @@ def _each(value: Any, rank: int) -> tuple[Any, ...]:
 
 
 __all__ = [
-    "MODES", "SHARE_BITS", "Line", "LinearResize", "NearestResize", "TorchResize", "coordinates", "nearest_places",
+    "MODES", "SHARE_BITS", "Line", "LinearResize", "Picked", "TorchResize", "coordinates", "nearest_places",
     "resample", "resize_line", "share_bits",
 ]  # fmt: skip

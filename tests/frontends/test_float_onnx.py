@@ -131,6 +131,10 @@ CASES: list[tuple[str, tuple[int, ...], list[Any], dict[str, Any], int]] = [
     ("Pad", (2, 3, 5, 6), [I64(0, 0, 1, 2, 0, 0, 0, 1)], {"mode": "edge"}, 17),
     ("Resize", (2, 3, 5, 6), [F32(), F32(1, 1, 2, 3)],
      {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}, 17),
+    ("Pad", (2, 3, 5, 6), [I64(0, 1, 0, 0, 0, 2, 0, 0)], {"mode": "reflect"}, 17),
+    ("Pad", (2, 7), [I64(0, 3, 0, 2)], {"mode": "edge"}, 17),
+    ("Gather", (2, 3, 5, 6), [I64(4, 0, -2)], {"axis": 2}, 17),
+    ("Slice", (2, 3, 5, 6), [I64(-1, 4), I64(-9, 0), I64(2, 3), I64(-1, -2)], {}, 17),
     ("Resize", (2, 3, 5, 6), [F32(), F32(1, 1, 2, 4)], {"mode": "nearest"}, 17),
     *(("Resize", (2, 3, 5, 6), [F32(), F32(1, 1, 1.7, 0.6)], {"mode": "nearest", "nearest_mode": rule,
        "coordinate_transformation_mode": place}, 17)

@@ -123,6 +123,12 @@ CASES: list[tuple[Any, ...]] = [
     ("SLICE", (1, 8, 5), (1, 3, 5), [i32(0, 2, 0), i32(1, 3, -1)], "SliceOptions", {}),
     ("STRIDED_SLICE", (1, 8, 5), (1, 3), [i32(0, 1, 2), i32(1, 7, 3), i32(1, 2, 1)], "StridedSliceOptions",
      {"ShrinkAxisMask": 4}),
+    ("STRIDED_SLICE", (1, 8, 5), (1, 3, 3), [i32(0, 7, 4), i32(1, 1, -9), i32(1, -2, -2)], "StridedSliceOptions", {}),
+    ("GATHER", (1, 8, 5), (1, 4, 5), [i32(7, 0, 3, 3)], "GatherOptions", {"Axis": 1}),
+    ("GATHER", (1, 4, 5, 3), (1, 4, 5, 2), [i32(2, 0)], "GatherOptions", {"Axis": -1}),
+    ("GATHER", (1, 8, 5), (1, 5), [np.array(6, np.int32)], "GatherOptions", {"Axis": 1}),
+    ("MIRROR_PAD", (1, 4, 5, 3), (1, 9, 6, 3), [i32([0, 0], [3, 2], [0, 1], [0, 0])], "MirrorPadOptions", {"Mode": 1}),
+    ("MIRROR_PAD", (1, 4, 5, 3), (1, 4, 8, 5), [i32([0, 0], [0, 0], [2, 1], [2, 0])], "MirrorPadOptions", {"Mode": 0}),
     ("RESIZE_NEAREST_NEIGHBOR", (1, 4, 5, 3), (1, 8, 15, 3), [i32(8, 15)], "ResizeNearestNeighborOptions", {}),
     ("RESIZE_NEAREST_NEIGHBOR", (1, 4, 5, 3), (1, 8, 15, 3), [i32(8, 15)], "ResizeNearestNeighborOptions",
      {"HalfPixelCenters": True}),
@@ -316,6 +322,25 @@ def test_weights_stored_as_halves_are_dequantised_when_the_file_is_read(tmp_path
     with torch.no_grad():
         found = float_module(path)(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(found, x @ weight.astype(np.float32).T, rtol=1e-4, atol=1e-5)
+
+
+def test_slices_with_new_axes_and_an_ellipsis(tmp_path: Path) -> None:
+    """As numpy has them; tflite-micro does not take an ellipsis."""
+    x, path = f32(3, 8, 5, 2), tmp_path / "net.tflite"
+    options = "StridedSliceOptions"
+    last, every = [i32(0, 0, 1), i32(0, 0, 3), i32(1, 1, 1)], [i32(0, 0, 0, 1), i32(1, 0, 0, 2), i32(1, 1, 1, 1)]
+    masks = {"EllipsisMask": 1, "NewAxisMask": 2}
+    path.write_bytes(single("STRIDED_SLICE", (1, 8, 5), (1, 8, 1, 2), last, options, masks))
+    found = float_module(path)(torch.from_numpy(x[..., 0].copy())).numpy()
+    np.testing.assert_array_equal(found, x[..., 0][..., None, 1:3])
+    masks = {"EllipsisMask": 4, "NewAxisMask": 2, "ShrinkAxisMask": 8}
+    path.write_bytes(single("STRIDED_SLICE", (1, 8, 5, 2), (1, 1, 8, 5), every, options, masks))
+    found = float_module(path)(torch.from_numpy(x)).numpy()
+    np.testing.assert_array_equal(found, x[:, None, ..., 1])
+    masks = {"EllipsisMask": 4, "NewAxisMask": 2, "ShrinkAxisMask": 1}
+    path.write_bytes(single("STRIDED_SLICE", (1, 8, 5, 2), (1, 8, 5, 1), every, options, masks))
+    with pytest.raises(UnsupportedError, match="moves the batch from the first axis"):
+        float_module(path)
 
 
 @pytest.mark.parametrize("fields", [{}, {"HalfPixelCenters": True}, {"AlignCorners": True}])

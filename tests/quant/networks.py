@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from edgeq.quant.resampling import LinearResize, NearestResize, resize_line
+from edgeq.quant.resampling import LinearResize, Picked, resize_line
 
 
 class Residual(nn.Module):
@@ -123,7 +123,7 @@ class Resizing(nn.Module):
         self.twice = nn.Upsample(scale_factor=2, mode="bilinear")
         self.corners = nn.UpsamplingBilinear2d(size=(7, 5))
         self.left = LinearResize([resize_line("asymmetric", 7, 6), resize_line("half_pixel_symmetric", 5, 7, 1.25)])
-        self.pick = NearestResize([(0, 2, 1, 5), (3, 3, 0)])
+        self.pick = Picked({1: (0, 2, 1, 1, 3), 3: (3, 3, 0)})
         self.line = nn.Upsample(size=11, mode="linear", align_corners=True)
         self.last = nn.Conv1d(3, 2, 3)
 

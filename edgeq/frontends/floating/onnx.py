@@ -470,14 +470,11 @@ def _slice(r: _Reading, call: Operation) -> None:
 
 
 def _gather(r: _Reading, call: Operation) -> None:
-    """One index of an axis."""
-    x, index = r.x(call), r.fixed(call, 1)
-    axis = x.axis(call.integer("axis", 0))
-    if index.ndim != 0 or axis == 0:
-        raise UnsupportedError(f"{r.name(call)}: Gather of several indices or of the batch; slice instead")
-    at = int(index) % x.shape[axis]
-    part = ops.sliced(r.builder, x, {axis: slice(at, at + 1)})
-    r.put(call, r.builder.reshaped(part, part.shape[:axis] + part.shape[axis + 1 :], x.merged))
+    """Constant places along one axis."""
+    x, places = r.x(call), r.fixed(call, 1)
+    if places.ndim > 1:
+        raise UnsupportedError(f"{r.name(call)}: Gather of places {places.shape}; one index or a list is read")
+    r.put(call, ops.gathered(r.builder, r.name(call), x, x.axis(call.integer("axis", 0)), places))
 
 
 def _pad(r: _Reading, call: Operation) -> None:

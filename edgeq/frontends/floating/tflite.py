@@ -21,6 +21,7 @@ from edgeq.frontends.tflite.build import Building
 from edgeq.frontends.tflite.file import DamagedError, Model, Operation, Tensor, parse, read
 from edgeq.frontends.tflite.fold import FOLDS, fold
 from edgeq.frontends.tflite.matrix import same_padding
+from edgeq.frontends.tflite.parts import SliceError, strided_parts
 from edgeq.frontends.tflite.resize import nearest
 from edgeq.ir import GraphBuilder
 from edgeq.quant.resampling import resize_line
@@ -442,28 +443,49 @@ def _slice(r: _Reading, call: Operation) -> None:
 
 
 def _strided_slice(r: _Reading, call: Operation) -> None:
-    x, options = r.x(call), r.options(call, "StridedSliceOptions")
-    begin, end, step = (r.ints(call, i) for i in (1, 2, 3))
-    if options.EllipsisMask() or options.NewAxisMask() or options.Offset():
-        raise UnsupportedError(f"{r.name(call)}: STRIDED_SLICE with an ellipsis, new axes or offsets")
-    if not len(begin) == len(end) == len(step) <= len(x.shape) - x.merged:
-        raise DamagedError(f"{call.op}: {begin}, {end}, {step} of {x.shape}")
-    taken, gone = {}, []
-    for i, (b, e, s) in enumerate(zip(begin, end, step, strict=True)):
-        axis = i + x.merged
-        if options.ShrinkAxisMask() >> i & 1:
-            b %= x.shape[axis]
-            taken[axis] = slice(b, b + 1)
-            gone.append(axis)
-            continue
-        low = None if options.BeginMask() >> i & 1 else b
-        high = None if options.EndMask() >> i & 1 else e
-        taken[axis] = slice(low, high, s)
+    """STRIDED_SLICE, every mask, strides of either sign."""
+    x, bounds = r.x(call), [r.fixed(call, i) for i in (1, 2, 3)]
+    own = x.shape[x.merged :]
+    try:
+        parts = strided_parts(call, own, *bounds)
+    except SliceError as error:
+        raise DamagedError(f"{call.op}: {error}") from None
+    axes = _axes_behind(r.options(call, "StridedSliceOptions"), bounds[0].size, len(own))
+    if not x.merged and axes[:1] != [0]:
+        raise UnsupportedError(f"{r.name(call)}: STRIDED_SLICE moves the batch from the first axis")
+    # A range that ends before the first element has no end that a slice could say.
+    taken = {i + x.merged: slice(p.start, None if p.stop < 0 else p.stop, p.step) for i, p in enumerate(parts)}
     part = ops.sliced(r.builder, x, taken)
-    if 0 in gone:
-        raise UnsupportedError(f"{r.name(call)}: STRIDED_SLICE takes a sample out of the batch")
-    shape = tuple(n for i, n in enumerate(part.shape) if i not in gone)
-    r.put(call, r.builder.reshaped(part, shape, x.merged) if gone else part)
+    shape = (*x.shape[: x.merged], *(1 if a is None else len(parts[a]) for a in axes))
+    r.put(call, part if axes == list(range(len(own))) else r.builder.reshaped(part, shape, x.merged))
+
+
+def _axes_behind(options: Any, count: int, rank: int) -> list[int | None]:
+    """Which axis of the source each axis of a STRIDED_SLICE of `count` ranges is; None: a new one."""
+    ellipsis = [bool(options.EllipsisMask() >> i & 1) for i in range(count)]
+    new = [bool(options.NewAxisMask() >> i & 1) and not ellipsis[i] for i in range(count)]
+    found: list[int | None] = []
+    at = 0
+    for i in range(count):
+        if ellipsis[i]:
+            behind = at + rank - (count - sum(new) - sum(ellipsis))
+            found += range(at, behind)
+            at = behind
+        elif new[i]:
+            found.append(None)
+        else:
+            found += [] if options.ShrinkAxisMask() >> i & 1 else [at]
+            at += 1
+    return [*found, *range(at, rank)]
+
+
+def _gather(r: _Reading, call: Operation) -> None:
+    """GATHER of constant places along one axis."""
+    x, options, places = r.x(call), call.options("GatherOptions"), r.fixed(call, 1)
+    axis = x.axis(0 if options is None else options.Axis())
+    if places.ndim > 1 or (options is not None and options.BatchDims()):
+        raise UnsupportedError(f"{r.name(call)}: GATHER of places {places.shape}, or with batch_dims; a list is read")
+    r.put(call, ops.gathered(r.builder, r.name(call), x, axis, places))
 
 
 def _resize(r: _Reading, call: Operation) -> None:
@@ -527,6 +549,7 @@ READERS: dict[str, Reader] = {
     "CONCATENATION": _concat,
     "PACK": _pack,
     "UNPACK": _unpack,
+    "GATHER": _gather,
     "SLICE": _slice,
     "STRIDED_SLICE": _strided_slice,
     **dict.fromkeys(("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR"), _resize),

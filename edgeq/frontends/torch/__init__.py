@@ -22,6 +22,7 @@ from edgeq.quant.kinds import MOVEMENT, canonical, place_of
 from edgeq.quant.layers import BIAS_BITS, Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Linear, Output
 from edgeq.quant.preparation import is_prepared
 from edgeq.quant.quantizers import binary_point
+from edgeq.quant.resampling import Picked
 
 
 def export(model: nn.Module, example: Any, *, optimise: bool = True, name: str | None = None) -> Graph:
@@ -472,7 +473,8 @@ def _wants_channels_last(n: fx.Node, modules: dict[str, nn.Module]) -> bool:
         if isinstance(module, (Linear, ops.MatMul)):
             return False
         name = canonical(user, modules)
-        if "pool" in name or name in ("interpolate",):
+        resized = isinstance(module, Picked) and tuple(module.places) in ((2,), (2, 3))
+        if "pool" in name or name == "interpolate" or resized:
             return True
         if name in ("view", "reshape", "flatten", "permute", "transpose", "unsqueeze", "unflatten", "squeeze"):
             return False
