@@ -14,10 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgeq.errors import UnsupportedError
+from edgeq.ir.coordinates import SHARE_BITS, Line, share_bits
 from edgeq.ir.ops.resize_bilinear import MOST_BITS
 from edgeq.quant.layers import FLOAT32_EXACT, Operation
 from edgeq.quant.quantizers import binary_point
-from edgeq.quant.resampling import SHARE_BITS, Line, LinearResize, TorchResize, resample, share_bits
+from edgeq.quant.resampling import LinearResize, TorchResize, resample
 from edgeq.quant.spec import QuantSpec
 
 

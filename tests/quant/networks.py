@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from edgeq.quant.resampling import LinearResize, Picked, resize_line
+from edgeq.ir.coordinates import resize_line
+from edgeq.quant.resampling import LinearResize, Picked
 
 
 class Residual(nn.Module):

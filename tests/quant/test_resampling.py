@@ -15,8 +15,9 @@ from edgeq.emulator import encode_inputs, reference
 from edgeq.errors import UnsupportedError
 from edgeq.frontends.torch import export
 from edgeq.ir import Graph
+from edgeq.ir.coordinates import Line, nearest_places, resize_line, share_bits
 from edgeq.quant import Recipe, calibrate, prepare, wide_sums
-from edgeq.quant.resampling import Line, TorchResize, nearest_places, resample, resize_line, share_bits
+from edgeq.quant.resampling import TorchResize, resample
 from tests.quant.networks import make
 
 

@@ -21,7 +21,7 @@ from edgeq.frontends.floating.module import Array, FloatBuilder, Held, natural, 
 from edgeq.frontends.onnx.build import Known
 from edgeq.frontends.onnx.file import Model, Operation, read
 from edgeq.frontends.onnx.fold import fold, foldable
-from edgeq.quant.resampling import nearest_places, resize_line
+from edgeq.ir.coordinates import nearest_places, resize_line
 
 _FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "Abs": torch.abs,

@@ -18,7 +18,8 @@ from torch import fx, nn
 
 from edgeq.errors import UnsupportedError
 from edgeq.frontends.floating.module import Array, FloatBuilder, Held, natural, tensor
-from edgeq.quant.resampling import Line, LinearResize, Picked
+from edgeq.ir.coordinates import Line
+from edgeq.quant.resampling import LinearResize, Picked
 
 #: entries of a list of places
 MOST_PLACES = 1 << 16

@@ -24,7 +24,7 @@ from edgeq.frontends.tflite.matrix import same_padding
 from edgeq.frontends.tflite.parts import SliceError, strided_parts
 from edgeq.frontends.tflite.resize import nearest
 from edgeq.ir import GraphBuilder
-from edgeq.quant.resampling import resize_line
+from edgeq.ir.coordinates import resize_line
 
 _ACTIVATIONS: dict[int, tuple[float | None, float | None]] = {
     0: (None, None),
