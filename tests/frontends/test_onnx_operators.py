@@ -229,6 +229,21 @@ def test_operators_between_quantised_tensors(tmp_path: Path, name: str, zero: in
     assert (True in affine) == (zero != 0)
 
 
+@pytest.mark.parametrize("keep", [0, 1])
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("shape", [MAP, (1, 1, 5), (1, 7)])
+def test_argmax_along_every_axis(tmp_path: Path, shape: tuple[int, ...], axis: int, keep: int) -> None:
+    """The batch, of one, is an axis as well: its greatest is the first."""
+    w = Writer()
+    real = w.node("DequantizeLinear", ["x", *w.numbers(2.0**-4, 3)], "real")
+    w.node("ArgMax", [real], "y", axis=axis, keepdims=keep)
+    path = w.save(tmp_path / "a.onnx", {"x": (np.int8, shape)}, {"y": np.int64})
+    found = np.concatenate([onnxruntime_run(path, x[None])[0].reshape(1, -1) for x in bytes_of(5, shape[1:])])
+    made = codes_out(load(path), bytes_of(5, shape[1:]))[0]
+    np.testing.assert_array_equal(made.reshape(found.shape), found)
+    assert (found.max() > 0) == (axis != 0 and shape[axis] > 1)
+
+
 @pytest.mark.parametrize("mode", ["nearest", "linear"])
 def test_resizes_of_old_files_are_asymmetric(tmp_path: Path, mode: str) -> None:
     """Opset 10 has no coordinates to choose from."""
