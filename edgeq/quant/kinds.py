@@ -76,7 +76,6 @@ UNIT_RANGE = {"sigmoid", "hardsigmoid", "tanh", "softsign", "sin", "cos", "erf"}
 #: known names that a person will try, with the way out
 _WAYS_OUT = {
     "log_softmax": "leave it to the loss function; the device needs softmax or argmax only",
-    "prelu": "use LeakyReLU, whose slope is fixed",
     "layernorm": "use BatchNorm, which folds into the layer before it",
     "groupnorm": "use BatchNorm, which folds into the layer before it",
     "instancenorm2d": "use BatchNorm, which folds into the layer before it",

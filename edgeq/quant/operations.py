@@ -92,6 +92,16 @@ class Minimum(_Exact):
         return torch.minimum(x[0], x[1])
 
 
+class Prelu(_Exact):
+    """x where it is not negative, x times a slope elsewhere: one slope for all, or one for each channel."""
+
+    def compute(self, *x: Tensor) -> Tensor:
+        value, slope = x
+        if slope.ndim == 1 and slope.numel() > 1:
+            slope = slope.reshape(1, -1, *(1,) * (value.ndim - 2))
+        return torch.where(value >= 0, value, value * slope)
+
+
 class MatMul(_Exact):
     """Matrix product of two computed operands."""
 

@@ -213,6 +213,8 @@ class _Preparer:
             self._replace(node, [node.args[0]], name, lambda s: ops.Requantise(s), clip=clip)
         elif name in BINARY:
             self._binary(node, name)
+        elif name == "prelu":
+            self._prelu(node)
         elif name == "pow" and argument(node, 1, "exponent") == 2:
             self._replace(node, [node.args[0]] * 2, name, lambda s: ops.Mul(s), signed=False)
         elif name == "cat":
@@ -304,6 +306,14 @@ class _Preparer:
         kind: Any = _BINARY[name]
         signed = False if name == "mul" and a is b else True if name == "sub" else None
         self._replace(node, [a, b], name, lambda s: kind(s), signed=signed)
+
+    def _prelu(self, node: fx.Node) -> None:
+        slope: Any = argument(node, 1, "weight")
+        if node.op == "call_module":
+            # The operation takes the layer's name; the slopes stand beside it.
+            weight: Any = self.modules[str(node.target)].weight
+            slope = self._constant(weight, f"{node.target}_slope", node)
+        self._replace(node, [node.args[0], slope], "prelu", lambda s: ops.Prelu(s))
 
     def _reduce(self, node: fx.Node, name: str) -> None:
         dims, keep = argument(node, 1, "dim"), bool(argument(node, 2, "keepdim", False))
@@ -456,6 +466,10 @@ class _Preparer:
             tensor, name = torch.tensor(float(value)), f"{path}_constant"
         if not math.isfinite(float(tensor.detach().abs().max())):
             raise InputError(f"{path}: a constant operand holds NaN or infinity")
+        return self._constant(tensor, name, node)
+
+    def _constant(self, tensor: Tensor, name: str, node: fx.Node) -> fx.Node:
+        """A constant of the network, made before `node`."""
         name = free_name(self.module, name)
         layer_recipe = self.recipe.layer(name)
         learned = isinstance(tensor, nn.Parameter) and layer_recipe.binary_point == "learned"

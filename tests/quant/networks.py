@@ -199,6 +199,21 @@ class Views(nn.Module):
         return y.mean(-1).squeeze(-1), y.argmax(dim=1)
 
 
+class Slopes(nn.Module):
+    """PReLU with one slope and with one for each channel, of maps and of vectors, as module and as function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.one = nn.Conv2d(2, 4, 3), nn.PReLU()
+        self.block = nn.Sequential(nn.Conv2d(4, 3, 1), nn.PReLU(3, init=-0.4))
+        self.last, self.each = nn.Linear(3, 5), nn.PReLU(5)
+        self.slope = nn.Parameter(torch.tensor([0.7]))
+
+    def forward(self, x):
+        x = self.block(self.one(self.conv(x)))
+        return self.each(self.last(x.mean((2, 3)))), F.prelu(x - 0.5, self.slope)
+
+
 class Standalone(nn.Module):
     """BatchNorm that nothing comes before, ReLU of a tensor that is read twice, two inputs and two outputs."""
 
@@ -242,6 +257,7 @@ NETWORKS = {
     "functional": (Functional, [(2, 8, 8)]),
     "views": (Views, [(10,)]),
     "greatest": (Greatest, [(2, 6, 7)]),
+    "slopes": (Slopes, [(2, 6, 5)]),
     "standalone": (Standalone, [(3, 6, 6), (3, 6, 6)]),
 }
 

@@ -256,6 +256,14 @@ def prelu(b: FloatBuilder, name: str, x: Held, slope: Array) -> Held:
         one = float(slope.reshape(-1)[0])
         return function(b, name, "leaky_relu", lambda t: F.leaky_relu(t, one), x)
     operands, lead = b.aligned([x, slope])
+    laid = operands[1]
+    if isinstance(laid, torch.Tensor) and laid.ndim > 1 and laid.numel() == laid.shape[1] == _torch_shape(lead)[1]:
+        layer = nn.PReLU(laid.numel())
+        with torch.no_grad():
+            layer.weight.copy_(laid.reshape(-1))
+        return _made(
+            lead, b.layer(name, layer, operands[0] if isinstance(operands[0], Held) else x), _torch_shape(lead)
+        )
     node = b.call(name, "prelu", lambda t, s: torch.relu(t) + torch.clamp(t, max=0.0) * s, *operands)
     return _made(lead, node, _torch_shape(lead))
 

@@ -282,6 +282,16 @@ def _constant(e: _Exporter, n: fx.Node, fixed: Fixed, other: Placed) -> str:
     return e.builder.constant(fixed.name, laid_out, fixed.format, fixed.name)
 
 
+def _prelu(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
+    x, slope = e.operand(n, 0), e.places[n.args[1]]  # type: ignore[index]
+    if isinstance(slope, Placed):
+        raise UnsupportedError(f"{n.target}: a computed slope; multiply and add instead")
+    if slope.codes.ndim == 1 and slope.codes.size > 1:
+        # One for each channel, the first of torch's axes behind the batch.
+        slope = Fixed(slope.name, slope.codes.reshape(-1, *(1,) * (len(x.shape) - 1)), slope.format)
+    return e.emit(n, module, "prelu", [x.name, _constant(e, n, slope, x)], x.shape, x.permutation)
+
+
 def _matmul(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
     a, b = (e.operand(n, i) for i in (0, 1))
     a, b = (e.layouts.to(x, identity(len(x.shape))) for x in (a, b))
@@ -373,6 +383,7 @@ _CONVERT: dict[type, Callable[[_Exporter, fx.Node, Any, Tensor], Placed]] = {
     ops.Mul: _binary("mul"),
     ops.Maximum: _binary("maximum"),
     ops.Minimum: _binary("minimum"),
+    ops.Prelu: _prelu,
     ops.MatMul: _matmul,
     ops.Concat: _concat,
     ops.Mean: _reduction("mean"),
