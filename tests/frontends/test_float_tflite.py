@@ -115,6 +115,8 @@ CASES: list[tuple[Any, ...]] = [
     *((op, (1, 7), (1, 7), [], "", {}) for op in ("NEG", "SIN", "COS", "SQUARE", "EXP")),
     ("LEAKY_RELU", (1, 7), (1, 7), [], "LeakyReluOptions", {"Alpha": 0.2}),
     ("PRELU", (1, 4, 5, 3), (1, 4, 5, 3), [f32(1, 1, 3)], "", {}),
+    ("PRELU", (1, 4, 5, 3), (1, 4, 5, 3), [f32(1, 5, 1)], "", {}),
+    ("PRELU", (1, 4, 5, 3), (1, 4, 5, 3), [f32(4, 5, 3)], "", {}),
     ("RESHAPE", (1, 4, 5, 3), (1, 20, 3), [i32(1, 20, 3)], "ReshapeOptions", {}),
     ("EXPAND_DIMS", (1, 4, 3), (1, 1, 4, 3), [i32(1)], "ExpandDimsOptions", {}),
     ("TRANSPOSE", (1, 4, 5, 3), (1, 3, 4, 5), [i32(0, 3, 1, 2)], "TransposeOptions", {}),
@@ -322,6 +324,14 @@ def test_weights_stored_as_halves_are_dequantised_when_the_file_is_read(tmp_path
     with torch.no_grad():
         found = float_module(path)(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(found, x @ weight.astype(np.float32).T, rtol=1e-4, atol=1e-5)
+
+
+def test_slopes_of_channels_are_one_node(tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(single("PRELU", (1, 4, 5, 3), (1, 4, 5, 3), [f32(1, 1, 3)], "", {}))
+    net = edgeq.load(path, calibrate=f32(20, 4, 5, 3))
+    assert [n.op for n in net.nodes] == ["prelu"]
+    assert edgeq.verify(net, "host", random=8).equal
 
 
 def test_slices_with_new_axes_and_an_ellipsis(tmp_path: Path) -> None:

@@ -255,15 +255,17 @@ def prelu(b: FloatBuilder, name: str, x: Held, slope: Array) -> Held:
     if np.unique(slope).size == 1:
         one = float(slope.reshape(-1)[0])
         return function(b, name, "leaky_relu", lambda t: F.leaky_relu(t, one), x)
-    operands, lead = b.aligned([x, slope])
-    laid = operands[1]
-    if isinstance(laid, torch.Tensor) and laid.ndim > 1 and laid.numel() == laid.shape[1] == _torch_shape(lead)[1]:
-        layer = nn.PReLU(laid.numel())
+    rank = len(x.shape)
+    axes = [rank - slope.ndim + i for i, n in enumerate(slope.shape) if n > 1]
+    if len(axes) == 1 and axes[0] > 0 and slope.size == x.shape[axes[0]]:
+        # One for each channel: torch's layer takes them along its second axis.
+        if x.place(axes[0]) != 1:
+            x = b.to(x, (0, axes[0], *(a for a in x.order if a not in (0, axes[0]))))
+        layer = nn.PReLU(slope.size)
         with torch.no_grad():
-            layer.weight.copy_(laid.reshape(-1))
-        return _made(
-            lead, b.layer(name, layer, operands[0] if isinstance(operands[0], Held) else x), _torch_shape(lead)
-        )
+            layer.weight.copy_(tensor(slope.reshape(-1)))
+        return _made(x, b.layer(name, layer, x), _torch_shape(x))
+    operands, lead = b.aligned([x, slope])
     node = b.call(name, "prelu", lambda t, s: torch.relu(t) + torch.clamp(t, max=0.0) * s, *operands)
     return _made(lead, node, _torch_shape(lead))
 
