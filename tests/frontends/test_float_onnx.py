@@ -309,6 +309,22 @@ def test_resizes_that_have_no_meaning_are_refused(attrs: dict[str, Any], fact: s
         float_module(path)
 
 
+@pytest.mark.parametrize("name", ["0", "lambda", "input.1"])
+def test_inputs_of_any_name(name: str, tmp_path: Path) -> None:
+    """Exporters number them, and a module's arguments need names of Python's."""
+    path = model(tmp_path / "net.onnx", [onnx.helper.make_node("Abs", [name], ["y"])], {name: (2, 7)}, ["y"], {})
+    compare(path, {name: np.random.default_rng(4).normal(size=(2, 7)).astype(np.float32)})
+
+
+def test_borders_that_no_memory_holds_are_refused(tmp_path: Path) -> None:
+    for amount, fact in ((1 << 40, "up to 65536"), (8, "around 7 elements")):
+        mode = {"mode": "edge" if amount > 8 else "reflect"}
+        node = onnx.helper.make_node("Pad", ["x", "p"], ["y"], **mode)
+        path = model(tmp_path / "net.onnx", [node], {"x": (2, 7)}, ["y"], {"p": I64(0, amount, 0, 0)})
+        with pytest.raises(UnsupportedError, match=fact):
+            float_module(path)
+
+
 def test_what_is_not_read_is_named(tmp_path: Path) -> None:
     nodes = [
         onnx.helper.make_node("LSTM", ["x", "w", "r"], ["y"], name="memory", hidden_size=2),

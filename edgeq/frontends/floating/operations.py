@@ -304,6 +304,8 @@ def pad(
 
 def _bordered(name: str, mode: str, size: int, amounts: tuple[int, int]) -> list[int]:
     """The element that stands at each position of a padded axis."""
+    if max(amounts) > MOST_PLACES:
+        raise UnsupportedError(f"{name}: {mode} padding of {amounts}; up to {MOST_PLACES} are supported")
     if mode in ("reflect", "symmetric", "circular") and max(amounts) > size - (mode == "reflect"):
         raise UnsupportedError(f"{name}: {mode} padding of {amounts} around {size} elements; pad by fewer")
     modes: dict[str, Any] = {"replicate": "edge", "circular": "wrap"}
