@@ -17,6 +17,7 @@ from torch import Tensor, fx, nn
 
 from edgeq.errors import UnsupportedError
 from edgeq.quant.layers import FLOAT_LAYERS
+from edgeq.quant.resampling import LinearResize, Picked, TorchResize
 
 #: spellings that differ from the canonical name
 _ALIASES = {
@@ -28,6 +29,7 @@ _ALIASES = {
     "zeropad1d": "pad", "zeropad2d": "pad", "constantpad1d": "pad",
     "constantpad2d": "pad", "reflectionpad1d": "pad", "reflectionpad2d": "pad", "replicationpad1d": "pad",
     "replicationpad2d": "pad", "circularpad1d": "pad", "circularpad2d": "pad", "upsamplingnearest2d": "interpolate",
+    "upsamplingbilinear2d": "interpolate", "linearresize": "interpolate",
     "adaptivemaxpool1d": "adaptive_max_pool1d", "adaptivemaxpool2d": "adaptive_max_pool2d",
     "maxpool1d": "max_pool1d", "maxpool2d": "max_pool2d", "avgpool1d": "avg_pool1d", "avgpool2d": "avg_pool2d",
     "adaptiveavgpool1d": "adaptive_avg_pool1d", "adaptiveavgpool2d": "adaptive_avg_pool2d",
@@ -35,11 +37,13 @@ _ALIASES = {
     "dropout1d": "dropout", "dropout2d": "dropout", "featuredropout": "dropout", "alpha_dropout": "dropout",
 }  # fmt: skip
 
+#: layers of our own, which float networks of model files have
+OWN = (LinearResize, Picked)
 #: give their input's codes on, possibly in other places
 MOVEMENT = {
     "view", "reshape", "flatten", "unflatten", "permute", "transpose", "squeeze", "unsqueeze", "chunk", "split",
     "getitem", "max_pool1d", "max_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "pad", "interpolate",
-    "narrow", "select",
+    "narrow", "select", "picked",
 }  # fmt: skip
 #: do nothing to the numbers
 IDENTITY = {"identity", "contiguous", "clone", "detach", "float"}
@@ -72,7 +76,6 @@ UNIT_RANGE = {"sigmoid", "hardsigmoid", "tanh", "softsign", "sin", "cos", "erf"}
 #: known names that a person will try, with the way out
 _WAYS_OUT = {
     "log_softmax": "leave it to the loss function; the device needs softmax or argmax only",
-    "prelu": "use LeakyReLU, whose slope is fixed",
     "layernorm": "use BatchNorm, which folds into the layer before it",
     "groupnorm": "use BatchNorm, which folds into the layer before it",
     "instancenorm2d": "use BatchNorm, which folds into the layer before it",
@@ -99,7 +102,8 @@ def canonical(node: fx.Node, modules: dict[str, nn.Module]) -> str:
     """The one name of what a node does."""
     if node.op == "call_module":
         module = modules[str(node.target)]
-        name = next(c.__name__ for c in type(module).__mro__ if c.__module__.startswith("torch.nn")).lower()
+        known = (c for c in type(module).__mro__ if c.__module__.startswith("torch.nn") or c in OWN)
+        name = next(known).__name__.lower()
     elif node.op == "call_method":
         name = str(node.target).rstrip("_").lower()
     else:
@@ -150,6 +154,41 @@ def _clamp(node: fx.Node, name: str) -> Clip:
         if bound is not None and not isinstance(bound, (int, float)):
             raise UnsupportedError(f"{node.name}: clamp to a computed bound; give it as a number")
     return Clip(-math.inf if low is None else float(low), math.inf if high is None else float(high))
+
+
+def resize_of(node: fx.Node, modules: dict[str, nn.Module]) -> tuple[TorchResize | LinearResize, Any] | None:
+    """Linear resizing: its rule, and the size of the output where the network computes it; None for other nodes."""
+    if not node.op.startswith("call") or canonical(node, modules) != "interpolate":
+        return None
+    module = modules[str(node.target)] if node.op == "call_module" else None
+    if isinstance(module, LinearResize):
+        return module, None
+
+    def get(position: int, key: str, default: Any = None) -> Any:
+        return argument(node, position, key, default) if module is None else getattr(module, key, default)
+
+    mode = str(get(3, "mode", "nearest"))
+    place = place_of(node, "interpolate") if module is None else str(node.target)
+    if mode in ("nearest", "nearest-exact"):
+        return None
+    if mode not in ("linear", "bilinear") or get(6, "antialias", False):
+        way = {"area": "use adaptive_avg_pool2d"}
+        fact = f"resizes by {mode!r}" + (" with antialias" if get(6, "antialias", False) else "")
+        raise UnsupportedError(f"{place}: {fact}; {way.get(mode, 'use mode bilinear or nearest without antialias')}")
+    size, factor = get(1, "size"), get(2, "scale_factor")
+    computed = bool(_nodes(size))
+    if _nodes(factor):
+        raise UnsupportedError(f"{place}: resizes by a computed factor; give it as a number, or give the size")
+    recompute = bool(get(5, "recompute_scale_factor", False))
+    rule = TorchResize(None if computed else size, factor, bool(get(4, "align_corners", False)), recompute)
+    return rule, size if computed else None
+
+
+def _nodes(value: Any) -> list[fx.Node]:
+    """The nodes in an argument."""
+    found: list[fx.Node] = []
+    fx.node.map_arg(value, found.append)
+    return found
 
 
 def function_of(node: fx.Node, modules: dict[str, nn.Module]) -> Callable[[Tensor], Tensor] | None:

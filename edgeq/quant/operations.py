@@ -14,8 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgeq.errors import UnsupportedError
-from edgeq.quant.layers import Operation
+from edgeq.ir.coordinates import SHARE_BITS, Line, share_bits
+from edgeq.ir.ops.resize_bilinear import MOST_BITS
+from edgeq.quant.layers import FLOAT32_EXACT, Operation
 from edgeq.quant.quantizers import binary_point
+from edgeq.quant.resampling import LinearResize, TorchResize, resample
 from edgeq.quant.spec import QuantSpec
 
 
@@ -87,6 +90,16 @@ class Minimum(_Exact):
 
     def compute(self, *x: Tensor) -> Tensor:
         return torch.minimum(x[0], x[1])
+
+
+class Prelu(_Exact):
+    """x where it is not negative, x times a slope elsewhere: one slope for all, or one for each channel."""
+
+    def compute(self, *x: Tensor) -> Tensor:
+        value, slope = x
+        if slope.ndim == 1 and slope.numel() > 1:
+            slope = slope.reshape(1, -1, *(1,) * (value.ndim - 2))
+        return torch.where(value >= 0, value, value * slope)
 
 
 class MatMul(_Exact):
@@ -174,3 +187,39 @@ class AdaptiveAveragePool(_Exact):
         pool: Any = F.avg_pool1d if len(kernel) == 1 else F.avg_pool2d
         out: Tensor = pool(x[0], kernel, kernel)
         return out
+
+
+class ResizeLinear(Operation):
+    """Resizing between two elements of each axis of space, with shares of 2^-bits; exact in training, too.
+
+    The second input is the size of the output, where the network computes it.
+    """
+
+    def __init__(self, spec: QuantSpec, rule: TorchResize | LinearResize) -> None:
+        super().__init__(spec)
+        self.rule = rule
+        self._found: dict[tuple[tuple[int, ...], ...], tuple[tuple[Line, ...], int]] = {}
+
+    def lines(self, spatial: Sequence[int], size: Sequence[int]) -> tuple[tuple[Line, ...], int]:
+        """The line of each axis for these sizes before and after, and the places of the shares behind the point."""
+        key = tuple(spatial), tuple(size)
+        if key not in self._found:
+            found = self.rule.places(*key)
+            spec = binary_point(self.output_quant).spec
+            fine = SHARE_BITS if spec.minifloat else max(SHARE_BITS, min(spec.bits, MOST_BITS))
+            self._found[key] = found, share_bits(found, fine)
+        return self._found[key]
+
+    def forward(self, x: Tensor, size: Any = None) -> Tensor:
+        spatial = tuple(x.shape[2:])
+        if size is None:
+            size = self.rule.size(spatial)
+        size = tuple(size) if isinstance(size, (tuple, list)) else (size,) * len(spatial)
+        lines, bits = self.lines(spatial, size)
+        wide = not self.training or self._most() * 2.0 ** (bits * len(lines)) >= FLOAT32_EXACT
+        return self.finish(resample(x.double() if wide else x, lines, bits), x.dtype)
+
+    def _most(self) -> float:
+        """Greatest magnitude of the input on its grid."""
+        spec = binary_point(self.sources[0]).spec
+        return max(spec.top, -spec.low) * 2.0**spec.grid_frac

@@ -29,6 +29,7 @@ from edgeq.quant.kinds import (
     function_of,
     is_weighted,
     place_of,
+    resize_of,
     unsupported,
 )
 from edgeq.quant.layers import Output, quantised_layer
@@ -185,7 +186,8 @@ class _Preparer:
 
     def _moves(self, node: fx.Node) -> bool:
         name = canonical(node, self.modules)
-        return name in MOVEMENT or name == "argmax" or "dropout" in name
+        moves = name in MOVEMENT and resize_of(node, self.modules) is None
+        return moves or name == "argmax" or "dropout" in name
 
     def _is_function(self, node: fx.Node) -> bool:
         return canonical(node, self.modules) == "softmax" or function_of(node, self.modules) is not None
@@ -211,6 +213,8 @@ class _Preparer:
             self._replace(node, [node.args[0]], name, lambda s: ops.Requantise(s), clip=clip)
         elif name in BINARY:
             self._binary(node, name)
+        elif name == "prelu":
+            self._prelu(node)
         elif name == "pow" and argument(node, 1, "exponent") == 2:
             self._replace(node, [node.args[0]] * 2, name, lambda s: ops.Mul(s), signed=False)
         elif name == "cat":
@@ -229,6 +233,10 @@ class _Preparer:
             self._replace(node, [node.args[0]], name, lambda s: Softmax(s, dim), signed=False, fixed=0)
         elif (function := function_of(node, self.modules)) is not None:
             self._function(node, name, function)
+        elif (resize := resize_of(node, self.modules)) is not None:
+            rule, size = resize
+            rest = () if size is None else (size,)
+            self._replace(node, [node.args[0]], name, lambda s: ops.ResizeLinear(s, rule), rest=rest)
         elif name in MOVEMENT or "dropout" in name or name == "argmax":
             self._pass_on(node)
         else:
@@ -298,6 +306,14 @@ class _Preparer:
         kind: Any = _BINARY[name]
         signed = False if name == "mul" and a is b else True if name == "sub" else None
         self._replace(node, [a, b], name, lambda s: kind(s), signed=signed)
+
+    def _prelu(self, node: fx.Node) -> None:
+        slope: Any = argument(node, 1, "weight")
+        if node.op == "call_module":
+            # The operation takes the layer's name; the slopes stand beside it.
+            weight: Any = self.modules[str(node.target)].weight
+            slope = self._constant(weight, f"{node.target}_slope", node)
+        self._replace(node, [node.args[0], slope], "prelu", lambda s: ops.Prelu(s))
 
     def _reduce(self, node: fx.Node, name: str) -> None:
         dims, keep = argument(node, 1, "dim"), bool(argument(node, 2, "keepdim", False))
@@ -381,10 +397,11 @@ class _Preparer:
         signed: bool | None = None,
         clip: Clip | None = None,
         fixed: int | None = None,
+        rest: tuple[Any, ...] = (),
     ) -> None:
         """Put the operation that `make` builds from a spec in the place of a node, a clip that follows included.
 
-        signed: whether its values can be negative; None: if an operand's can.
+        signed: whether its values can be negative; None: if an operand's can. rest: arguments behind the operands.
         """
         path = str(node.target) if node.op == "call_module" else place_of(node, name)
         if node.op != "call_module" or path in self.names:
@@ -407,7 +424,7 @@ class _Preparer:
             self.module.add_submodule(path, operation)
         self._absorb(node, last)
         with self.graph.inserting_before(node):
-            args: tuple[Any, ...] = tuple(tensors)
+            args: tuple[Any, ...] = (*tensors, *rest)
             made = self.graph.call_module(path, args)
         node.replace_all_uses_with(made)
         self.graph.erase_node(node)
@@ -449,6 +466,10 @@ class _Preparer:
             tensor, name = torch.tensor(float(value)), f"{path}_constant"
         if not math.isfinite(float(tensor.detach().abs().max())):
             raise InputError(f"{path}: a constant operand holds NaN or infinity")
+        return self._constant(tensor, name, node)
+
+    def _constant(self, tensor: Tensor, name: str, node: fx.Node) -> fx.Node:
+        """A constant of the network, made before `node`."""
         name = free_name(self.module, name)
         layer_recipe = self.recipe.layer(name)
         learned = isinstance(tensor, nn.Parameter) and layer_recipe.binary_point == "learned"

@@ -12,6 +12,7 @@ import torch
 from torch import fx, nn
 
 from edgeq.errors import UnsupportedError
+from edgeq.quant.resampling import LinearResize, Picked
 
 _TORCH = Path(torch.__file__).parent
 _EDGEQ = Path(__file__).parent.parent
@@ -26,7 +27,7 @@ class _Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Modules of torch, and subclasses of them that keep their forward, are not looked into."""
-        if super().is_leaf_module(m, module_qualified_name):
+        if super().is_leaf_module(m, module_qualified_name) or isinstance(m, (LinearResize, Picked)):
             return True
         inherited = type(m).forward
         bases = [b for b in type(m).__mro__[1:] if b.__module__.startswith("torch.nn.modules") and b is not nn.Module]

@@ -42,6 +42,10 @@ MOVES = {
 #: operators all of whose inputs are data
 _JOINS = {"Add", "Concat", "Div", "MatMul", "Max", "Min", "Mul", "Sub"}
 _POINTWISE = {*FUNCTIONS, "Add", "Clip", "Div", "Mul", "Relu", "Sub"}
+#: tests that contradict onnxruntime, whose answer is ours
+OTHERWISE = {
+    "test_resize_downsample_scales_linear_align_corners": "the corners of 2.4 elements; onnxruntime takes those of 2"
+}
 CLOSE = 1 / 32
 RECIPE = {"weights": 8, "activations": 16}
 
@@ -73,8 +77,10 @@ def outcome(name: str, scratch: Path, floats: bool = True) -> Outcome:
     inputs, outputs = (_arrays(folder, kind, len(borders)) for kind, borders in _borders(proto))
     if any(a is None for a in (*inputs, *outputs)):
         return Outcome("outside", "a test without tensors")
+    if name in OTHERWISE:
+        return Outcome("not supported", OTHERWISE[name])
     data = _with_constants(proto, model, inputs)
-    exact = quantised(model) or all(c.op in MOVES for c in model.operations)
+    exact = quantised(model) or all(c.op in MOVES and c.text("mode", "") != "linear" for c in model.operations)
     if not exact and not floats:
         return Outcome("skipped", "needs calibration")
     try:

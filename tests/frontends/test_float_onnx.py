@@ -131,7 +131,30 @@ CASES: list[tuple[str, tuple[int, ...], list[Any], dict[str, Any], int]] = [
     ("Pad", (2, 3, 5, 6), [I64(0, 0, 1, 2, 0, 0, 0, 1)], {"mode": "edge"}, 17),
     ("Resize", (2, 3, 5, 6), [F32(), F32(1, 1, 2, 3)],
      {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}, 17),
+    ("Pad", (2, 3, 5, 6), [I64(0, 1, 0, 0, 0, 2, 0, 0)], {"mode": "reflect"}, 17),
+    ("Pad", (2, 7), [I64(0, 3, 0, 2)], {"mode": "edge"}, 17),
+    ("Gather", (2, 3, 5, 6), [I64(4, 0, -2)], {"axis": 2}, 17),
+    ("Slice", (2, 3, 5, 6), [I64(-1, 4), I64(-9, 0), I64(2, 3), I64(-1, -2)], {}, 17),
     ("Resize", (2, 3, 5, 6), [F32(), F32(1, 1, 2, 4)], {"mode": "nearest"}, 17),
+    *(("Resize", (2, 3, 5, 6), [F32(), F32(1, 1, 1.7, 0.6)], {"mode": "nearest", "nearest_mode": rule,
+       "coordinate_transformation_mode": place}, 17)
+      for place in ("half_pixel", "asymmetric", "align_corners")
+      for rule in ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil")),
+    *(("Resize", (2, 3, 5, 6), [F32(), F32(1, 1, *scales)], {"mode": "linear",
+       "coordinate_transformation_mode": place}, 17)
+      for place in ("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel")
+      for scales in ((2, 2), (1.7, 0.6), (3, 1), (0.2, 0.2))),
+    *(("Resize", (2, 3, 5, 6), [F32(), F32(), I64(h, w)], {"mode": "linear", "axes": [2, 3],
+       "coordinate_transformation_mode": place}, 18)
+      for place in ("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel")
+      for h, w in ((10, 12), (7, 4), (1, 1))),
+    ("Resize", (2, 3, 5, 6), [F32(), F32(2, 1.5)], {"mode": "linear", "axes": [2, 3]}, 18),
+    ("Resize", (2, 3, 5, 6), [F32(), F32(1, 1, 1.5, 2.1)],
+     {"mode": "linear", "coordinate_transformation_mode": "half_pixel_symmetric"}, 19),
+    ("Resize", (2, 3, 7), [F32(), F32(1, 1, 2)], {"mode": "linear"}, 17),
+    ("Resize", (2, 3, 5, 6), [F32(1, 1, 2, 3)], {"mode": "linear"}, 10),
+    ("Upsample", (2, 3, 5, 6), [F32(1, 1, 2, 3)], {"mode": "linear"}, 9),
+    ("Upsample", (2, 3, 5, 6), [F32(1, 1, 2, 3)], {"mode": "nearest"}, 9),
 ]  # fmt: skip
 
 
@@ -250,6 +273,56 @@ def test_a_module_can_be_fine_tuned(mixed: tuple[Path, dict[str, np.ndarray]]) -
     optimiser.step()
     assert not torch.equal(before, prepared.stem.get_submodule("0").weight)
     assert edgeq.export(prepared, example).outputs
+
+
+@pytest.mark.parametrize("place", ["half_pixel", "asymmetric", "align_corners"])
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+def test_resizes_are_calibrated_and_run_in_c(mode: str, place: str, tmp_path: Path) -> None:
+    attrs = {"mode": mode, "coordinate_transformation_mode": place}
+    node = onnx.helper.make_node("Resize", ["x", "", "", "s"], ["y"], **attrs)
+    path = model(tmp_path / "net.onnx", [node], {"x": (1, 3, 4, 5)}, ["y"], {"s": I64(1, 3, 9, 10)})
+    x = np.random.default_rng(2).normal(size=(20, 3, 4, 5)).astype(np.float32).clip(-3, 3)
+    net = edgeq.load(path, calibrate=x)
+    assert [n.op for n in net.nodes] == ["resize_bilinear" if mode == "linear" else "gather"]
+    with torch.no_grad():
+        wanted = float_module(path)(torch.from_numpy(x)).numpy()
+    # The input and the output are rounded to 2^-5, shares to 2^-8 (of neighbours up to 8 apart), for two axes.
+    assert np.abs(net.run(x) - wanted).max() <= 2**-5 + 2 * 8 * 2**-9
+    assert np.abs(net.run(x) - np.roll(wanted, 1, axis=0)).max() > 1
+    assert edgeq.verify(net, "host", random=8).equal
+
+
+@pytest.mark.parametrize(
+    ("attrs", "fact"),
+    [
+        ({"mode": "cubic"}, "resize: Resize by cubic"),
+        ({"mode": "linear", "antialias": 1}, "with antialias; export it with antialias 0"),
+        ({"mode": "linear", "exclude_outside": 1}, "with exclude_outside"),
+        ({"mode": "linear", "keep_aspect_ratio_policy": "not_larger"}, "linear, not_larger; nearest and linear"),
+        ({"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize"}, "tf_crop_and_resize; align"),
+    ],
+)  # fmt: skip
+def test_resizes_that_have_no_meaning_are_refused(attrs: dict[str, Any], fact: str, tmp_path: Path) -> None:
+    node = onnx.helper.make_node("Resize", ["x", "", "", "s"], ["y"], **attrs)
+    path = model(tmp_path / "net.onnx", [node], {"x": (1, 3, 4, 5)}, ["y"], {"s": I64(1, 3, 9, 10)}, 19)
+    with pytest.raises(UnsupportedError, match=fact):
+        float_module(path)
+
+
+@pytest.mark.parametrize("name", ["0", "lambda", "input.1"])
+def test_inputs_of_any_name(name: str, tmp_path: Path) -> None:
+    """Exporters number them, and a module's arguments need names of Python's."""
+    path = model(tmp_path / "net.onnx", [onnx.helper.make_node("Abs", [name], ["y"])], {name: (2, 7)}, ["y"], {})
+    compare(path, {name: np.random.default_rng(4).normal(size=(2, 7)).astype(np.float32)})
+
+
+def test_borders_that_no_memory_holds_are_refused(tmp_path: Path) -> None:
+    for amount, fact in ((1 << 40, "up to 65536"), (8, "around 7 elements")):
+        mode = {"mode": "edge" if amount > 8 else "reflect"}
+        node = onnx.helper.make_node("Pad", ["x", "p"], ["y"], **mode)
+        path = model(tmp_path / "net.onnx", [node], {"x": (2, 7)}, ["y"], {"p": I64(0, amount, 0, 0)})
+        with pytest.raises(UnsupportedError, match=fact):
+            float_module(path)
 
 
 def test_what_is_not_read_is_named(tmp_path: Path) -> None:

@@ -115,6 +115,8 @@ CASES: list[tuple[Any, ...]] = [
     *((op, (1, 7), (1, 7), [], "", {}) for op in ("NEG", "SIN", "COS", "SQUARE", "EXP")),
     ("LEAKY_RELU", (1, 7), (1, 7), [], "LeakyReluOptions", {"Alpha": 0.2}),
     ("PRELU", (1, 4, 5, 3), (1, 4, 5, 3), [f32(1, 1, 3)], "", {}),
+    ("PRELU", (1, 4, 5, 3), (1, 4, 5, 3), [f32(1, 5, 1)], "", {}),
+    ("PRELU", (1, 4, 5, 3), (1, 4, 5, 3), [f32(4, 5, 3)], "", {}),
     ("RESHAPE", (1, 4, 5, 3), (1, 20, 3), [i32(1, 20, 3)], "ReshapeOptions", {}),
     ("EXPAND_DIMS", (1, 4, 3), (1, 1, 4, 3), [i32(1)], "ExpandDimsOptions", {}),
     ("TRANSPOSE", (1, 4, 5, 3), (1, 3, 4, 5), [i32(0, 3, 1, 2)], "TransposeOptions", {}),
@@ -123,9 +125,21 @@ CASES: list[tuple[Any, ...]] = [
     ("SLICE", (1, 8, 5), (1, 3, 5), [i32(0, 2, 0), i32(1, 3, -1)], "SliceOptions", {}),
     ("STRIDED_SLICE", (1, 8, 5), (1, 3), [i32(0, 1, 2), i32(1, 7, 3), i32(1, 2, 1)], "StridedSliceOptions",
      {"ShrinkAxisMask": 4}),
+    ("STRIDED_SLICE", (1, 8, 5), (1, 3, 3), [i32(0, 7, 4), i32(1, 1, -9), i32(1, -2, -2)], "StridedSliceOptions", {}),
+    ("GATHER", (1, 8, 5), (1, 4, 5), [i32(7, 0, 3, 3)], "GatherOptions", {"Axis": 1}),
+    ("GATHER", (1, 4, 5, 3), (1, 4, 5, 2), [i32(2, 0)], "GatherOptions", {"Axis": -1}),
+    ("GATHER", (1, 8, 5), (1, 5), [np.array(6, np.int32)], "GatherOptions", {"Axis": 1}),
+    ("MIRROR_PAD", (1, 4, 5, 3), (1, 9, 6, 3), [i32([0, 0], [3, 2], [0, 1], [0, 0])], "MirrorPadOptions", {"Mode": 1}),
+    ("MIRROR_PAD", (1, 4, 5, 3), (1, 4, 8, 5), [i32([0, 0], [0, 0], [2, 1], [2, 0])], "MirrorPadOptions", {"Mode": 0}),
     ("RESIZE_NEAREST_NEIGHBOR", (1, 4, 5, 3), (1, 8, 15, 3), [i32(8, 15)], "ResizeNearestNeighborOptions", {}),
     ("RESIZE_NEAREST_NEIGHBOR", (1, 4, 5, 3), (1, 8, 15, 3), [i32(8, 15)], "ResizeNearestNeighborOptions",
      {"HalfPixelCenters": True}),
+    *(("RESIZE_NEAREST_NEIGHBOR", (1, 4, 5, 3), (1, h, w, 3), [i32(h, w)], "ResizeNearestNeighborOptions", fields)
+      for h, w in ((7, 9), (2, 3), (1, 1))
+      for fields in ({}, {"HalfPixelCenters": True}, {"AlignCorners": True})),
+    *(("RESIZE_BILINEAR", (1, 4, 5, 3), (1, h, w, 3), [i32(h, w)], "ResizeBilinearOptions", fields)
+      for h, w in ((8, 10), (7, 9), (2, 3), (1, 1), (4, 15))
+      for fields in ({}, {"HalfPixelCenters": True}, {"AlignCorners": True})),
 ]  # fmt: skip
 
 
@@ -310,6 +324,62 @@ def test_weights_stored_as_halves_are_dequantised_when_the_file_is_read(tmp_path
     with torch.no_grad():
         found = float_module(path)(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(found, x @ weight.astype(np.float32).T, rtol=1e-4, atol=1e-5)
+
+
+def test_slopes_of_channels_are_one_node(tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(single("PRELU", (1, 4, 5, 3), (1, 4, 5, 3), [f32(1, 1, 3)], "", {}))
+    net = edgeq.load(path, calibrate=f32(20, 4, 5, 3))
+    assert [n.op for n in net.nodes] == ["prelu"]
+    assert edgeq.verify(net, "host", random=8).equal
+
+
+def test_slices_with_new_axes_and_an_ellipsis(tmp_path: Path) -> None:
+    """As numpy has them; tflite-micro does not take an ellipsis."""
+    x, path = f32(3, 8, 5, 2), tmp_path / "net.tflite"
+    options = "StridedSliceOptions"
+    last, every = [i32(0, 0, 1), i32(0, 0, 3), i32(1, 1, 1)], [i32(0, 0, 0, 1), i32(1, 0, 0, 2), i32(1, 1, 1, 1)]
+    masks = {"EllipsisMask": 1, "NewAxisMask": 2}
+    path.write_bytes(single("STRIDED_SLICE", (1, 8, 5), (1, 8, 1, 2), last, options, masks))
+    found = float_module(path)(torch.from_numpy(x[..., 0].copy())).numpy()
+    np.testing.assert_array_equal(found, x[..., 0][..., None, 1:3])
+    masks = {"EllipsisMask": 4, "NewAxisMask": 2, "ShrinkAxisMask": 8}
+    path.write_bytes(single("STRIDED_SLICE", (1, 8, 5, 2), (1, 1, 8, 5), every, options, masks))
+    found = float_module(path)(torch.from_numpy(x)).numpy()
+    np.testing.assert_array_equal(found, x[:, None, ..., 1])
+    masks = {"EllipsisMask": 4, "NewAxisMask": 2, "ShrinkAxisMask": 1}
+    path.write_bytes(single("STRIDED_SLICE", (1, 8, 5, 2), (1, 8, 5, 1), every, options, masks))
+    with pytest.raises(UnsupportedError, match="moves the batch from the first axis"):
+        float_module(path)
+
+
+@pytest.mark.parametrize("fields", [{}, {"HalfPixelCenters": True}, {"AlignCorners": True}])
+@pytest.mark.parametrize("op", ["RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"])
+def test_resizes_are_calibrated_and_run_in_c(op: str, fields: dict[str, Any], tmp_path: Path) -> None:
+    options = {"RESIZE_BILINEAR": "ResizeBilinearOptions"}.get(op, "ResizeNearestNeighborOptions")
+    path, x = tmp_path / "net.tflite", f32(20, 4, 5, 3, rng=np.random.default_rng(2)).clip(-3, 3)
+    path.write_bytes(single(op, (1, 4, 5, 3), (1, 7, 10, 3), [i32(7, 10)], options, fields))
+    net = edgeq.load(path, calibrate=x)
+    nearest = "gather" if fields else "resize_nearest"
+    assert [n.op for n in net.nodes] == ["resize_bilinear" if op == "RESIZE_BILINEAR" else nearest]
+    with torch.no_grad():
+        wanted = float_module(path)(torch.from_numpy(x)).numpy()
+    # The input and the output are rounded to 2^-5, shares to 2^-8 (of neighbours up to 8 apart), for two axes.
+    assert np.abs(net.run(x) - wanted).max() <= 2**-5 + 2 * 8 * 2**-9
+    assert np.abs(net.run(x) - np.roll(wanted, 1, axis=0)).max() > 1
+    assert edgeq.verify(net, "host", random=8).equal
+
+
+def test_resizes_that_have_no_meaning_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    both = {"AlignCorners": True, "HalfPixelCenters": True}
+    path.write_bytes(single("RESIZE_BILINEAR", (1, 4, 5, 3), (1, 8, 9, 3), [i32(8, 9)], "ResizeBilinearOptions", both))
+    with pytest.raises(UnsupportedError, match=r"block: RESIZE_BILINEAR with align_corners and half.*choose one"):
+        float_module(path)
+    long = [i32(8, 90000)]
+    path.write_bytes(single("RESIZE_BILINEAR", (1, 4, 5, 3), (1, 8, 90000, 3), long, "ResizeBilinearOptions", {}))
+    with pytest.raises(UnsupportedError, match="up to 16384 are read"):
+        float_module(path)
 
 
 def test_what_is_not_read_is_named(tmp_path: Path) -> None:

@@ -174,6 +174,20 @@ CASES: dict[str, tuple[Any, dict[str, tuple[int, ...]], float]] = {
                             coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
         {"a": MAP}, 2.0**-4,
     ),
+    "resize_by_the_factor_that_was_meant": (
+        lambda w, a: w.node("Resize", [a, "", w.constant(np.array([1, 1, 1, 0.6], np.float32))], "n",
+                            nearest_mode="floor"),
+        {"a": MAP}, 2.0**-4,
+    ),
+    "resize_linear": (
+        lambda w, a: w.node("Resize", [a, "", w.constant(np.array([1, 1, 2, 0.5], np.float32))], "n", mode="linear"),
+        {"a": MAP}, 2.0**-4,
+    ),
+    "resize_corners": (
+        lambda w, a: w.node("Resize", [a, "", "", w.constant(np.array([1, 3, 15, 11]))], "n", mode="linear",
+                            coordinate_transformation_mode="align_corners"),
+        {"a": MAP}, 2.0**-4,
+    ),
     "depth_to_space": (
         lambda w, a: w.node("DepthToSpace", [a], "n", blocksize=2, mode="CRD"), {"a": (1, 8, 3, 5)}, 2.0**-4
     ),
@@ -213,6 +227,40 @@ def test_operators_between_quantised_tensors(tmp_path: Path, name: str, zero: in
         same(path, *inputs)
     affine = {isinstance(v.format, Affine) for v in net.values.values()}
     assert (True in affine) == (zero != 0)
+
+
+@pytest.mark.parametrize("keep", [0, 1])
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("shape", [MAP, (1, 1, 5), (1, 7)])
+def test_argmax_along_every_axis(tmp_path: Path, shape: tuple[int, ...], axis: int, keep: int) -> None:
+    """The batch, of one, is an axis as well: its greatest is the first."""
+    w = Writer()
+    real = w.node("DequantizeLinear", ["x", *w.numbers(2.0**-4, 3)], "real")
+    w.node("ArgMax", [real], "y", axis=axis, keepdims=keep)
+    path = w.save(tmp_path / "a.onnx", {"x": (np.int8, shape)}, {"y": np.int64})
+    found = np.concatenate([onnxruntime_run(path, x[None])[0].reshape(1, -1) for x in bytes_of(5, shape[1:])])
+    made = codes_out(load(path), bytes_of(5, shape[1:]))[0]
+    np.testing.assert_array_equal(made.reshape(found.shape), found)
+    assert (found.max() > 0) == (axis != 0 and shape[axis] > 1)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_resizes_of_old_files_are_asymmetric(tmp_path: Path, mode: str) -> None:
+    """Opset 10 has no coordinates to choose from."""
+
+    def body(w: Writer, a: str) -> str:
+        return w.node("Resize", [a, w.constant(np.array([1, 1, 2, 3], np.float32))], "n", mode=mode)
+
+    path = qdq(tmp_path / "old.onnx", body, {"a": MAP}, 2.0**-4, 0, opset=10)
+    if mode == "nearest":
+        same(path, bytes_of(3, MAP[1:]), optimised=False)
+        return
+    # Thirds are no shares of 2^-8, so a tie may go either way.
+    net, x = load(path), bytes_of(3, MAP[1:])
+    (wanted,) = onnxruntime_run(path, x, optimised=False)
+    apart = np.abs(codes_out(net, x)[0].astype(int) - wanted)
+    assert apart.max() <= 1
+    assert (apart != 0).mean() < 0.2
 
 
 @pytest.mark.parametrize("op", ["Sigmoid", "Tanh", "LeakyRelu", "HardSigmoid", "HardSwish", "Elu"])

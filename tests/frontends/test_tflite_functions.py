@@ -91,8 +91,8 @@ def reduction(op: str) -> Callable[[Rng], bytes]:
 
 def arg(op: str, options: str) -> Callable[[Rng], bytes]:
     def make(rng: Rng) -> bytes:
-        shape = (1, *shape_of(rng, 1, 3))
-        axis = int(rng.integers(1, len(shape)))
+        shape = (1 if rng.integers(4) else 3, *shape_of(rng, 1, 3))
+        axis = int(rng.integers(0, len(shape)))
         x = tensor(rng, "x", shape)
         a = Spec("a", (), "i4", (), data=np.array(axis - len(shape) if rng.integers(2) else axis))
         y = Spec("y", shape[:axis] + shape[axis + 1 :], "i4", ())

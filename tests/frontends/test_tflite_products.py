@@ -87,9 +87,20 @@ def batch_matmul(rng: Rng, wide: bool = False) -> bytes:
     return write("BATCH_MATMUL", [a, b, y], inputs, "BatchMatMulOptions", AdjX=adj_x, AdjY=adj_y)
 
 
+def computed_weights(rng: Rng) -> bytes:
+    m, k, n = (int(v) for v in rng.integers(1, 8, 3))
+    shape = (m, k) if rng.integers(2) else (1, m, k)
+    x, w, y = (tensor(rng, *spec, False, 0.005, 0.5) for spec in (("x", shape), ("w", (n, k)), ("y", (m, n))))
+    y.scales = scale(rng, 0.05, 2)
+    call = Call("FULLY_CONNECTED", [0, 1, -1], [2], "FullyConnectedOptions",
+                {"FusedActivationFunction": int(rng.choice([0, 0, 1, 2, 3]))})  # fmt: skip
+    return write_model([x, w, y], [call], [0, 1], [2])
+
+
 MAKERS: dict[str, Callable[[Rng], bytes]] = {
     "BATCH_MATMUL": batch_matmul,
     "BATCH_MATMUL int16": partial(batch_matmul, wide=True),
+    "FULLY_CONNECTED of two tensors": computed_weights,
     "RESIZE_BILINEAR": resize("RESIZE_BILINEAR", "ResizeBilinearOptions", ("AlignCorners", "HalfPixelCenters")),
     "RESIZE_NEAREST_NEIGHBOR": resize(
         "RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", ("AlignCorners", "HalfPixelCenters")

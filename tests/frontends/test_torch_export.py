@@ -170,8 +170,9 @@ def test_errors() -> None:
     [
         (lambda x: x.reshape(-1), "batch is no longer the first"),
         (lambda x: x.permute(1, 0, 2, 3), "batch"),
-        (lambda x: nn.functional.interpolate(x, scale_factor=2, mode="bilinear"), "resizes by 'bilinear'"),
-        (lambda x: nn.functional.interpolate(x, scale_factor=1.7), "use a whole factor"),
+        (lambda x: nn.functional.interpolate(x, scale_factor=2, mode="bicubic"), "resizes by 'bicubic'; use mode"),
+        (lambda x: nn.functional.interpolate(x, size=3, mode="area"), "use adaptive_avg_pool2d"),
+        (lambda x: nn.functional.interpolate(x, size=3, mode="bilinear", antialias=True), "bilinear' with antialias"),
         (lambda x: nn.functional.pad(x, (1, 1), value=0.123), "pads with 0.123"),
         (lambda x: x[:1], "batch"),
         (lambda x: torch.cat([x, x], 0), "cat along the batch"),

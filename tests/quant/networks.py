@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from edgeq.ir.coordinates import resize_line
+from edgeq.quant.resampling import LinearResize, Picked
+
 
 class Residual(nn.Module):
     """ResNet block: BatchNorm folded, ReLU shared and fused, strided shortcut, global mean by hand."""
@@ -112,6 +115,28 @@ class Upsampling(nn.Module):
         return self.pad(self.grow(x)[:, :, 1:-1, ::2])
 
 
+class Resizing(nn.Module):
+    """Resizing over one axis and two: by a factor, by a size, by the size of another tensor, all coordinates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.fine = nn.Conv2d(2, 4, 3, stride=2, padding=1), nn.Conv2d(2, 4, 1)
+        self.twice = nn.Upsample(scale_factor=2, mode="bilinear")
+        self.corners = nn.UpsamplingBilinear2d(size=(7, 5))
+        self.left = LinearResize([resize_line("asymmetric", 7, 6), resize_line("half_pixel_symmetric", 5, 7, 1.25)])
+        self.pick = Picked({1: (0, 2, 1, 1, 3), 3: (3, 3, 0)})
+        self.line = nn.Upsample(size=11, mode="linear", align_corners=True)
+        self.last = nn.Conv1d(3, 2, 3)
+
+    def forward(self, x, y):
+        fine = self.fine(x)
+        z = F.interpolate(self.down(x), size=fine.shape[2:], mode="bilinear", align_corners=False) + fine
+        z = F.interpolate(F.relu(self.twice(z)), scale_factor=(0.7, 1.3), mode="bilinear")
+        y = F.interpolate(self.last(self.line(y)), scale_factor=3.0, mode="linear", recompute_scale_factor=True)
+        a = F.interpolate(self.pick(z), scale_factor=1.7)
+        return self.left(self.corners(z)), F.interpolate(a, size=(5, 4), mode="nearest-exact"), y
+
+
 class Attention(nn.Module):
     """Self-attention written out: views by size, permutes, matmul, softmax, a learned position, a residual."""
 
@@ -174,6 +199,21 @@ class Views(nn.Module):
         return y.mean(-1).squeeze(-1), y.argmax(dim=1)
 
 
+class Slopes(nn.Module):
+    """PReLU with one slope and with one for each channel, of maps and of vectors, as module and as function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.one = nn.Conv2d(2, 4, 3), nn.PReLU()
+        self.block = nn.Sequential(nn.Conv2d(4, 3, 1), nn.PReLU(3, init=-0.4))
+        self.last, self.each = nn.Linear(3, 5), nn.PReLU(5)
+        self.slope = nn.Parameter(torch.tensor([0.7]))
+
+    def forward(self, x):
+        x = self.block(self.one(self.conv(x)))
+        return self.each(self.last(x.mean((2, 3)))), F.prelu(x - 0.5, self.slope)
+
+
 class Standalone(nn.Module):
     """BatchNorm that nothing comes before, ReLU of a tensor that is read twice, two inputs and two outputs."""
 
@@ -212,10 +252,12 @@ NETWORKS = {
     "branches": (Branches, [(4, 9, 9)]),
     "signal": (Signal, [(3, 33)]),
     "upsampling": (Upsampling, [(2, 5, 6)]),
+    "resizing": (Resizing, [(2, 6, 5), (3, 7)]),
     "attention": (Attention, [(6, 8)]),
     "functional": (Functional, [(2, 8, 8)]),
     "views": (Views, [(10,)]),
     "greatest": (Greatest, [(2, 6, 7)]),
+    "slopes": (Slopes, [(2, 6, 5)]),
     "standalone": (Standalone, [(3, 6, 6), (3, 6, 6)]),
 }
 

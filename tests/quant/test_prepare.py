@@ -61,6 +61,25 @@ def test_the_model_is_not_changed_and_names_stay() -> None:
     assert prepare(model.train()).training
 
 
+def test_slopes_learn_and_stay_equal_to_the_graph() -> None:
+    model, batch = make("slopes")
+    prepared = prepare(model.train(), Recipe(collect_stats_steps=2), batch)
+    names = {n for n, _ in prepared.named_parameters() if n.endswith("value")}
+    assert names == {"one_slope.value", "block.1_slope.value", "each_slope.value", "slope_constant.value"}
+    before = {n: prepared.get_parameter(n).detach().clone() for n in names}
+    optimiser = torch.optim.SGD([p for n, p in prepared.named_parameters() if "log2" not in n], lr=0.05)
+    for _ in range(6):
+        loss = sum((y - 0.3).square().mean() for y in prepared(*batch))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert not [n for n in names if torch.equal(before[n], prepared.get_parameter(n))]
+    graph = export(prepared, batch, optimise=False)
+    assert [n.op for n in graph.nodes].count("prelu") == 4
+    assert not differing(graph, prepared, batch)[0]
+    assert edgeq.verify(export(prepared, batch), "host", random=6).equal
+
+
 def test_first_last_and_borders() -> None:
     model, batch = make("residual")
     recipe = Recipe(
@@ -275,7 +294,6 @@ def module(function) -> nn.Module:
         (module(lambda m, x: F.conv2d(x, m.conv.weight)), "conv2d is not supported; use the module"),
         (module(lambda m, x: F.avg_pool2d(m.conv(x), 3, ceil_mode=True)), "ceil_mode"),
         (nn.Sequential(nn.Conv2d(3, 3, 1), nn.LayerNorm(8)), "1: LayerNorm is not supported; use BatchNorm"),
-        (nn.Sequential(nn.Conv2d(3, 3, 1), nn.PReLU()), "1: PReLU is not supported; use LeakyReLU"),
         (nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.BatchNorm1d(3)), "2: BatchNorm of vectors .* right after"),
         (nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False)), "track_running_stats"),
         (nn.LSTM(3, 3), "LSTM"),

@@ -7,6 +7,7 @@ permutations stand only where they must, and none of them is left when the modul
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -164,7 +165,8 @@ class FloatBuilder:
 
     def _variable(self, name: str) -> str:
         """A name that a module may have for an argument."""
-        return "_".join(filter(None, (identifier(p) for p in re.split(r"[/.:;]+", name)))) or "x"
+        found = "_".join(filter(None, (identifier(p) for p in re.split(r"[/.:;]+", name)))) or "x"
+        return found if found.isidentifier() and not keyword.iskeyword(found) else f"x_{found}"
 
     def _add(self, name: str, module: nn.Module) -> str:
         """Put a module under a path like `name`; none is another's parent."""

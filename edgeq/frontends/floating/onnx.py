@@ -21,6 +21,7 @@ from edgeq.frontends.floating.module import Array, FloatBuilder, Held, natural, 
 from edgeq.frontends.onnx.build import Known
 from edgeq.frontends.onnx.file import Model, Operation, read
 from edgeq.frontends.onnx.fold import fold, foldable
+from edgeq.ir.coordinates import nearest_places, resize_line
 
 _FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "Abs": torch.abs,
@@ -41,6 +42,8 @@ _FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 #: names that exporters give to weights that have none in the source
 _NAMELESS = re.compile(r"^(onnx::|\d+$|val_|const|_|fused)", re.IGNORECASE)
+#: elements of an axis that a resize makes at most
+MAX_SIZE = 1 << 14
 _QUANTISED = ("QuantizeLinear", "DequantizeLinear", "Quant", "BipolarQuant", "FloatQuant", "QLinearConv", "ConvInteger")
 
 
@@ -467,14 +470,11 @@ def _slice(r: _Reading, call: Operation) -> None:
 
 
 def _gather(r: _Reading, call: Operation) -> None:
-    """One index of an axis."""
-    x, index = r.x(call), r.fixed(call, 1)
-    axis = x.axis(call.integer("axis", 0))
-    if index.ndim != 0 or axis == 0:
-        raise UnsupportedError(f"{r.name(call)}: Gather of several indices or of the batch; slice instead")
-    at = int(index) % x.shape[axis]
-    part = ops.sliced(r.builder, x, {axis: slice(at, at + 1)})
-    r.put(call, r.builder.reshaped(part, part.shape[:axis] + part.shape[axis + 1 :], x.merged))
+    """Constant places along one axis."""
+    x, places = r.x(call), r.fixed(call, 1)
+    if places.ndim > 1:
+        raise UnsupportedError(f"{r.name(call)}: Gather of places {places.shape}; one index or a list is read")
+    r.put(call, ops.gathered(r.builder, r.name(call), x, x.axis(call.integer("axis", 0)), places))
 
 
 def _pad(r: _Reading, call: Operation) -> None:
@@ -497,44 +497,51 @@ def _pad(r: _Reading, call: Operation) -> None:
 
 
 def _resize(r: _Reading, call: Operation) -> None:
+    """Resize and Upsample, to the nearest element or between two."""
     x = _feature_map(r, call)
-    last = 1 if call.op == "Upsample" or r.model.opset < 11 else 2
-    if call.text("mode", "nearest") != "nearest":
-        raise UnsupportedError(f"{r.name(call)}: {call.op} by {call.text('mode', '')}; nearest is read")
-    if r.given(call, 3):
-        size = tuple(int(n) for n in r.fixed(call, 3).reshape(-1))
-        scales = [new / old for new, old in zip(size, x.shape, strict=True)]
-    else:
-        given = call.attrs.get("scales")
-        scales = [float(s) for s in (r.fixed(call, last).reshape(-1) if given is None else given)]
-        size = tuple(int(np.floor(n * s)) for n, s in zip(x.shape, scales, strict=True))
-    if size[:2] != x.shape[:2]:
-        raise UnsupportedError(f"{r.name(call)}: {call.op} of the batch or channels")
+    mode, policy = call.text("mode", "nearest"), call.text("keep_aspect_ratio_policy", "stretch")
+    if mode not in ("nearest", "linear", "bilinear") or policy != "stretch":
+        raise UnsupportedError(
+            f"{r.name(call)}: {call.op} by {mode}, {policy}; nearest and linear are read, with sizes as they are"
+        )
+    for flag in ("antialias", "exclude_outside"):
+        if call.integer(flag, 0) and mode != "nearest":
+            raise UnsupportedError(f"{r.name(call)}: {call.op} with {flag}; export it with {flag} 0")
+    size, scales = _new_sizes(r, call, x.shape)
+    if size[:2] != x.shape[:2] or min(size) < 1 or max(size) > MAX_SIZE:
+        raise UnsupportedError(
+            f"{r.name(call)}: {call.op} of {x.shape} to {size}; axes of space up to {MAX_SIZE} are read"
+        )
     plain = call.op == "Upsample" or r.model.opset < 11
     place = call.text("coordinate_transformation_mode", "asymmetric" if plain else "half_pixel")
     rounding = call.text("nearest_mode", "floor" if plain else "round_prefer_floor")
-    for old, new, scale in zip(x.shape[2:], size[2:], scales[2:], strict=True):
-        if not np.array_equal(_nearest(new, old, scale, place, rounding), np.arange(new) * old // new):
-            raise UnsupportedError(f"{r.name(call)}: nearest resize from {old} to {new} by {place}, {rounding}")
-    r.put(call, ops.resize(r.builder, r.name(call), x, size[2:]))
+    axes = list(zip(x.shape[2:], size[2:], scales[2:], strict=True))
+    try:
+        if mode == "nearest":
+            made = ops.pick(r.builder, r.name(call), x, [nearest_places(place, rounding, *a) for a in axes])
+        else:
+            made = ops.resize(r.builder, r.name(call), x, [resize_line(place, *a) for a in axes])
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{r.name(call)}: {call.op} by {error}") from None
+    r.put(call, made)
 
 
-def _nearest(new: int, old: int, scale: float, place: str, rounding: str) -> Array:
-    """Which elements a resize takes; none of them, where the rule is not known."""
-    i = np.arange(new, dtype=np.float64)
-    if place == "asymmetric":
-        at = i / scale
-    elif place in ("half_pixel", "pytorch_half_pixel"):
-        at = (i + 0.5) / scale - 0.5 if place == "half_pixel" or new > 1 else i * 0
-    else:
-        return np.array([-1])
-    rules: dict[str, Callable[[Array], Array]] = {
-        "floor": np.floor,
-        "ceil": np.ceil,
-        "round_prefer_floor": lambda v: np.ceil(v - 0.5),
-        "round_prefer_ceil": lambda v: np.floor(v + 0.5),
-    }
-    return np.clip(rules[rounding](at), 0, old - 1).astype(int) if rounding in rules else np.array([-1])
+def _new_sizes(r: _Reading, call: Operation, shape: Sequence[int]) -> tuple[tuple[int, ...], list[float | None]]:
+    """Sizes of a resize, and the factor of each axis; None where it is that of the sizes."""
+    at_scales = 1 if call.op == "Upsample" or r.model.opset < 11 else 2
+    by_size = r.given(call, 3)
+    given = (
+        r.fixed(call, 3 if by_size else at_scales).reshape(-1) if "scales" not in call.attrs else call.attrs["scales"]
+    )
+    axes = [a % len(shape) for a in call.ints("axes", tuple(range(len(shape))))]
+    size = list(shape)
+    scales: list[float | None] = [None] * len(shape)
+    if len(given) != len(axes) or not np.isfinite(given).all() or min(given) <= 0 or max(given) > MAX_SIZE:
+        raise DamagedError(f"{call.op} {call.name}: {list(given)[:8]} for axes {axes}")
+    for axis, number in zip(axes, given, strict=True):
+        size[axis] = int(number) if by_size else int(np.floor(shape[axis] * float(number)))
+        scales[axis] = None if by_size else float(number)
+    return tuple(size), scales
 
 
 READERS: dict[str, Callable[[_Reading, Operation], None]] = {

@@ -18,7 +18,11 @@ from torch import fx, nn
 
 from edgeq.errors import UnsupportedError
 from edgeq.frontends.floating.module import Array, FloatBuilder, Held, natural, tensor
+from edgeq.ir.coordinates import Line
+from edgeq.quant.resampling import LinearResize, Picked
 
+#: entries of a list of places
+MOST_PLACES = 1 << 16
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "add": operator.add,
     "sub": operator.sub,
@@ -251,6 +255,16 @@ def prelu(b: FloatBuilder, name: str, x: Held, slope: Array) -> Held:
     if np.unique(slope).size == 1:
         one = float(slope.reshape(-1)[0])
         return function(b, name, "leaky_relu", lambda t: F.leaky_relu(t, one), x)
+    rank = len(x.shape)
+    axes = [rank - slope.ndim + i for i, n in enumerate(slope.shape) if n > 1]
+    if len(axes) == 1 and axes[0] > 0 and slope.size == x.shape[axes[0]]:
+        # One for each channel: torch's layer takes them along its second axis.
+        if x.place(axes[0]) != 1:
+            x = b.to(x, (0, axes[0], *(a for a in x.order if a not in (0, axes[0]))))
+        layer = nn.PReLU(slope.size)
+        with torch.no_grad():
+            layer.weight.copy_(tensor(slope.reshape(-1)))
+        return _made(x, b.layer(name, layer, x), _torch_shape(x))
     operands, lead = b.aligned([x, slope])
     node = b.call(name, "prelu", lambda t, s: torch.relu(t) + torch.clamp(t, max=0.0) * s, *operands)
     return _made(lead, node, _torch_shape(lead))
@@ -270,21 +284,32 @@ def pad(
     """Padding, (before, after) for each axis of the shape."""
     if any(both[0]):
         raise UnsupportedError(f"{name}: pads the batch")
-    if mode not in ("constant", "reflect", "replicate", "circular"):
-        raise UnsupportedError(f"{name}: {mode} padding; zeros, reflect, replicate and circular are read")
+    if mode not in ("constant", "reflect", "symmetric", "replicate", "circular"):
+        raise UnsupportedError(f"{name}: {mode} padding; zeros, reflect, symmetric, replicate and circular are read")
     laid = [both[a] for a in x.order]
     last = max((i for i, p in enumerate(laid) if any(p)), default=-1)
     if last < 0:
         return x
     first = min(i for i, p in enumerate(laid) if any(p))
-    if mode != "constant" and (len(laid) - first > 2 or len(laid) not in (3, 4)):
-        raise UnsupportedError(f"{name}: {mode} padding of {both}; the two axes of a feature map are read")
+    if mode == "symmetric" or (mode != "constant" and (len(laid) - first > 2 or len(laid) not in (3, 4))):
+        axes = {a: _bordered(name, mode, x.shape[a], p) for a, p in enumerate(both) if any(p)}
+        return picked(b, name, x, axes)
     # torch pads by a mode all axes of space or none; from the last axis backwards.
     first = first if mode == "constant" else 2
     amounts = [n for pair in reversed(laid[first:]) for n in pair]
     node = b.call(name, "pad", _pad(amounts, mode, value), x)
     shape = tuple(n + sum(p) for n, p in zip(x.shape, both, strict=True))
     return Held(node, shape, x.order, x.merged)
+
+
+def _bordered(name: str, mode: str, size: int, amounts: tuple[int, int]) -> list[int]:
+    """The element that stands at each position of a padded axis."""
+    if max(amounts) > MOST_PLACES:
+        raise UnsupportedError(f"{name}: {mode} padding of {amounts}; up to {MOST_PLACES} are supported")
+    if mode in ("reflect", "symmetric", "circular") and max(amounts) > size - (mode == "reflect"):
+        raise UnsupportedError(f"{name}: {mode} padding of {amounts} around {size} elements; pad by fewer")
+    modes: dict[str, Any] = {"replicate": "edge", "circular": "wrap"}
+    return [int(i) for i in np.pad(np.arange(size), amounts, modes.get(mode, mode))]
 
 
 def _pad(amounts: list[int], mode: str, value: float) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -313,25 +338,54 @@ def concat(b: FloatBuilder, name: str, operands: Sequence[Held | Array], axis: i
 def sliced(b: FloatBuilder, x: Held, taken: Mapping[int, slice]) -> Held:
     """A regular part: slices by axis of the shape."""
     index, shape = [slice(None)] * len(x.shape), list(x.shape)
+    backwards = {}
     for axis, part in taken.items():
         found = range(*part.indices(x.shape[axis]))
         if len(found) == x.shape[axis] and found.step == 1:
             continue
-        if axis == 0 or found.step < 1 or not found:
-            raise UnsupportedError(f"slice {part} of axis {axis} of {x.shape}: the batch, backwards or nothing")
+        if axis == 0 or not found:
+            raise UnsupportedError(f"slice {part} of axis {axis} of {x.shape}: the batch or nothing")
+        if found.step < 1:
+            backwards[axis] = found
+            continue
         index[x.place(axis)] = slice(found.start, found.stop, found.step)
         shape[axis] = len(found)
-    if tuple(shape) == x.shape:
-        return x
-    node = b.graph.call_function(operator.getitem, (x.node, tuple(index)))
-    return Held(node, tuple(shape), x.order, x.merged)
+    if tuple(shape) != x.shape:
+        node = b.graph.call_function(operator.getitem, (x.node, tuple(index)))
+        x = Held(node, tuple(shape), x.order, x.merged)
+    return picked(b, "backwards", x, backwards) if backwards else x
 
 
-def resize(b: FloatBuilder, name: str, x: Held, size: Sequence[int]) -> Held:
-    """Nearest resizing: element i is floor(i * old / new)."""
-    wanted = tuple(size)
-    node = b.call(name, "interpolate", lambda t: F.interpolate(t, size=wanted), x)
-    return _made(x, node, (*_torch_shape(x)[:2], *wanted))
+def resize(b: FloatBuilder, name: str, x: Held, lines: Sequence[Line]) -> Held:
+    """Linear resizing of the axes of space."""
+    node = b.layer(name, LinearResize(lines), x)
+    return _made(x, node, (*_torch_shape(x)[:2], *(len(line.low) for line in lines)))
+
+
+def pick(b: FloatBuilder, name: str, x: Held, places: Sequence[Sequence[int]]) -> Held:
+    """Nearest resizing: which element of each axis of space every position takes."""
+    return picked(b, name, x, {x.order[2 + i]: line for i, line in enumerate(places)})
+
+
+def picked(b: FloatBuilder, name: str, x: Held, places: Mapping[int, Sequence[int]]) -> Held:
+    """Listed elements of some axes of the shape."""
+    if 0 in places:
+        raise UnsupportedError(f"{name}: picks samples of the batch")
+    count = sum(len(line) for line in places.values())
+    if count > MOST_PLACES or not all(places.values()):
+        raise UnsupportedError(f"{name}: picks {count} elements; 1 to {MOST_PLACES} are supported")
+    shape = tuple(len(places[a]) if a in places else n for a, n in enumerate(x.shape))
+    node = b.layer(name, Picked({x.place(axis): line for axis, line in places.items()}), x)
+    return Held(node, shape, x.order, x.merged)
+
+
+def gathered(b: FloatBuilder, name: str, x: Held, axis: int, places: Array) -> Held:
+    """The elements of an axis at constant places; a single place takes the axis away."""
+    n = x.shape[axis]
+    if places.size and not -n <= int(places.min()) <= int(places.max()) < n:
+        raise UnsupportedError(f"{name}: picks {int(places.min())} to {int(places.max())} of {n} elements")
+    part = picked(b, name, x, {axis: [int(i) % n for i in places.reshape(-1)]})
+    return part if places.ndim else b.reshaped(part, part.shape[:axis] + part.shape[axis + 1 :], x.merged)
 
 
 def argmax(b: FloatBuilder, name: str, x: Held, axis: int, keep: bool = False) -> Held:
@@ -347,6 +401,6 @@ def argmax(b: FloatBuilder, name: str, x: Held, axis: int, keep: bool = False) -
 
 
 __all__ = [
-    "Window", "argmax", "binary", "concat", "convolution", "function", "linear", "matmul", "mean", "pad", "pool",
-    "prelu", "resize", "sliced", "softmax", "transposed", "transposed_axes",
+    "Window", "argmax", "binary", "concat", "convolution", "function", "gathered", "linear", "matmul", "mean", "pad",
+    "pick", "picked", "pool", "prelu", "resize", "sliced", "softmax", "transposed", "transposed_axes",
 ]  # fmt: skip

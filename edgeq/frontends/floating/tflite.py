@@ -21,7 +21,10 @@ from edgeq.frontends.tflite.build import Building
 from edgeq.frontends.tflite.file import DamagedError, Model, Operation, Tensor, parse, read
 from edgeq.frontends.tflite.fold import FOLDS, fold
 from edgeq.frontends.tflite.matrix import same_padding
+from edgeq.frontends.tflite.parts import SliceError, strided_parts
+from edgeq.frontends.tflite.resize import nearest
 from edgeq.ir import GraphBuilder
+from edgeq.ir.coordinates import resize_line
 
 _ACTIVATIONS: dict[int, tuple[float | None, float | None]] = {
     0: (None, None),
@@ -47,6 +50,8 @@ _FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 #: copies that TILE makes at most along an axis
 MAX_COPIES = 16
+#: elements of an axis that a resize makes at most
+MAX_SIZE = 1 << 14
 #: names that converters give to what has none in the source
 _NAMELESS = ("identity", "statefulpartitionedcall", "partitionedcall", "arith.", "tfl.", "serving_default")
 
@@ -438,48 +443,75 @@ def _slice(r: _Reading, call: Operation) -> None:
 
 
 def _strided_slice(r: _Reading, call: Operation) -> None:
-    x, options = r.x(call), r.options(call, "StridedSliceOptions")
-    begin, end, step = (r.ints(call, i) for i in (1, 2, 3))
-    if options.EllipsisMask() or options.NewAxisMask() or options.Offset():
-        raise UnsupportedError(f"{r.name(call)}: STRIDED_SLICE with an ellipsis, new axes or offsets")
-    if not len(begin) == len(end) == len(step) <= len(x.shape) - x.merged:
-        raise DamagedError(f"{call.op}: {begin}, {end}, {step} of {x.shape}")
-    taken, gone = {}, []
-    for i, (b, e, s) in enumerate(zip(begin, end, step, strict=True)):
-        axis = i + x.merged
-        if options.ShrinkAxisMask() >> i & 1:
-            b %= x.shape[axis]
-            taken[axis] = slice(b, b + 1)
-            gone.append(axis)
-            continue
-        low = None if options.BeginMask() >> i & 1 else b
-        high = None if options.EndMask() >> i & 1 else e
-        taken[axis] = slice(low, high, s)
+    """STRIDED_SLICE, every mask, strides of either sign."""
+    x, bounds = r.x(call), [r.fixed(call, i) for i in (1, 2, 3)]
+    own = x.shape[x.merged :]
+    try:
+        parts = strided_parts(call, own, *bounds)
+    except SliceError as error:
+        raise DamagedError(f"{call.op}: {error}") from None
+    axes = _axes_behind(r.options(call, "StridedSliceOptions"), bounds[0].size, len(own))
+    if not x.merged and axes[:1] != [0]:
+        raise UnsupportedError(f"{r.name(call)}: STRIDED_SLICE moves the batch from the first axis")
+    # A range that ends before the first element has no end that a slice could say.
+    taken = {i + x.merged: slice(p.start, None if p.stop < 0 else p.stop, p.step) for i, p in enumerate(parts)}
     part = ops.sliced(r.builder, x, taken)
-    if 0 in gone:
-        raise UnsupportedError(f"{r.name(call)}: STRIDED_SLICE takes a sample out of the batch")
-    shape = tuple(n for i, n in enumerate(part.shape) if i not in gone)
-    r.put(call, r.builder.reshaped(part, shape, x.merged) if gone else part)
+    shape = (*x.shape[: x.merged], *(1 if a is None else len(parts[a]) for a in axes))
+    r.put(call, part if axes == list(range(len(own))) else r.builder.reshaped(part, shape, x.merged))
+
+
+def _axes_behind(options: Any, count: int, rank: int) -> list[int | None]:
+    """Which axis of the source each axis of a STRIDED_SLICE of `count` ranges is; None: a new one."""
+    ellipsis = [bool(options.EllipsisMask() >> i & 1) for i in range(count)]
+    new = [bool(options.NewAxisMask() >> i & 1) and not ellipsis[i] for i in range(count)]
+    found: list[int | None] = []
+    at = 0
+    for i in range(count):
+        if ellipsis[i]:
+            behind = at + rank - (count - sum(new) - sum(ellipsis))
+            found += range(at, behind)
+            at = behind
+        elif new[i]:
+            found.append(None)
+        else:
+            found += [] if options.ShrinkAxisMask() >> i & 1 else [at]
+            at += 1
+    return [*found, *range(at, rank)]
+
+
+def _gather(r: _Reading, call: Operation) -> None:
+    """GATHER of constant places along one axis."""
+    x, options, places = r.x(call), call.options("GatherOptions"), r.fixed(call, 1)
+    axis = x.axis(0 if options is None else options.Axis())
+    if places.ndim > 1 or (options is not None and options.BatchDims()):
+        raise UnsupportedError(f"{r.name(call)}: GATHER of places {places.shape}, or with batch_dims; a list is read")
+    r.put(call, ops.gathered(r.builder, r.name(call), x, axis, places))
 
 
 def _resize(r: _Reading, call: Operation) -> None:
-    options = r.options(call, "ResizeNearestNeighborOptions")
+    """RESIZE_NEAREST_NEIGHBOR and RESIZE_BILINEAR."""
+    linear = call.op == "RESIZE_BILINEAR"
+    options = r.options(call, "ResizeBilinearOptions" if linear else "ResizeNearestNeighborOptions")
     x = _feature_map(r, call, r.x(call))
     size = r.sizes(call, 1, r.output(call).shape[1:3])
     if len(size) != 2 or min(size) < 1:
         raise DamagedError(f"{call.op}: an output of {size}")
-    for old, new in zip(x.shape[1:3], size, strict=True):
-        i = np.arange(new)
-        if options.AlignCorners():
-            scale = (old - 1) / (new - 1) if new > 1 else 0.0
-            taken = np.floor(i * scale + 0.5)
-        else:
-            taken = np.floor((i + (0.5 if options.HalfPixelCenters() else 0.0)) * old / new)
-        if not np.array_equal(taken.astype(int), i * old // new):
-            raise UnsupportedError(
-                f"{r.name(call)}: nearest resize from {old} to {new} by these rules; use whole factors"
-            )
-    r.put(call, ops.resize(r.builder, r.name(call), x, size))
+    if max(size) > MAX_SIZE:
+        raise UnsupportedError(f"{r.name(call)}: {call.op} to {size}; up to {MAX_SIZE} are read")
+    corners, centers = bool(options.AlignCorners()), bool(options.HalfPixelCenters())
+    axes = list(zip(x.shape[1:3], size, strict=True))
+    if not linear:
+        places = [nearest(n, m, corners, centers).tolist() for n, m in axes]
+        r.put(call, ops.pick(r.builder, r.name(call), x, places))
+        return
+    if corners and centers:
+        raise UnsupportedError(
+            f"{r.name(call)}: {call.op} with align_corners and half_pixel_centers; choose one of them"
+        )
+    mode = "align_corners" if corners else "half_pixel" if centers else "asymmetric"
+    # The kernel takes a single element by its size, not by its corners.
+    lines = [resize_line("asymmetric" if m == 1 and corners else mode, n, m) for n, m in axes]
+    r.put(call, ops.resize(r.builder, r.name(call), x, lines))
 
 
 def _argmax(r: _Reading, call: Operation) -> None:
@@ -517,9 +549,10 @@ READERS: dict[str, Reader] = {
     "CONCATENATION": _concat,
     "PACK": _pack,
     "UNPACK": _unpack,
+    "GATHER": _gather,
     "SLICE": _slice,
     "STRIDED_SLICE": _strided_slice,
-    "RESIZE_NEAREST_NEIGHBOR": _resize,
+    **dict.fromkeys(("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR"), _resize),
     "ARG_MAX": _argmax,
     "DEQUANTIZE": _dequantise,
 }

@@ -566,12 +566,17 @@ def argmax(b: Building, call: Operation) -> None:
     if not -rank <= axis < rank or call.integer("select_last_index", 0):
         raise unsupported(call, f"axis {axis} of {x.shape}, the last of equals; the first is supported")
     axis %= rank
-    order = b.order(x)
-    if axis not in order:
-        raise unsupported(call, "over the batch")
+    order, name = b.order(x), x.name
+    if axis in order:
+        along, keep_axes = order.index(axis), 1
+    else:
+        # Of a batch of one the first is the greatest.
+        along, keep_axes = len(order), 0
+        shape = (*b.builder.values[name].shape, 1)
+        name = b.builder.node("reshape", f"{call.name}.batch", [name], b.format(x), call.name, shape=shape)
     fmt = FixedPoint(max(8, (x.shape[axis] - 1).bit_length()), 0, sign=False)
     full = tuple(1 if i == axis else n for i, n in enumerate(x.shape))
-    made = b.builder.node("argmax", call.name, [x.name], fmt, axis=order.index(axis), keep_axes=1)
+    made = b.builder.node("argmax", call.name, [name], fmt, axis=along, keep_axes=keep_axes)
     held = b.hold(made, full, order)
     if not keep:
         final = full[:axis] + full[axis + 1 :]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from edgeq.errors import UnsupportedError
 from edgeq.formats import Affine, Format
@@ -31,8 +30,8 @@ from edgeq.frontends.onnx.build import (
 from edgeq.frontends.onnx.file import Operation, type_name
 from edgeq.frontends.onnx.numbers import encode_real, step
 from edgeq.ir import Attr
+from edgeq.ir.coordinates import Line, nearest_places, resize_line, share_bits
 from edgeq.ir.ops.pad import MODES
-from edgeq.ir.ops.resize_bilinear import MOST_BITS
 
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
 #: indices that mean "to the end" in slices
@@ -442,54 +441,29 @@ def spatial(b: Building, t: Held) -> Held:
     return b.laid(t, (*range(1, len(t.permutation)), 0))
 
 
-def _coordinates(call: Operation, old: int, new: int, scale: float) -> npt.NDArray[np.float64]:
-    """Where each output stands among the elements of one axis."""
-    mode = call.text("coordinate_transformation_mode", "half_pixel")
-    i = np.arange(new, dtype=np.float64)
-    if mode == "asymmetric":
-        return i / scale
-    if mode == "align_corners":
-        return i * (old - 1) / max(new - 1, 1)
-    if mode == "pytorch_half_pixel" and new == 1:
-        return i * 0.0
-    if mode in ("half_pixel", "pytorch_half_pixel"):
-        return (i + 0.5) / scale - 0.5
-    if mode == "half_pixel_symmetric":
-        # The middle of the output stands on the middle of the input.
-        found: npt.NDArray[np.float64] = old / 2 * (1 - new / (scale * old)) + (i + 0.5) / scale - 0.5
-        return found
-    raise unsupported(call, f"coordinates {mode}")
-
-
-#: nearest_mode -> the element that stands for a coordinate
-_NEAREST: dict[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = {
-    "round_prefer_floor": lambda v: np.ceil(v - 0.5),
-    "round_prefer_ceil": lambda v: np.floor(v + 0.5),
-    "floor": np.floor,
-    "ceil": np.ceil,
-}
-
-
 def resize(b: Building, call: Operation) -> None:
     """Resize and Upsample, to the nearest element or between two."""
     x = b.tensor(call, 0)
     sizes = feature_map(b, call, x)
-    if call.op == "Upsample":
-        own = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-        call = replace(call, attrs={**call.attrs, **own})
+    plain = call.op == "Upsample" or b.model.opset < 11
+    place = call.text("coordinate_transformation_mode", "asymmetric" if plain else "half_pixel")
+    rounding = call.text("nearest_mode", "floor" if plain else "round_prefer_floor")
     mode, policy = call.text("mode", "nearest"), call.text("keep_aspect_ratio_policy", "stretch")
     if mode not in ("nearest", "linear") or call.integer("antialias", 0) or policy != "stretch":
         raise unsupported(call, f"mode {mode}, {policy}; nearest and linear without antialias and policy are supported")
     new, factor = _new_sizes(b, call, x.shape)
     if new[:2] != list(x.shape[:2]) or max(new) > 1 << 14 or min(new) < 1:
         raise unsupported(call, f"resizes {x.shape} to {new}")
-    at = [_coordinates(call, *axis) for axis in zip(sizes, new[2:], factor[2:], strict=True)]
+    axes = list(zip(sizes, new[2:], factor[2:], strict=True))
     full = tuple(new)
-    if mode == "linear":
-        _linear(b, call, x, at, full)
+    try:
+        lines = [resize_line(place, *axis) for axis in axes] if mode == "linear" else []
+        lists = [] if lines else [list(nearest_places(place, rounding, *axis)) for axis in axes]
+    except UnsupportedError as error:
+        raise unsupported(call, str(error)) from None
+    if lines:
+        _linear(b, call, x, lines, full)
         return
-    rule = _NEAREST[call.text("nearest_mode", "round_prefer_floor")]
-    lists = [[int(v) for v in np.clip(rule(v), 0, n - 1)] for v, n in zip(at, sizes, strict=True)]
 
     def apply(t: Held) -> Held:
         t = spatial(b, t)
@@ -503,11 +477,12 @@ def resize(b: Building, call: Operation) -> None:
     _move(b, call, full, apply, _no_constant(call))
 
 
-def _new_sizes(b: Building, call: Operation, shape: Shape) -> tuple[list[int], list[float]]:
-    """Sizes of a resize and the factor along each axis."""
+def _new_sizes(b: Building, call: Operation, shape: Shape) -> tuple[list[int], list[float | None]]:
+    """Sizes of a resize and the factor along each axis; None where it is that of the sizes."""
     at_scales, at_sizes = (1, 9) if call.op == "Upsample" or len(call.inputs) == 2 else (2, 3)
     axes = [a % len(shape) for a in call.ints("axes", tuple(range(len(shape))))]
-    new, factor = list(shape), [1.0] * len(shape)
+    new = list(shape)
+    factor: list[float | None] = [None] * len(shape)
     by_size = b.has(call, at_sizes)
     if by_size or b.has(call, at_scales):
         given = b.known(call, at_sizes if by_size else at_scales).reshape(-1)
@@ -517,25 +492,23 @@ def _new_sizes(b: Building, call: Operation, shape: Shape) -> tuple[list[int], l
         raise DamagedError(f"{call.op} {call.name}: {given.tolist()[:8]} for axes {axes}")
     for a, v in zip(axes, given, strict=True):
         new[a] = int(v) if by_size else int(np.floor(shape[a] * float(v)))
-        factor[a] = int(v) / shape[a] if by_size else float(v)
+        factor[a] = None if by_size else float(v)
     return new, factor
 
 
-def _linear(b: Building, call: Operation, x: Tensor, at: list[npt.NDArray[np.float64]], full: Shape) -> None:
+def _linear(b: Building, call: Operation, x: Tensor, lines: list[Line], full: Shape) -> None:
     """Linear interpolation, with shares of 2^-bits."""
     if call.integer("exclude_outside", 0):
         raise unsupported(call, "exclude_outside")
     t = spatial(b, b.settle(x, call))
-    lows, highs, shares = [], [], []
-    for v, n in zip(at, t.shape[2:], strict=True):
-        low = np.floor(v)
-        shares.append(v - low)
-        lows += [int(i) for i in np.clip(low, 0, n - 1)]
-        highs += [int(i) for i in np.clip(low + 1, 0, n - 1)]
-    share = np.concatenate(shares)
-    bits = next((k for k in range(MOST_BITS + 1) if not (np.ldexp(share, k) % 1).any()), 8)
-    attrs: dict[str, Attr] = {"size": full[2:], "low": tuple(lows), "high": tuple(highs), "bits": bits}
-    attrs["weight"] = tuple(int(w) for w in np.rint(np.ldexp(share, bits)))
+    bits = share_bits(lines)
+    attrs: dict[str, Attr] = {
+        "size": full[2:],
+        "low": tuple(i for line in lines for i in line.low),
+        "high": tuple(i for line in lines for i in line.high),
+        "weight": tuple(w for line in lines for w in line.weights(bits)),
+        "bits": bits,
+    }
     source, out = b.format(t), Held("", full, t.permutation)
     waiting = b.pending(call.name, "resize_bilinear", [t.name], out, (step(source),), attrs)
 

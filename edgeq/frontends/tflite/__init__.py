@@ -29,7 +29,7 @@ READERS: dict[str, Callable[[Building, Operation], None]] = {
     "CONV_2D": matrix.conv_2d,
     "DEPTHWISE_CONV_2D": matrix.depthwise_conv_2d,
     "EXPAND_DIMS": elements.reshape,
-    "FULLY_CONNECTED": matrix.fully_connected,
+    "FULLY_CONNECTED": products.fully_connected,
     "GATHER": movement.gather,
     "MAX_POOL_2D": elements.max_pool_2d,
     "MIRROR_PAD": movement.mirror_pad,

@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from edgeq.formats import Affine
+from edgeq.frontends.tflite import matrix
 from edgeq.frontends.tflite.build import Array, Building, activation, unsupported
 from edgeq.frontends.tflite.file import DamagedError, Operation, Tensor
 from edgeq.frontends.tflite.matrix import ONE_PICTURE, bias_of, multiplier, same_padding, short_multiplier, weights_of
@@ -74,6 +75,28 @@ def transpose_conv(b: Building, call: Operation) -> None:
         **activation(call, out, options.FusedActivationFunction(), made),
     }
     b.finish(out, b.node("conv_transpose", out, inputs, made, **attrs))
+
+
+def fully_connected(b: Building, call: Operation) -> None:
+    """FULLY_CONNECTED; with computed weights it is a product of two tensors."""
+    x, weight, out = b.tensor(call, 0), b.tensor(call, 1), b.output(call)
+    if b.constant(weight) is not None:
+        matrix.fully_connected(b, call)
+        return
+    options, made = call.options("FullyConnectedOptions"), b.format(out)
+    _check_types(call, out, [x, weight, out], [b.format(x), b.format(weight), made])
+    if made.bits != 8 or b.optional(call, 2) is not None:
+        raise unsupported(call, out, "computed weights with a bias or of 16 bits; add the bias behind, or use int8")
+    if len(weight.shape) != 2 or not prod(weight.shape) or prod(x.shape) % weight.shape[1]:
+        raise DamagedError(f"{call.op} {out.name}: weights {weight.shape} for an input of {x.shape}")
+    flat = (prod(x.shape) // weight.shape[1], weight.shape[1])
+    rows = b.builder.node("reshape", f"{x.name}.rows", [b.value(x)], b.format(x), x.name, shape=flat)
+    columns = b.builder.node(
+        "transpose", f"{weight.name}.turned", [whole(b, weight)], b.format(weight), weight.name, permutation=(1, 0)
+    )
+    fused = 0 if options is None else options.FusedActivationFunction()
+    stage = {**_stage(b, call, b.format(x), weight.scales), **activation(call, out, fused, made)}
+    b.finish(out, b.node("matmul", out, [rows, columns], made, **stage))
 
 
 def batch_matmul(b: Building, call: Operation) -> None:

@@ -59,10 +59,13 @@ def _arg(b: Building, call: Operation) -> None:
     if x.type not in ("INT8", "UINT8", "INT16") or out.type not in ("INT32", "INT64"):
         raise unsupported(call, out, f"{x.type} to {out.type}; INT8 to INT32 is supported")
     axes, shape = _axes(b, call), b.shape(x)
-    axis = axes[0] - (len(x.shape) - len(shape)) if len(axes) == 1 else -1
+    if len(axes) != 1:
+        raise unsupported(call, out, f"axes {axes} of {x.shape}; one axis is supported")
+    axis, name = axes[0] - (len(x.shape) - len(shape)), b.value(x)
     if axis < 0:
-        raise unsupported(call, out, f"axes {axes} of {x.shape}; one axis after the batch is supported")
-    name = b.value(x)
+        # Of a batch of one the first is the greatest.
+        axis = len(shape)
+        name = b.node("reshape", out, [name], b.builder.values[name].format, shape=(*shape, 1))
     if call.op == "ARG_MIN":
         fmt = b.builder.values[name].format
         lo, hi = fmt.code_range

@@ -22,6 +22,7 @@ from edgeq.quant.kinds import MOVEMENT, canonical, place_of
 from edgeq.quant.layers import BIAS_BITS, Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Linear, Output
 from edgeq.quant.preparation import is_prepared
 from edgeq.quant.quantizers import binary_point
+from edgeq.quant.resampling import Picked
 
 
 def export(model: nn.Module, example: Any, *, optimise: bool = True, name: str | None = None) -> Graph:
@@ -281,6 +282,16 @@ def _constant(e: _Exporter, n: fx.Node, fixed: Fixed, other: Placed) -> str:
     return e.builder.constant(fixed.name, laid_out, fixed.format, fixed.name)
 
 
+def _prelu(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
+    x, slope = e.operand(n, 0), e.places[n.args[1]]  # type: ignore[index]
+    if isinstance(slope, Placed):
+        raise UnsupportedError(f"{n.target}: a computed slope; multiply and add instead")
+    if slope.codes.ndim == 1 and slope.codes.size > 1:
+        # One for each channel, the first of torch's axes behind the batch.
+        slope = Fixed(slope.name, slope.codes.reshape(-1, *(1,) * (len(x.shape) - 1)), slope.format)
+    return e.emit(n, module, "prelu", [x.name, _constant(e, n, slope, x)], x.shape, x.permutation)
+
+
 def _matmul(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
     a, b = (e.operand(n, i) for i in (0, 1))
     a, b = (e.layouts.to(x, identity(len(x.shape))) for x in (a, b))
@@ -330,6 +341,19 @@ def _average_pool(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Plac
     return e.emit(n, module, "average_pool", [x.name], tuple(result.shape[1:]), x.permutation, **attrs)
 
 
+def _resize(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
+    x = e.layouts.to(e.operand(n, 0), channels_last(result.ndim - 1))
+    lines, bits = module.lines(x.shape[1:], tuple(result.shape[2:]))
+    attrs: dict[str, Attr] = {
+        "size": tuple(result.shape[2:]),
+        "low": tuple(i for line in lines for i in line.low),
+        "high": tuple(i for line in lines for i in line.high),
+        "weight": tuple(w for line in lines for w in line.weights(bits)),
+        "bits": bits,
+    }
+    return e.emit(n, module, "resize_bilinear", [x.name], tuple(result.shape[1:]), x.permutation, **attrs)
+
+
 def _softmax(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
     x = e.operand(n, 0)
     axis = module.dim % result.ndim - 1
@@ -359,12 +383,14 @@ _CONVERT: dict[type, Callable[[_Exporter, fx.Node, Any, Tensor], Placed]] = {
     ops.Mul: _binary("mul"),
     ops.Maximum: _binary("maximum"),
     ops.Minimum: _binary("minimum"),
+    ops.Prelu: _prelu,
     ops.MatMul: _matmul,
     ops.Concat: _concat,
     ops.Mean: _reduction("mean"),
     ops.Sum: _reduction("sum"),
     ops.AveragePool: _average_pool,
     ops.AdaptiveAveragePool: _average_pool,
+    ops.ResizeLinear: _resize,
     Softmax: _softmax,
     Table: _table,
 }
@@ -453,12 +479,13 @@ def _wants_channels_last(n: fx.Node, modules: dict[str, nn.Module]) -> bool:
             continue
         seen.add(user)
         module: Any = modules.get(str(user.target)) if user.op == "call_module" else None
-        if isinstance(module, (Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, ops.AveragePool)):
+        if isinstance(module, (Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, ops.AveragePool, ops.ResizeLinear)):
             return True
         if isinstance(module, (Linear, ops.MatMul)):
             return False
         name = canonical(user, modules)
-        if "pool" in name or name in ("interpolate",):
+        resized = isinstance(module, Picked) and tuple(module.places) in ((2,), (2, 3))
+        if "pool" in name or name == "interpolate" or resized:
             return True
         if name in ("view", "reshape", "flatten", "permute", "transpose", "unsqueeze", "unflatten", "squeeze"):
             return False

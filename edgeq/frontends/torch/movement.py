@@ -15,6 +15,7 @@ from torch import Tensor, fx, nn
 from edgeq.errors import UnsupportedError
 from edgeq.frontends._tensors import Layouts, Origin, Placed, channels_last, identity
 from edgeq.ir import Attr
+from edgeq.quant.resampling import Picked
 
 #: a part of a tensor that chunk or split made: (tensor, axis, first, last)
 Part = tuple[Placed, int, int, int]
@@ -282,24 +283,54 @@ def _pad(call: Call, layouts: Layouts) -> Placed:
 
 
 def _interpolate(call: Call, layouts: Layouts) -> Placed:
-    mode = str(call.get(3, "mode", "nearest"))
-    if mode != "nearest":
-        raise call.fail(f"resizes by {mode!r}; use mode 'nearest', or a transposed convolution")
+    """Nearest resizing: a plain one where element i is floor(i * old / new), else the elements are listed."""
     rank = len(call.x.shape)
     x = layouts.to(call.x, channels_last(rank))
     size = _shape(call)[1:]
-    for i, n in enumerate(size):
-        old = call.x.shape[1 + i]
-        line = torch.arange(old, dtype=torch.float64).reshape(1, 1, old)
+    places = _places(call, call.x.shape[1:], size)
+    if all(p == tuple(i * n // len(p) for i in range(len(p))) for p, n in zip(places, x.shape[1:], strict=True)):
+        return Placed(_move(call, layouts, "resize_nearest", x, size=size), _shape(call), x.permutation)
+    return _gather(call, layouts, x, dict(enumerate(places, start=1)))
+
+
+def _picked(call: Call, layouts: Layouts) -> Placed:
+    """Listed elements: a plain nearest resize where they are that, along the axes of space."""
+    assert isinstance(call.module, Picked)
+    places, shape = call.module.places, call.x.shape
+    spatial = tuple(range(2, len(shape) + 1))
+    plain = all(p == tuple(i * shape[d - 1] // len(p) for i in range(len(p))) for d, p in places.items())
+    if plain and tuple(places) == spatial and len(spatial) in (1, 2):
+        x = layouts.to(call.x, channels_last(len(shape)))
+        made = _move(call, layouts, "resize_nearest", x, size=_shape(call)[1:])
+        return Placed(made, _shape(call), x.permutation)
+    return _gather(call, layouts, call.x, {dim - 1: line for dim, line in places.items()})
+
+
+def _gather(call: Call, layouts: Layouts, x: Placed, places: dict[int, tuple[int, ...]]) -> Placed:
+    """The elements of some of the source's axes, the batch not counted."""
+    lines = sorted((x.permutation.index(axis), line) for axis, line in places.items())
+    made = _move(
+        call, layouts, "gather", x,
+        axes=tuple(axis for axis, _ in lines),
+        sizes=tuple(len(line) for _, line in lines),
+        indices=tuple(i for _, line in lines for i in line),
+    )  # fmt: skip
+    return Placed(made, _shape(call), x.permutation)
+
+
+def _places(call: Call, spatial: Sequence[int], size: Sequence[int]) -> list[tuple[int, ...]]:
+    """The element that each position of each axis takes."""
+    found = []
+    for i, (old, new) in enumerate(zip(spatial, size, strict=True)):
         scale = call.get(2, "scale_factor")
         scale = scale[i] if isinstance(scale, (tuple, list)) else scale
-        given: dict[str, Any] = {"size": n} if scale is None else {"scale_factor": float(scale)}
-        taken = F.interpolate(line, mode="nearest", **given).reshape(-1).long().numpy()
-        if not np.array_equal(taken, np.arange(n) * old // n):
-            raise call.fail(
-                f"nearest resize from {old} to {n} does not take floor(i * {old} / {n}); use a whole factor"
-            )
-    return Placed(_move(call, layouts, "resize_nearest", x, size=size), _shape(call), x.permutation)
+        given: dict[str, Any] = {"size": new} if scale is None else {"scale_factor": float(scale)}
+        if scale is not None and call.get(5, "recompute_scale_factor"):
+            given["recompute_scale_factor"] = True
+        line = torch.arange(old, dtype=torch.float32).reshape(1, 1, old)
+        taken = F.interpolate(line, mode=str(call.get(3, "mode", "nearest")), **given)
+        found.append(tuple(int(k) for k in taken.reshape(-1)))
+    return found
 
 
 _CONVERT: dict[str, Callable[[Call, Layouts], Any]] = {
@@ -322,6 +353,7 @@ _CONVERT: dict[str, Callable[[Call, Layouts], Any]] = {
     "adaptive_max_pool2d": _adaptive_max_pool,
     "pad": _pad,
     "interpolate": _interpolate,
+    "picked": _picked,
 }
 
 __all__ = ["Call", "convert"]
