@@ -74,6 +74,7 @@ def layers(result: FpgaBuild) -> list[dict[str, Any]]:
             "op": ", ".join(dict.fromkeys(ops[stage.node] for stage in here if stage.node)),
             "cycles": max((stage.cycles for stage in here), default=None),
             "multipliers": sum(multipliers(stage) for stage in here),
+            "style": ", ".join(dict.fromkeys(str(s.params["STYLE"]) for s in here if multipliers(s))) or None,
         }
         rows.append(row | used.to_json())
     return rows

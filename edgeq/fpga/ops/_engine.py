@@ -247,4 +247,5 @@ def matrix_work(ctx_style: str, node: Node, x: Value, weight: Codes, window: Win
     """The work of a matrix engine."""
     cost = product_cost(node, x, weight, ctx_style)
     label = f"{node.op} {node.name} (layer {node.source})"
-    return Work(label, window.positions, len(weight), window.channels, window.taps, cost=cost)
+    bits = (x.format.bits, weight_bits(node, weight))
+    return Work(label, window.positions, len(weight), window.channels, window.taps, cost=cost, bits=bits)
