@@ -16,7 +16,7 @@ from pathlib import Path
 from edgeq.boards import Board
 from edgeq.errors import BudgetError
 from edgeq.fpga.dataflow import Dataflow, Rom, Stage
-from edgeq.fpga.styles import FFS, LUTS, PAIR_BITS
+from edgeq.fpga.styles import DIGIT, FFS, LUTS, PAIR_BITS
 from edgeq.fpga.toolchain.families import device_of
 from edgeq.fpga.toolchain.netlist import Usage
 
@@ -56,6 +56,9 @@ def stage_usage(flow: Dataflow, stage: Stage, family: str) -> Usage:
     if not {"logic", "planes"} & costs_of["luts"].keys():  # fitted to no engine in logic: what its adders come to
         luts += LUTS[family].logic * found.get("logic", 0.0) + LUTS[family].planes * found.get("planes", 0.0)
         ffs += FFS.logic * found.get("logic", 0.0) + FFS.planes * found.get("planes", 0.0)
+    if stage.module == "eq_mvc" and "eq_mvc" not in known:
+        luts += DIGIT * found["adders"]
+        ffs += found["adders"] + found["sums"]
     rams = sum(block_rams(width, words, family) for width, words in memories(stage, family))
     return Usage(max(0, round(luts)), max(0, round(ffs)), stage_dsps(stage, family), rams)
 
@@ -108,6 +111,15 @@ def _logic(stage: Stage, products: int) -> Features:
     return {"logic": float(planes * _number(stage, "X_BITS", 8)), "planes": float(planes)}
 
 
+def _mvc(stage: Stage) -> Features:
+    rows, bits = _number(stage, "MH"), _number(stage, "ACC_BITS", 20)
+    fields, used = _number(stage, "DIGITS", 0), 0
+    while fields:
+        used += fields >> 23 & 1
+        fields >>= 24
+    return {"adders": float(max(used - rows, 0) * bits), "sums": float(rows * bits)}
+
+
 def _depthwise(stage: Stage) -> Features:
     lanes = _number(stage, "LANES")
     small = sum(rom.bits for rom in _roms(stage) if _style(stage, rom, "ecp5") == "logic")
@@ -138,6 +150,7 @@ _MORE: dict[str, Callable[[Stage], Features]] = {
     "eq_window": _window,
     "eq_mvu": _mvu,
     "eq_depthwise": _depthwise,
+    "eq_mvc": _mvc,
     "eq_scale": _scale,
     "eq_shift": _table,
     "eq_fifo": _fifo,

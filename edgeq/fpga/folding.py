@@ -30,6 +30,8 @@ class Work:
     cost:      multiplier blocks of one product (0: made in logic); pairs: products along SIMD that share them.
     luts:      look-up tables of one product that is made in logic.
     bits:      widths of an element and of a weight.
+    digits:    signed powers of two in all weights (0: the layer cannot have constant weights).
+    constant:  all products are made at once by shifts and adds.
     """
 
     label: str
@@ -42,6 +44,8 @@ class Work:
     pairs: int = 1
     luts: float = 0.0
     bits: tuple[int, int] = (8, 8)
+    digits: int = 0
+    constant: bool = False
 
     def blocks(self, pe: int, simd: int) -> int:
         """Multiplier blocks of an engine of that shape."""
@@ -52,7 +56,7 @@ class Work:
 class Fold:
     """The shape of an engine: PE rows (1 where it is depthwise), SIMD columns or lanes, lanes of its output.
 
-    multipliers: the blocks that it takes.
+    multipliers: the blocks that it takes. Where weights are constant, SIMD is the width of the words of its window.
     """
 
     pe: int
@@ -84,6 +88,8 @@ def smallest(work: Work, target: int) -> Fold | None:
     out = lanes_for(size, work.rows, target)
     if size // out > target:
         return None
+    if work.constant:
+        return _constant(work, target, out)
     if work.depthwise:
         for lanes in divisors(work.channels, MOST_LANES):
             cycles = work.positions * (work.channels // lanes) * work.taps
@@ -103,6 +109,15 @@ def smallest(work: Work, target: int) -> Fold | None:
         if cycles <= target:
             found.append(Fold(pe, simd, out, cycles, work.blocks(pe, simd)))
     return min(found, key=lambda f: (f.multipliers, f.products, f.cycles, f.pe), default=None)
+
+
+def _constant(work: Work, target: int, out: int) -> Fold | None:
+    """An engine of constant weights: it waits for the words of its window, or for its own results."""
+    for lanes in divisors(work.channels, MOST_SIMD):
+        cycles = work.positions * max(work.taps * work.channels // lanes, work.rows // out)
+        if cycles <= target:
+            return Fold(work.rows, lanes, out, cycles, 0)
+    return None
 
 
 def fold(works: Mapping[str, Work], target: int) -> dict[str, Fold]:

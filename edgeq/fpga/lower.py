@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from edgeq.errors import BudgetError, UnsupportedError
+from edgeq.errors import BudgetError, InputError, UnsupportedError
 from edgeq.fpga.dataflow import Dataflow, Stage, Stream, identifier
 from edgeq.fpga.fifos import with_fifos
 from edgeq.fpga.folding import Work, balance, fold
@@ -17,6 +17,8 @@ from edgeq.fpga.styles import choose, on_family
 from edgeq.ir import Graph, Node, analyse, check
 from edgeq.ir.names import short_name
 
+#: how the products of a layer may be made
+STYLES = ("dsp", "lut", "constant")
 #: multipliers where neither the caller nor a board says how many
 DEFAULT_DSPS = 64
 
@@ -35,13 +37,17 @@ def lower(
     board:  a Board of kind "fpga"; its `dsps` are the multipliers to spend.
     cycles: target cycles of one inference in steady state; each engine gets the fewest multipliers that meet it.
     dsps:   multiplier blocks to spend; without a target: the least cycles that they allow.
-    style:  "dsp" (multiplier blocks) or "lut" (products in logic) for all layers. Without it, and with a target that
+    style:  "dsp" (multiplier blocks) or "lut" (products in logic) for all layers, "constant" (adders of its own for
+            each weight) for small ones. Without it, and with a target that
             asks for more blocks than there are, the layers whose products cost least in logic get them there.
     styles: the same for single nodes, by name.
 
     Raises UnsupportedError (a layer without hardware), BudgetError (too few multipliers, a target out of reach).
     """
     check(graph)
+    for word in (style or "dsp", *(styles or {}).values()):
+        if word not in STYLES:
+            raise InputError(f"style {word}: is none; choose one of {', '.join(STYLES)}")
     _check_borders(graph)
     chosen = {n.name: (styles or {}).get(n.name, style or "dsp") for n in graph.nodes}
     family = board.fpga.family if getattr(board, "fpga", None) is not None else "ecp5"
