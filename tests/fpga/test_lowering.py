@@ -132,7 +132,7 @@ def test_random_graph(seed: int) -> None:
     graph = random_graph(rng, ops=sorted(LOWERINGS), max_nodes=6)
     stalled = {"stalls": 0.4, "inner_stalls": True} if seed % 2 else {}
     try:
-        assert_equal(graph, 2, seed, (4, 16, 64)[seed % 3], **stalled)
+        assert_equal(graph, 2, seed, (8, 16, 64)[seed % 3], **stalled)
     except UnsupportedError as error:
         pytest.skip(str(error))
 
