@@ -65,6 +65,8 @@ DESIGNS: dict[str, Design] = {
     "resnet8-w4a4-lut-ulx3s": Design(
         "ulx3s-85f", partial(resnet8, **W4A4), options={"style": "lut", "inferences": 1250}
     ),
+    # beyond the board's multiplier blocks: some layers in logic
+    "resnet8-mixed-ulx3s": Design("ulx3s-85f", resnet8, options={"inferences": 1250}),
     "mlperf-ic-ulx3s": Design("ulx3s-85f", None, "resnet8_cifar10_int8.tflite"),
     "mlperf-kws-colorlight-i5": Design("colorlight-i5", None, "kws_dscnn_int8.tflite"),
 }

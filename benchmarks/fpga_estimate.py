@@ -1,14 +1,14 @@
 """The estimate before synthesis beside real synthesis: a table of errors, and results/fpga_estimate.json.
 
-    python benchmarks/fpga_estimate.py            synthesise DESIGNS, compare, print
+    python benchmarks/fpga_estimate.py            synthesise DESIGNS and RANDOM random networks, compare, print
     python benchmarks/fpga_estimate.py --fit      fit edgeq/fpga/costs.json to FITTED first (synthesises those, too)
-    python benchmarks/fpga_estimate.py --record   write results/fpga_estimate.json
-    python benchmarks/fpga_estimate.py --family ecp5
+    python benchmarks/fpga_estimate.py --record   keep each row in results/fpga_estimate.json as soon as it is there
+    python benchmarks/fpga_estimate.py --family ecp5 --random 4
     python benchmarks/fpga_estimate.py --projects FOLDER --fit    fit to what `fpga.py --keep FOLDER` left instead, and
                                                   say how far off it is there
 
-Costs are fitted to designs of which none is among those that are compared. LUTs and flip-flops are those that synthesis
-counts, before place and route adds the few that it routes through.
+Costs are fitted to designs of which none is among those that are compared: the errors are held out. LUTs and flip-flops
+are those that synthesis counts, before place and route adds the few that it routes through.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ sys.path.insert(0, str(ROOT))
 import benchmarks.fpga as big  # noqa: E402
 from benchmarks.fpga import digits  # noqa: E402
 from benchmarks.networks import ACTIVATION, maker  # noqa: E402
+from benchmarks.random_networks import random_network, random_options  # noqa: E402
 from edgeq.boards import Board, load_board  # noqa: E402
 from edgeq.formats import FixedPoint  # noqa: E402
 from edgeq.fpga.build import make_flow, part_labels, write_project  # noqa: E402
@@ -84,6 +85,23 @@ DESIGNS = (
     Case("separable, scaled, 8 products", partial(separable, None, 8), {"dsps": 8}, BIG),
     Case("separable, 24 channels", partial(separable, ACTIVATION, 24), {"dsps": 8}, ("ecp5",)),
 )
+
+
+#: random networks that are compared, and every how many of them also on the other families than the first
+RANDOM, ELSEWHERE = 12, 3
+
+
+def random_cases(count: int) -> tuple[Case, ...]:
+    """Networks of `benchmarks/random_networks.py`, the same for the same count."""
+    return tuple(
+        Case(
+            f"random {seed}",
+            partial(random_network, seed),
+            random_options(seed),
+            ("ecp5",) if seed % ELSEWHERE != 1 else ("ecp5", "ice40", "gowin"),
+        )
+        for seed in range(count)
+    )
 
 
 @dataclass(frozen=True)
@@ -196,9 +214,8 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
             for key in row["real"]
         )
         print(f"{row['family']:6} {row['design']:32} {'; '.join(cells)}")
-    for key in ("luts", "ffs", "dsps", "brams"):
-        errors = [abs(row["error"][key]) for row in rows if row["error"][key] is not None]
-        print(f"{key}: mean error {np.mean(errors):.1%}, largest {max(errors):.1%} of {len(errors)} designs")
+    for key, found in errors(rows).items():
+        print(f"{key}: mean error {found['mean']:.1%}, largest {found['largest']:.1%} of {found['designs']} designs")
 
 
 def main() -> int:
@@ -206,6 +223,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fit", action="store_true", help="fit the costs first")
     parser.add_argument("--family", action="append", choices=sorted(BOARDS), help="only these families")
+    parser.add_argument("--random", type=int, default=RANDOM, metavar="N", help="how many random networks")
     parser.add_argument("--projects", type=Path, help="fit to the designs that fpga.py kept here")
     parser.add_argument("--record", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args()
@@ -218,11 +236,32 @@ def main() -> int:
     if options.projects:
         show([compare(found) for found in kept(options.projects)])
         return 0
-    rows = [compare(found) for found in measure(DESIGNS, families)]
+    rows = []
+    for found in measure((*DESIGNS, *random_cases(options.random)), families):
+        rows.append(compare(found))
+        if options.record:
+            record(RESULTS, rows[-1])
     show(rows)
-    if options.record:
-        RESULTS.write_text(json.dumps({"designs": rows}, indent=1) + "\n", "utf-8")
     return 0
+
+
+def record(path: Path, row: dict[str, Any]) -> None:
+    """Put one row into the results in place of an older one of that design, and say the errors of all anew."""
+    known = json.loads(path.read_text("utf-8"))["designs"] if path.is_file() else []
+    same = (row["family"], row["design"])
+    rows = [old for old in known if (old["family"], old["design"]) != same] + [row]
+    found = {family: errors([r for r in rows if r["family"] == family]) for family in sorted(BOARDS)}
+    path.write_text(json.dumps({"errors": found, "designs": rows}, indent=1) + "\n", "utf-8")
+
+
+def errors(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of each resource: mean and largest absolute error, as a part of the truth, and of how many designs."""
+    made: dict[str, Any] = {}
+    for key in ("luts", "ffs", "dsps", "brams"):
+        found = [abs(row["error"][key]) for row in rows if row["error"][key] is not None]
+        if found:
+            made[key] = {"mean": round(float(np.mean(found)), 3), "largest": max(found), "designs": len(found)}
+    return made
 
 
 if __name__ == "__main__":

@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 Target = Annotated[
     float | None, typer.Option(metavar="N", help="FPGA: inferences a second to reach; by default all that fit.")
 ]
-Dsps = Annotated[int | None, typer.Option(metavar="N", help="FPGA: multipliers to spend; by default the board's.")]
-Style = Annotated[str | None, typer.Option(metavar="S", help="FPGA: products in 'dsp' blocks or in logic, 'lut'.")]
+Dsps = Annotated[
+    int | None, typer.Option(metavar="N", help="FPGA: multiplier blocks to spend; by default the board's.")
+]
+Style = Annotated[
+    str | None,
+    typer.Option(
+        metavar="S", help="FPGA: all products in 'dsp' blocks or in logic, 'lut'; by default as the target needs."
+    ),
+]
 ClockMhz = Annotated[
     float | None, typer.Option("--clock", metavar="MHZ", help="FPGA: clock to try; by default the board's target.")
 ]
@@ -96,14 +103,16 @@ def show(title: str, found: dict[str, Any]) -> None:
 
     out, has = console(False), found["available"]
     columns = (">LUTs", ">flip-flops", ">DSPs", ">block RAMs")
-    shown = table(title, "layer", "operator", ">cycles", ">products a cycle", *columns)
+    shown = table(title, "layer", "operator", ">cycles", ">products a cycle", "made in", *columns)
     for row in found["layers"]:
         counts = (f"{row['luts']:,}", f"{row['ffs']:,}", f"{row['dsps']:,}", f"{row['brams']:,}")
         cycles = f"{row['cycles']:,}" if row["cycles"] else "–"
-        shown.add_row(short_name(row["layer"]), row["op"], cycles, str(row["multipliers"] or "–"), *counts)
+        shown.add_row(
+            short_name(row["layer"]), row["op"], cycles, str(row["multipliers"] or "–"), row["style"] or "–", *counts
+        )
     keys = ("luts", "ffs", "dsps", "brams")
-    shown.add_row("all", "", "", str(found["multipliers"]), *(f"{found[key]:,}" for key in keys))
-    shown.add_row("the board has", "", "", "", *(f"{has[key]:,}" for key in keys))
+    shown.add_row("all", "", "", str(found["multipliers"]), "", *(f"{found[key]:,}" for key in keys))
+    shown.add_row("the board has", "", "", "", "", *(f"{has[key]:,}" for key in keys))
     out.print(shown)
     out.print(f"reaches {found['fmax_mhz']:.1f} MHz, runs at {found['clock_mhz']:.3f} MHz ({found['tools']})")
     if found["cycles_per_inference"] is None:

@@ -89,7 +89,9 @@ def build(
     board:      an FPGA board, by object, name or file.
     out:        a new or empty folder, or that of an earlier build, which is replaced when all went well.
     inferences: inferences a second to reach with the fewest multipliers; by default as many as the board's allow.
-    dsps:       multipliers to spend, in place of all that the board has; style: "dsp" or "lut" (see `lower`).
+    dsps:       multiplier blocks to spend, in place of all that the board has.
+    style:      "dsp" or "lut" for all layers; by default blocks, and where a number of inferences asks for more than
+                there are, logic for the layers that are cheapest there (`edgeq.fpga.styles`).
     clock_mhz:  the clock to try; by default the board's target. Where the design is slower, the next lower one that
                 it reaches is used.
     toolchain:  "native" or "yowasp"; by default what is there.
@@ -106,7 +108,11 @@ def build(
     folder = checked_folder(Path(out))
     network_shape(graph)
     flow = make_flow(graph, target, clock, inferences, dsps, style)
-    refuse_what_cannot_fit(target, estimate(flow, target), part_labels(flow))
+    try:
+        refuse_what_cannot_fit(target, estimate(flow, target), part_labels(flow))
+    except BudgetError as error:
+        rate = fitting(graph, target, clock, inferences, dsps, style) if inferences else 0
+        raise BudgetError(f"{error}; about {rate:,} inferences a second fit" if rate else str(error)) from None
     with scratch_beside(folder) as scratch:
         made = Path(scratch, folder.name)
         made.mkdir()
@@ -129,8 +135,22 @@ def make_flow(
     if inferences is not None:
         if not inferences > 0:
             raise InputError(f"target of {inferences} inferences a second: give a number above 0")
-        return lower(graph, board, cycles=max(1, int(clock.hz / inferences)), style=style)
+        return lower(graph, board, cycles=max(1, int(clock.hz / inferences)), dsps=dsps, style=style)
     return lower(graph, board, dsps=dsps, style=style)
+
+
+def fitting(graph: Graph, board: Board, clock: Clock, inferences: float, dsps: int | None, style: str | None) -> int:
+    """The most inferences a second, up to `inferences`, of which the estimate says that they fit; 0 where none do."""
+    low, high = 0, int(inferences)
+    while low < high:
+        middle = (low + high + 1) // 2
+        try:
+            flow = make_flow(graph, board, clock, middle, dsps, style)
+            refuse_what_cannot_fit(board, estimate(flow, board), part_labels(flow), trust=1.0)
+            low = middle
+        except BudgetError:
+            high = middle - 1
+    return low
 
 
 def part_labels(flow: Dataflow) -> dict[str, str]:

@@ -142,6 +142,13 @@ def multipliers(stage: Stage) -> int:
     return stage.integer("LANES") if stage.module == "eq_depthwise" else 0
 
 
+def style_of(stage: Stage) -> str | None:
+    """How a stage makes its products: "dsp", "lut", "constant"; None where it makes none."""
+    if stage.module == "eq_mvc":
+        return "constant"
+    return str(stage.params["STYLE"]) if multipliers(stage) else None
+
+
 def identifier(name: str, fallback: str = "net") -> str:
     """A Verilog identifier that looks like `name`."""
     word = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").lower() or fallback

@@ -16,6 +16,7 @@ from pathlib import Path
 from edgeq.boards import Board
 from edgeq.errors import BudgetError
 from edgeq.fpga.dataflow import Dataflow, Rom, Stage
+from edgeq.fpga.styles import DIGIT, FFS, LUTS, PAIR_BITS
 from edgeq.fpga.toolchain.families import device_of
 from edgeq.fpga.toolchain.netlist import Usage
 
@@ -52,6 +53,12 @@ def stage_usage(flow: Dataflow, stage: Stage, family: str) -> Usage:
     costs_of = known.get(stage.module) or known.get("other", {"luts": {}, "ffs": {}})
     found = features(flow, stage)
     luts, ffs = (sum(costs_of[key].get(name, 0.0) * x for name, x in found.items()) for key in ("luts", "ffs"))
+    if not {"logic", "planes"} & costs_of["luts"].keys():  # fitted to no engine in logic: what its adders come to
+        luts += LUTS[family].logic * found.get("logic", 0.0) + LUTS[family].planes * found.get("planes", 0.0)
+        ffs += FFS.logic * found.get("logic", 0.0) + FFS.planes * found.get("planes", 0.0)
+    if stage.module == "eq_mvc" and "eq_mvc" not in known:
+        luts += DIGIT * found["adders"]
+        ffs += found["adders"] + found["sums"]
     rams = sum(block_rams(width, words, family) for width, words in memories(stage, family))
     return Usage(max(0, round(luts)), max(0, round(ffs)), stage_dsps(stage, family), rams)
 
@@ -84,24 +91,41 @@ def _window(stage: Stage) -> Features:
 
 def _mvu(stage: Stage) -> Features:
     pe, simd = _number(stage, "PE"), _number(stage, "SIMD")
-    products, bits = pe * simd, _number(stage, "X_BITS", 8) * _number(stage, "W_BITS", 8)
+    blocks = pe * simd if stage.params.get("STYLE") == "dsp" else 0
     small = sum(rom.bits for rom in _roms(stage) if _style(stage, rom, "ecp5") == "logic")
     return {
         "sums": float(pe * (_number(stage, "ACC_BITS", 24))),
-        "products": float(products),
-        "tree": float((products - pe) * _number(stage, "X_BITS", 8)),
-        "logic": float(products * bits) if stage.params.get("STYLE") == "lut" else 0.0,
+        "products": float(blocks),
+        "tree": float(max(blocks - pe, 0) * _number(stage, "X_BITS", 8)),
+        **_logic(stage, pe * simd),
         "rom": float(small),
         "counters": log2(_number(stage, "DEPTH") + 1) + log2(_number(stage, "MH") + 1),
     }
 
 
+def _logic(stage: Stage, products: int) -> Features:
+    """Products that are made in logic, as `edgeq.fpga.styles.Logic` weighs them."""
+    if stage.params.get("STYLE") != "lut":
+        return {"logic": 0.0, "planes": 0.0}
+    planes = products * _number(stage, "W_BITS", 8)
+    return {"logic": float(planes * _number(stage, "X_BITS", 8)), "planes": float(planes)}
+
+
+def _mvc(stage: Stage) -> Features:
+    rows, bits = _number(stage, "MH"), _number(stage, "ACC_BITS", 20)
+    fields, used = _number(stage, "DIGITS", 0), 0
+    while fields:
+        used += fields >> 23 & 1
+        fields >>= 24
+    return {"adders": float(max(used - rows, 0) * bits), "sums": float(rows * bits)}
+
+
 def _depthwise(stage: Stage) -> Features:
-    lanes, bits = _number(stage, "LANES"), _number(stage, "X_BITS", 8) * _number(stage, "W_BITS", 8)
+    lanes = _number(stage, "LANES")
     small = sum(rom.bits for rom in _roms(stage) if _style(stage, rom, "ecp5") == "logic")
     return {
         "sums": float(lanes * _number(stage, "ACC_BITS", 24)),
-        "logic": float(lanes * bits) if stage.params.get("STYLE") == "lut" else 0.0,
+        **_logic(stage, lanes),
         "rom": float(small),
     }
 
@@ -126,6 +150,7 @@ _MORE: dict[str, Callable[[Stage], Features]] = {
     "eq_window": _window,
     "eq_mvu": _mvu,
     "eq_depthwise": _depthwise,
+    "eq_mvc": _mvc,
     "eq_scale": _scale,
     "eq_shift": _table,
     "eq_fifo": _fifo,
@@ -143,7 +168,7 @@ def stage_dsps(stage: Stage, family: str) -> int:
         rows = _number(stage, "PE") if stage.module == "eq_mvu" else 1
         columns = _number(stage, "SIMD") if stage.module == "eq_mvu" else _number(stage, "LANES")
         wide = max(_number(stage, "X_BITS", 8) + 1 - _number(stage, "X_SIGNED", 1), _number(stage, "W_BITS", 8)) > 9
-        narrow = max(_number(stage, "X_BITS", 8), _number(stage, "W_BITS", 8)) <= 8
+        narrow = max(_number(stage, "X_BITS", 8), _number(stage, "W_BITS", 8)) <= PAIR_BITS
         if family == "ice40" and stage.module == "eq_mvu" and narrow:
             return rows * ceil(columns / 2)  # an SB_MAC16 makes two products (hls/rtl/eq_mul_pair.v)
         return rows * columns * (2 if wide and family == "gowin" else 1)
@@ -194,11 +219,13 @@ def cycles_by_layer(flow: Dataflow) -> dict[str, int]:
     return found
 
 
-def refuse_what_cannot_fit(board: Board, parts: Mapping[str, Usage], labels: Mapping[str, str]) -> None:
+def refuse_what_cannot_fit(
+    board: Board, parts: Mapping[str, Usage], labels: Mapping[str, str], trust: float = TRUST
+) -> None:
     """BudgetError for a network that is certainly too large; labels: stage -> layer.
 
     Block RAMs and DSPs follow from the parameters, so an estimate above the device is refused; LUTs only where the
-    estimate is far above.
+    estimate is above `trust` times what there is.
     """
     fpga = device_of(board)
     layers: dict[str, Usage] = {}
@@ -206,7 +233,7 @@ def refuse_what_cannot_fit(board: Board, parts: Mapping[str, Usage], labels: Map
         label = labels.get(part, "the border")
         layers[label] = layers.get(label, Usage()) + used
     total = sum(layers.values(), Usage()).to_json()
-    limits = {"brams": (fpga.brams, 1.0), "dsps": (fpga.dsps, 1.0), "luts": (fpga.luts, TRUST)}
+    limits = {"brams": (fpga.brams, 1.0), "dsps": (fpga.dsps, 1.0), "luts": (fpga.luts, trust)}
     for key, (has, slack) in limits.items():
         if total[key] > has * slack:
             raise BudgetError(_too_large(board, key, has, total[key], layers))
@@ -218,8 +245,10 @@ def _too_large(board: Board, key: str, has: int, total: int, layers: Mapping[str
     share = layers[most].to_json()[key]
     way = {
         "brams": f"weights and buffers must shrink by {total - has:,} block RAMs in all: fewer bits, fewer channels, "
-        "or a larger board",
-        "dsps": "ask for fewer multipliers (--dsps), products in logic (--style lut), or a larger board",
-        "luts": "ask for fewer multipliers (--dsps) or fewer bits, or a larger board",
+        "fewer inferences a second (wide engines have wide memories), or a larger board",
+        "dsps": "ask for fewer multipliers (--dsps), products in logic (--style lut; with --target and no --style only "
+        "where blocks are short), or a larger board",
+        "luts": "ask for fewer inferences a second (--target), fewer multipliers (--dsps), fewer bits, or a "
+        "larger board",
     }[key]
     return f"board {board.name}: about {total:,} {what} are needed, it has {has:,}; {most} needs most, {share:,}; {way}"

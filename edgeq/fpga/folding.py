@@ -27,7 +27,11 @@ class Work:
     positions: vectors (places of the window).
     rows:      output channels; channels: input channels; taps: places in the window.
     depthwise: each output channel sees only its own input channel (rows equals channels).
-    cost:      hardware multipliers of one product.
+    cost:      multiplier blocks of one product (0: made in logic); pairs: products along SIMD that share them.
+    luts:      look-up tables of one product that is made in logic.
+    bits:      widths of an element and of a weight.
+    digits:    signed powers of two in all weights (0: the layer cannot have constant weights).
+    constant:  all products are made at once by shifts and adds.
     """
 
     label: str
@@ -37,17 +41,34 @@ class Work:
     taps: int
     depthwise: bool = False
     cost: int = 1
+    pairs: int = 1
+    luts: float = 0.0
+    bits: tuple[int, int] = (8, 8)
+    digits: int = 0
+    constant: bool = False
+
+    def blocks(self, pe: int, simd: int) -> int:
+        """Multiplier blocks of an engine of that shape."""
+        return pe * ceil(simd / self.pairs) * self.cost
 
 
 @dataclass(frozen=True)
 class Fold:
-    """The shape of an engine: PE rows (1 where it is depthwise), SIMD columns or lanes, lanes of its output."""
+    """The shape of an engine: PE rows (1 where it is depthwise), SIMD columns or lanes, lanes of its output.
+
+    multipliers: the blocks that it takes. Where weights are constant, SIMD is the width of the words of its window.
+    """
 
     pe: int
     simd: int
     out_lanes: int
     cycles: int
     multipliers: int
+
+    @property
+    def products(self) -> int:
+        """Products that it makes in one cycle."""
+        return self.pe * self.simd
 
 
 def divisors(n: int, most: int | None = None) -> list[int]:
@@ -62,16 +83,18 @@ def lanes_for(size: int, last: int, target: int) -> int:
 
 
 def smallest(work: Work, target: int) -> Fold | None:
-    """The engine with the fewest multipliers that is done within `target` cycles; None where none is."""
+    """The engine with the fewest blocks, then products, that is done within `target` cycles; None where none is."""
     size = work.positions * work.rows
     out = lanes_for(size, work.rows, target)
     if size // out > target:
         return None
+    if work.constant:
+        return _constant(work, target, out)
     if work.depthwise:
         for lanes in divisors(work.channels, MOST_LANES):
             cycles = work.positions * (work.channels // lanes) * work.taps
             if cycles <= target:
-                return Fold(1, lanes, lanes, cycles, lanes * work.cost)
+                return Fold(1, lanes, lanes, cycles, lanes * work.cost)  # no two channels share a block
         return None
     found: list[Fold] = []
     for simd in divisors(work.channels, MOST_SIMD):
@@ -84,8 +107,17 @@ def smallest(work: Work, target: int) -> Fold | None:
         step = max(depth, pe // out)
         cycles = work.positions * ceil(work.rows / pe) * step
         if cycles <= target:
-            found.append(Fold(pe, simd, out, cycles, pe * simd * work.cost))
-    return min(found, key=lambda f: (f.multipliers, f.cycles, f.pe), default=None)
+            found.append(Fold(pe, simd, out, cycles, work.blocks(pe, simd)))
+    return min(found, key=lambda f: (f.multipliers, f.products, f.cycles, f.pe), default=None)
+
+
+def _constant(work: Work, target: int, out: int) -> Fold | None:
+    """An engine of constant weights: it waits for the words of its window, or for its own results."""
+    for lanes in divisors(work.channels, MOST_SIMD):
+        cycles = work.positions * max(work.taps * work.channels // lanes, work.rows // out)
+        if cycles <= target:
+            return Fold(work.rows, lanes, out, cycles, 0)
+    return None
 
 
 def fold(works: Mapping[str, Work], target: int) -> dict[str, Fold]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from edgeq.errors import BudgetError, UnsupportedError
+from edgeq.errors import BudgetError, InputError, UnsupportedError
 from edgeq.fpga.dataflow import Dataflow, Stage, Stream, identifier
 from edgeq.fpga.fifos import with_fifos
 from edgeq.fpga.folding import Work, balance, fold
 from edgeq.fpga.forks import with_forks
 from edgeq.fpga.lowering import Lowering, is_integer
 from edgeq.fpga.ops import lower_node, work
+from edgeq.fpga.styles import choose, on_family
 from edgeq.ir import Graph, Node, analyse, check
 from edgeq.ir.names import short_name
 
+#: how the products of a layer may be made
+STYLES = ("dsp", "lut", "constant")
 #: multipliers where neither the caller nor a board says how many
 DEFAULT_DSPS = 64
 
@@ -32,17 +36,28 @@ def lower(
 
     board:  a Board of kind "fpga"; its `dsps` are the multipliers to spend.
     cycles: target cycles of one inference in steady state; each engine gets the fewest multipliers that meet it.
-    dsps:   multipliers to spend, in place of a target: the least cycles that they allow.
-    style:  "dsp" (hardware multipliers) or "lut" (sign-magnitude products in logic) for all layers;
+    dsps:   multiplier blocks to spend; without a target: the least cycles that they allow.
+    style:  "dsp" (multiplier blocks) or "lut" (products in logic) for all layers, "constant" (adders of its own for
+            each weight) for small ones. Without it, and with a target that
+            asks for more blocks than there are, the layers whose products cost least in logic get them there.
     styles: the same for single nodes, by name.
 
     Raises UnsupportedError (a layer without hardware), BudgetError (too few multipliers, a target out of reach).
     """
     check(graph)
+    for word in (style or "dsp", *(styles or {}).values()):
+        if word not in STYLES:
+            raise InputError(f"style {word}: is none; choose one of {', '.join(STYLES)}")
     _check_borders(graph)
     chosen = {n.name: (styles or {}).get(n.name, style or "dsp") for n in graph.nodes}
-    works = {n.name: w for n in graph.nodes if (w := work(graph, n, chosen[n.name])) is not None}
-    target = cycles if cycles is not None else _balanced(works, dsps or getattr(board, "dsps", None) or DEFAULT_DSPS)
+    family = board.fpga.family if getattr(board, "fpga", None) is not None else "ecp5"
+    budget = dsps or getattr(board, "dsps", None)
+    if cycles is not None and style is None and budget:
+        works = _works(graph, chosen, family)
+        free = {name: w for name, w in works.items() if name not in (styles or {})}
+        chosen |= choose(free, cycles, budget - _blocks(works.keys() - free.keys(), works, cycles))
+    works = _works(graph, chosen, family)
+    target = cycles if cycles is not None else _balanced(works, budget or DEFAULT_DSPS)
     ctx = Lowering(graph, analyse(graph), fold(works, target), target, chosen)
     for number, name in enumerate(graph.inputs):
         value = graph.values[name]
@@ -61,13 +76,22 @@ def lower(
     return with_fifos(with_forks(flow))
 
 
+def _works(graph: Graph, styles: Mapping[str, str], family: str) -> dict[str, Work]:
+    """What the engine of each node has to do, on a device family."""
+    found = {n.name: work(graph, n, styles[n.name]) for n in graph.nodes}
+    return {name: on_family(w, family) for name, w in found.items() if w is not None}
+
+
+def _blocks(names: Iterable[str], works: Mapping[str, Work], target: int) -> int:
+    """Multiplier blocks of some engines for a target."""
+    return sum(f.multipliers for f in fold({name: works[name] for name in names}, target).values())
+
+
 def _balanced(works: Mapping[str, Work], budget: int) -> int:
     """The least target for a budget; where all products are made in logic, as many products as the budget says."""
     counted = {name: w for name, w in works.items() if w.cost} or works
     if counted is works:
-        counted = {
-            name: Work(w.label, w.positions, w.rows, w.channels, w.taps, w.depthwise) for name, w in works.items()
-        }
+        counted = {name: replace(w, cost=1, pairs=1) for name, w in works.items()}
     return balance(counted, budget)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeq import __version__
 from edgeq.folders import KIND
-from edgeq.fpga.dataflow import multipliers
+from edgeq.fpga.dataflow import multipliers, style_of
 from edgeq.fpga.toolchain.families import device_of
 from edgeq.fpga.toolchain.toolset import Toolset
 from edgeq.ir import operator
@@ -74,6 +74,7 @@ def layers(result: FpgaBuild) -> list[dict[str, Any]]:
             "op": ", ".join(dict.fromkeys(ops[stage.node] for stage in here if stage.node)),
             "cycles": max((stage.cycles for stage in here), default=None),
             "multipliers": sum(multipliers(stage) for stage in here),
+            "style": ", ".join(dict.fromkeys(filter(None, map(style_of, here)))) or None,
         }
         rows.append(row | used.to_json())
     return rows

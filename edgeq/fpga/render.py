@@ -182,6 +182,8 @@ def literal(value: Param) -> str:
     if -(1 << 31) <= value < 1 << 31:
         return str(value)
     bits = value.bit_length() + 1
+    if value >= 1 << 64:
+        return f"{bits}'h{value:x}"  # long decimals take tools long
     return f"-{bits}'sd{-value}" if value < 0 else f"{bits}'sd{value}"
 
 

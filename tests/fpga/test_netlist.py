@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fpga.ecp5_cells import cells as ecp5_cells
 from fpga.test_build import small
 
 from edgeq.boards import load_board
@@ -18,8 +19,8 @@ from edgeq.fpga.toolchain import available_toolsets, family_of, find_toolset
 from edgeq.fpga.toolchain.launch import run_logged
 
 INFERENCES = 3
-#: board -> file with models of its cells (those of the ECP5 that yosys brings leave out block RAM and multipliers)
-CELLS = {"icebreaker": "ice40/cells_sim.v"}
+#: board -> cells that its netlist must hold: what simulates is not the Verilog that went in
+CELLS = {"icebreaker": ("LUT4", "MAC16", "SB_RAM40_4K"), "ulx3s-85f": ("LUT4", "MULT18X18D", "DP16KD", "CCU2C")}
 #: feeds codes from in.mem with pauses, writes what comes out
 BENCH = """
 module bench;
@@ -91,11 +92,11 @@ def test_the_netlist_is_the_network(tmp_path: Path, name: str, damaged: bool) ->
     tools = find_toolset(fpga.family)
     run_logged([tools.yosys, "-s", "synth.ys"], design, design / "yosys.log", "synthesis")
     text = (design / "netlist.v").read_text("utf-8")
-    assert "LUT4" in text, "these are the maker's cells"
+    assert all(cell in text for cell in CELLS[name]), "these are the maker's cells"
     assert text.count("\nmodule ") == 1, "nothing is left of the library"
     inputs = np.random.default_rng(5).integers(-128, 128, (INFERENCES, *graph.values[graph.inputs[0]].shape))
     counts = {"COUNT": inputs.size, "RESULTS": INFERENCES * graph.values[graph.outputs[0]].size}
-    found = run(bench, text + models(cells / CELLS[name]), inputs, counts)
+    found = run(bench, text + models(cells, fpga.family), inputs, counts)
     wanted = reference(graph, {graph.inputs[0]: inputs})[graph.outputs[0]].reshape(-1)
     assert np.array_equal(found, wanted) is not damaged
 
@@ -122,6 +123,8 @@ def flipped(text: str) -> str:
     return f"{int(first, 16) ^ (1 << (4 * len(first) - 1)):0{len(first)}x}\n{rest}"
 
 
-def models(file: Path) -> str:
+def models(share: Path, family: str) -> str:
     """The models of a family's cells; ports keep no default values, which Icarus Verilog 11 does not read."""
-    return "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n" + file.read_text("utf-8")
+    if family == "ecp5":
+        return ecp5_cells(share)
+    return "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n" + (share / "ice40" / "cells_sim.v").read_text("utf-8")

@@ -186,6 +186,13 @@ def _ports(streams: Mapping[str, Source | Sink], into: bool) -> list[str]:
     return lines
 
 
+def _constant(value: int | str) -> str:
+    """A parameter as Verilog; integers too wide for a plain number in hexadecimal."""
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(value) if value.bit_length() < 64 else f"{value.bit_length()}'h{value:x}"
+
+
 def _bench(
     module: str,
     parameters: Mapping[str, int | str],
@@ -197,7 +204,7 @@ def _bench(
     restart: int,
 ) -> str:
     """The bench's text: one process per stream, so that each stalls on its own."""
-    constants = {name: f'"{value}"' if isinstance(value, str) else value for name, value in parameters.items()}
+    constants = {name: _constant(value) for name, value in parameters.items()}
     values = [f".{name}({value})" for name, value in constants.items()]
     ports = ["\n        .clk(clk), .rst(rst)", *_ports(sources, True), *_ports(sinks, False)]
     parts = [_source(_word(name), source, stalls[0]) for name, source in sources.items()]

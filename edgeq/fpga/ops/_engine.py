@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.fpga.dataflow import Param, Stream
+from edgeq.fpga.digits import count_digits, packed_digits, rows_of_digits
 from edgeq.fpga.folding import Fold, Work
 from edgeq.fpga.lowering import Lowering, bounds_bits, fail, integer_operand, packed, raw, rom_style, zero_of
 from edgeq.fpga.ops._stage import interval_of, output_stage
@@ -21,6 +22,8 @@ Codes = npt.NDArray[np.int64]
 WEIGHT_BITS = 16
 #: widest operand of one DSP block
 DSP_BITS = 18
+#: a layer of more weights does not get adders of its own for each of them
+CONSTANT_WEIGHTS = 512
 #: cycles that a line buffer takes to hand over a row
 _HANDOVER = 12
 
@@ -116,7 +119,7 @@ def buffer(
 
 def product_cost(node: Node, x: Value, weight: Codes, style: str) -> int:
     """Hardware multipliers of one product (0 in logic)."""
-    if style == "lut":
+    if style != "dsp":
         return 0
     bits = (x.format.bits + (not x.format.signed), weight_bits(node, weight))
     return prod(-(-b // DSP_BITS) for b in bits)
@@ -145,6 +148,9 @@ def matrix_engine(ctx: Lowering, node: Node, source: Stream, window: Window, wei
     """x through a window and a matrix of weights (rows, kernel rows, kernel columns, channels) to the node's output."""
     ins, out, fold = ctx.graph.ins(node), ctx.graph.outs(node)[0], ctx.folds[node.name]
     integer_operand(node, ins[0])
+    if ctx.style(node) == "constant":
+        constant_engine(ctx, node, source, window, weight)
+        return
     rows, depth = len(weight), window.taps * window.channels // fold.simd
     folds = -(-rows // fold.pe)
     words = buffer(ctx, source, window, fold.simd, zero_of(ins[0].format), repeat=folds, by_channel=False, inside=False)
@@ -172,6 +178,34 @@ def matrix_engine(ctx: Lowering, node: Node, source: Stream, window: Window, wei
     interval = interval_of(ctx.target // (steps * batch)) if "multiplier" in node.attrs else 1
     cycles = steps * max(depth, batch * interval)
     ctx.stage("eq_mvu", params, {"s": words.name}, {"m": acc.name}, cycles)
+    output_stage(ctx, node, acc, accumulator_frac(ins[0], ins[1]), out, interval)
+
+
+def constant_engine(ctx: Lowering, node: Node, source: Stream, window: Window, weight: Codes) -> None:
+    """As `matrix_engine`, with adders of their own for all weights: a whole window at once, no products, no memory."""
+    ins, out, fold = ctx.graph.ins(node), ctx.graph.outs(node)[0], ctx.folds[node.name]
+    rows, columns = len(weight), window.taps * window.channels
+    words = buffer(ctx, source, window, fold.simd, zero_of(ins[0].format), repeat=1, by_channel=False, inside=False)
+    whole = ctx.convert(words, columns)
+    digits, acc_bits = rows_of_digits(weight), bounds_bits(ctx.bounds(node))
+    terms, fields = packed_digits(digits)
+    corrections = np.asarray([sum(d.correction for d in row) for row in digits], dtype=object)
+    bias = folded_bias(ctx, node, weight) + corrections
+    acc = ctx.stream("acc", acc_bits, True, fold.out_lanes, window.positions * rows // fold.out_lanes)
+    params: dict[str, Param] = {
+        "COLUMNS": columns,
+        "MH": rows,
+        "X_BITS": source.bits,
+        "X_SIGNED": int(source.signed),
+        "ACC_BITS": acc_bits,
+        "OUT_LANES": fold.out_lanes,
+        "TERMS": terms,
+        "DIGITS": fields,
+        "BIAS": ctx.rom("bias", acc_bits * fold.out_lanes, packed_wide(bias.reshape(-1, fold.out_lanes), acc_bits)),
+    }
+    batch = rows // fold.out_lanes
+    interval = interval_of(ctx.target // (window.positions * batch)) if "multiplier" in node.attrs else 1
+    ctx.stage("eq_mvc", params, {"s": whole.name}, {"m": acc.name}, window.positions * batch * interval)
     output_stage(ctx, node, acc, accumulator_frac(ins[0], ins[1]), out, interval)
 
 
@@ -247,4 +281,23 @@ def matrix_work(ctx_style: str, node: Node, x: Value, weight: Codes, window: Win
     """The work of a matrix engine."""
     cost = product_cost(node, x, weight, ctx_style)
     label = f"{node.op} {node.name} (layer {node.source})"
-    return Work(label, window.positions, len(weight), window.channels, window.taps, cost=cost)
+    bits = (x.format.bits, weight_bits(node, weight))
+    digits = constant_digits(weight)
+    if ctx_style == "constant" and not digits:
+        raise fail(node, f"has too many weights for adders of their own, {weight.size:,}; use style dsp or lut")
+    return Work(
+        label,
+        window.positions,
+        len(weight),
+        window.channels,
+        window.taps,
+        cost=cost,
+        bits=bits,
+        digits=digits,
+        constant=ctx_style == "constant",
+    )
+
+
+def constant_digits(weight: Codes) -> int:
+    """Signed digits of all weights; 0 where they are too many for adders of their own."""
+    return 0 if weight.size > CONSTANT_WEIGHTS else max(1, count_digits(weight))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgeq.fpga.folding import Work
-from edgeq.fpga.lowering import Codes, Lowering
+from edgeq.fpga.lowering import Codes, Lowering, fail
 from edgeq.fpga.ops._engine import Window, channel_engine, matrix_engine, matrix_work, window_of
 from edgeq.ir import Graph, Node
 
@@ -42,8 +42,10 @@ def work(graph: Graph, node: Node, style: str) -> Work:
     if _depthwise(graph, node):
         grid = graph.ins(node)[1]
         assert grid.data is not None
+        if style == "constant":
+            raise fail(node, "is depthwise, which has no engine of constant weights; use style dsp or lut")
         found = matrix_work(style, node, x, grid.format.to_grid(grid.data), window)
-        return replace(found, depthwise=True)
+        return replace(found, depthwise=True, digits=0)
     return matrix_work(style, node, x, dense(graph, node), window)
 
 

@@ -1,0 +1,49 @@
+"""benchmarks/fpga_estimate.py: random networks that can be built and are not fitted to, errors kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.fpga_estimate import BOARDS, FITTED, errors, random_cases, record
+from edgeq.boards import load_board
+from edgeq.fpga.estimate import estimate
+from edgeq.fpga.lower import lower
+from edgeq.fpga.protocol import network_id
+from edgeq.fpga.toolchain import Usage
+
+
+def test_random_networks_can_be_built_and_differ() -> None:
+    cases = random_cases(12)
+    seen = set()
+    for case in cases:
+        graph = case.network()
+        assert network_id(graph) == network_id(case.network()), "the same each time"
+        seen.add(network_id(graph))
+        for family in case.families:
+            board = load_board(BOARDS[family])
+            flow = lower(graph, board, **case.options)
+            used = sum(estimate(flow, board).values(), Usage())
+            assert used.luts > 500, case.name
+    assert len(seen) == len(cases)
+    assert not seen & {network_id(case.network()) for case in FITTED}
+    assert {family for case in cases for family in case.families} == BOARDS.keys()
+    assert {case.options.get("style") for case in cases} == {None, "lut"}
+
+
+def test_rows_replace_their_older_ones(tmp_path: Path) -> None:
+    path = tmp_path / "errors.json"
+
+    def row(design: str, luts: float, dsps: float | None) -> dict[str, object]:
+        return {"design": design, "family": "ecp5", "error": {"luts": luts, "ffs": 0.0, "dsps": dsps, "brams": 0.0}}
+
+    for one in (row("a", 0.5, 0.0), row("b", -0.3, None), row("a", 0.1, 0.0)):
+        record(path, one)
+    found = json.loads(path.read_text("utf-8"))
+    assert [r["design"] for r in found["designs"]] == ["b", "a"]
+    assert found["errors"]["ecp5"]["luts"] == {"mean": 0.2, "largest": 0.3, "designs": 2}
+    assert found["errors"]["ecp5"]["dsps"]["designs"] == 1
+    assert found["errors"]["gowin"] == errors([]) == {}
+    assert errors([row("c", -0.4, 0.0)])["luts"]["mean"] == pytest.approx(0.4)
