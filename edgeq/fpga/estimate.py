@@ -176,7 +176,7 @@ def memories(stage: Stage, family: str) -> list[tuple[int, int]]:
             found.append((_number(stage, "BITS") * _number(stage, "LANES"), words))
     if stage.module == "eq_fifo" and _number(stage, "DEPTH", 2) > _FEW_WORDS:
         found.append((_number(stage, "WIDTH", 8), _number(stage, "DEPTH", 2)))
-    if stage.module == "eq_move":
+    if stage.module in ("eq_move", "eq_resize_bilinear"):
         found.append((_number(stage, "BITS", 8), 2 << ceil(log2(_number(stage, "IN_BEATS", 2)))))
     return found
 

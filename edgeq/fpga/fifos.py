@@ -51,7 +51,7 @@ def needed(stage: Stage, port: int, streams: Mapping[str, Stream]) -> tuple[Coun
         return (1 + np.arange(source.beats // words)) * words, stage.integer("MH") // stage.integer("OUT_LANES")
     if stage.module == "eq_concat":
         return _concat(stage, port, out.beats), 1
-    if stage.module == "eq_move":
+    if stage.module in ("eq_move", "eq_resize_bilinear"):
         return np.array([source.beats]), out.beats
     if stage.module in ("eq_argmax", "eq_softmax", "eq_softmax_reciprocal"):
         count = source.beats // stage.integer("COUNT")

@@ -100,6 +100,21 @@ CASES: dict[str, Callable[[Net], str]] = {
         output_padding=(1, 0),
         groups=2,
     ),
+    "resize_bilinear": lambda n: n.b.node(
+        "resize_bilinear",
+        "y",
+        [n.input((3, 2, 2))],
+        U8,
+        size=(5, 2),
+        low=(0, 0, 1, 1, 2, 0, 0),
+        high=(0, 1, 2, 2, 2, 1, 1),
+        weight=(0, 12, 4, 8, 0, 0, 16),
+        bits=4,
+        rounding="half_even",
+    ),
+    "resize_bilinear, 1-D": lambda n: n.b.node(
+        "resize_bilinear", "y", [n.input((3, 2))], U8, size=(2,), low=(0, 1), high=(1, 2), weight=(3, 1), bits=2
+    ),
     "resize_nearest": lambda n: n.b.node("resize_nearest", "y", [n.input((3, 2, 2))], U8, size=(5, 4)),
 }
 
@@ -161,7 +176,7 @@ def test_targets_out_of_reach_are_named() -> None:
 
 @needs_iverilog
 @pytest.mark.heavy
-@pytest.mark.parametrize("op", sorted(SCALED.keys() - {"matmul", "resize_bilinear", "sigmoid_lines"}))
+@pytest.mark.parametrize("op", sorted(SCALED.keys() - {"matmul", "sigmoid_lines"}))
 def test_operators_of_imported_networks(op: str) -> None:
     for seed in range(4):
         graph, inputs = scaled_case(op, seed, 3)
