@@ -14,7 +14,7 @@ from edgeq.formats import NAMED, Affine, FixedPoint
 from edgeq.fpga import lower
 from edgeq.fpga.ops import LOWERINGS
 from edgeq.fpga.simulate import simulate
-from edgeq.ir import Graph
+from edgeq.ir import OPERATORS, Graph
 from edgeq.verify.random_graphs import random_graph, random_inputs
 from tests.fpga.networks import U8, Net, digits, residual
 from tests.scaled_graphs import MAKERS as SCALED
@@ -127,6 +127,18 @@ CASES: dict[str, Callable[[Net], str]] = {
         bits=4,
         rounding="half_even",
     ),
+    "matmul, both from one value": lambda n: n.b.node(
+        "matmul",
+        "y",
+        [x := n.input((5, 4)), n.b.node("transpose", "t", [x], U8, permutation=(1, 0))],
+        FixedPoint(16, 4),
+    ),
+    "matmul, batch and a constant": lambda n: n.b.node(
+        "matmul", "y", [n.input((2, 3, 5)), n.constant("k", (2, 5, 4))], FixedPoint(12, 4)
+    ),
+    "matmul, a constant in front": lambda n: n.b.node(
+        "matmul", "y", [n.constant("k", (3, 5)), n.input((5, 4))], FixedPoint(12, 4)
+    ),
     "sigmoid_lines": lambda n: lines(n, "sigmoid"),
     "sigmoid_lines, tanh": lambda n: lines(n, "tanh"),
     "softmax_lines": lambda n: lines(n, "softmax"),
@@ -171,12 +183,25 @@ def test_random_graph(seed: int) -> None:
         pytest.skip(str(error))
 
 
-def test_what_has_no_hardware_is_named() -> None:
+def test_what_has_no_hardware_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(LOWERINGS, "matmul")
     net = Net()
     x = net.input((3, 4))
     y = net.b.node("matmul", "head.scores", [x, net.b.node("transpose", "t", [x], U8, permutation=(1, 0))], U8)
     with pytest.raises(UnsupportedError, match=r"head\.scores.*operator matmul has no hardware.*microcontroller"):
         lower(net.b.build([y]))
+
+
+def test_every_operator_has_hardware() -> None:
+    assert LOWERINGS.keys() == OPERATORS.keys()
+
+
+@needs_iverilog
+def test_matrix_products_in_logic() -> None:
+    graph = one(CASES["matmul, both from one value"])
+    inputs = random_inputs(graph, np.random.default_rng(0), 2)
+    shown = simulate(lower(graph, style="lut"), inputs, tool="iverilog", stalls=0.4, inner_stalls=True).trace
+    assert np.array_equal(shown["y"], executor(graph).trace(inputs)["y"])
 
 
 def test_minifloats_are_refused_at_the_border() -> None:
@@ -195,7 +220,7 @@ def test_targets_out_of_reach_are_named() -> None:
 
 @needs_iverilog
 @pytest.mark.heavy
-@pytest.mark.parametrize("op", sorted(SCALED.keys() - {"matmul"}))
+@pytest.mark.parametrize("op", sorted(SCALED))
 def test_operators_of_imported_networks(op: str) -> None:
     for seed in range(4):
         graph, inputs = scaled_case(op, seed, 3)
