@@ -135,10 +135,18 @@ _MORE: dict[str, Callable[[Stage], Features]] = {
 }
 
 
+#: modules whose products are always `*`
+_PRODUCTS = {"eq_resize_bilinear": 2, "eq_sigmoid_lines": 1, "eq_softmax_lines": 3}
+
+
 def stage_dsps(stage: Stage, family: str) -> int:
     """Multipliers that a stage takes."""
+    if stage.module in _PRODUCTS:
+        return _PRODUCTS[stage.module]
     if stage.params.get("STYLE") != "dsp":
         return 0
+    if stage.module == "eq_matmul":
+        return _number(stage, "LANES")
     if stage.module in ("eq_mvu", "eq_depthwise"):
         rows = _number(stage, "PE") if stage.module == "eq_mvu" else 1
         columns = _number(stage, "SIMD") if stage.module == "eq_mvu" else _number(stage, "LANES")

@@ -42,7 +42,7 @@ module eq_matmul #(
     localparam A = BITS_A + (SIGNED_A == 0 || ZERO_A != 0), B = BITS_B + (SIGNED_B == 0 || ZERO_B != 0);
     localparam DOT = STYLE == "lut" ? 1 + (B > 1 ? $clog2(B) : 1) : 2;
     localparam END = DOT + 1;                           // grids are registered before the products
-    localparam ROOM = 16;
+    localparam ROOM = 3 + (END + 3) / TERMS;            // sums on their way
 
     wire credit, last, fifo_ready;
     wire take = a_valid && b_valid && credit;

@@ -10,7 +10,8 @@
 // s_*        in   a row of COUNT arguments of 16 bits, two's complement, then none until the row has been answered; one of
 //                 them, that of the greatest code, is 2^15 - 1
 // m_*        out  COUNT codes of 16 bits, registered
-// Products with `*`. Initiation interval about 2 * COUNT + 35 cycles a row, latency 35 after its last argument.
+// Products with `*`. Initiation interval 2 * COUNT + 14 to 30 cycles a row by the size of its sum, latency about as much less COUNT.
+// On an ECP5 (yosys): 225 LUT4, 77 CCU2C, 561 FF, 3 MULT18X18D, 2 block RAMs.
 module eq_softmax_lines #(
     parameter COUNT      = 10,
     parameter EXP        = "",

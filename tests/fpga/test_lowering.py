@@ -170,6 +170,52 @@ def test_cycles_are_those_of_the_slowest_stage() -> None:
     assert found.latency > found.cycles
 
 
+def pool(net: Net, kernel: tuple[int, int], padding: int = 0) -> str:
+    attrs = {"kernel": kernel, "stride": (2, 2), "padding": (padding,) * 4, "include_pad": 0}
+    return net.b.node("average_pool", "y", [net.input((6, 6, 3))], U8, **attrs)
+
+
+def softmax(net: Net, op: str) -> str:
+    """Rows of seven, codes all alike: the greatest sum there is."""
+    steps = np.arange(256)
+    x = net.input((2, 7), FixedPoint(8, 4) if op == "softmax" else Affine(8, True, 0, 0.1))
+    if op == "softmax":
+        table = net.b.constant("t", np.rint(32767 * np.exp(-steps / 16)), FixedPoint(16, 0))
+        return net.b.node(op, "y", [x, table], FixedPoint(8, 8, False), axis=1)
+    table = net.b.constant("t", np.rint(((1 << 31) - 1) * np.exp(-steps / 50)), FixedPoint(32, 31))
+    return net.b.node(op, "y", [x, table], Affine(8, True, -128, 1 / 256), axis=1)
+
+
+SLOW: dict[str, Callable[[Net], str]] = {
+    "pool, 2x2": lambda n: pool(n, (2, 2)),
+    "pool, 3x3 with padding": lambda n: pool(n, (3, 3), 1),
+    "pool, 2x1": lambda n: pool(n, (2, 1)),
+    "softmax": lambda n: softmax(n, "softmax"),
+    "softmax_reciprocal": lambda n: softmax(n, "softmax_reciprocal"),
+    "resize_bilinear": lambda n: CASES["resize_bilinear"](n),
+    "matmul": lambda n: CASES["matmul, batch and a constant"](n),
+}
+
+
+@needs_iverilog
+@pytest.mark.parametrize("name", SLOW)
+def test_cycles_of_stages_that_are_slower_than_their_beats(name: str) -> None:
+    """What is predicted is what is simulated, divisions and repeated reads included."""
+    flow = lower(one(SLOW[name]), cycles=4096)
+    codes = np.zeros((4, *flow.graph.values["x"].shape), dtype=np.int64)
+    found = simulate(flow, {"x": codes}, tool="iverilog").cycles
+    assert found - 4 <= flow.cycles <= found * 1.02 + 4
+
+
+def test_a_pool_inside_the_image_needs_no_divider() -> None:
+    """Without a tap in the padding the divisor is a constant, here a power of two."""
+    divisors = [
+        next(s.integer("COUNT_PAD") for s in lower(one(build)).stages if s.module == "eq_average_pool")
+        for build in (SLOW["pool, 2x2"], SLOW["pool, 3x3 with padding"])
+    ]
+    assert divisors == [1, 0]
+
+
 @needs_iverilog
 @pytest.mark.heavy
 @pytest.mark.parametrize("seed", range(40))

@@ -21,6 +21,11 @@ def rule_number(node: Node, known: tuple[str, ...]) -> int:
     return RULES[rule]
 
 
+def quotient_bits(lo: int, hi: int) -> int:
+    """Q of eq_divide: the bits of a quotient that may lie within the bounds (hls/rtl/eq_divide.v)."""
+    return (max(abs(lo), abs(hi)) + 1).bit_length()
+
+
 #: intervals of the multipliers of eq_scale, slowest and smallest first
 INTERVALS = (17, 9, 5, 1)
 #: widest accumulator that eq_scale takes

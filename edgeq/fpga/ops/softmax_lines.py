@@ -9,7 +9,7 @@ from edgeq.fpga.ops._rows import back_along, rows_along
 from edgeq.ir import Node
 
 #: cycles of a row beyond the two for each of its elements (hls/rtl/eq_row_distance.v, eq_softmax_lines.v)
-_DISTANCES, _SHARES = 5, 35
+_DISTANCES, _SHARES = 5, 30
 #: the greatest argument, that of the greatest code
 _MOST = (1 << 15) - 1
 
