@@ -11,7 +11,7 @@ from edgeq.fpga.fifos import with_fifos
 from edgeq.fpga.folding import Work, balance, fold
 from edgeq.fpga.forks import with_forks
 from edgeq.fpga.lowering import Lowering, is_integer
-from edgeq.fpga.ops import lower_node, work
+from edgeq.fpga.ops import lower_node, products, work
 from edgeq.ir import Graph, Node, analyse, check
 from edgeq.ir.names import short_name
 
@@ -42,7 +42,9 @@ def lower(
     _check_borders(graph)
     chosen = {n.name: (styles or {}).get(n.name, style or "dsp") for n in graph.nodes}
     works = {n.name: w for n in graph.nodes if (w := work(graph, n, chosen[n.name])) is not None}
-    target = cycles if cycles is not None else _balanced(works, dsps or getattr(board, "dsps", None) or DEFAULT_DSPS)
+    spent = sum(products(graph, n) for n in graph.nodes)
+    budget = (dsps or getattr(board, "dsps", None) or DEFAULT_DSPS) - spent
+    target = cycles if cycles is not None else _balanced(works, budget)
     ctx = Lowering(graph, analyse(graph), fold(works, target), target, chosen)
     for number, name in enumerate(graph.inputs):
         value = graph.values[name]

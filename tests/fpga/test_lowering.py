@@ -65,7 +65,7 @@ def affine_add(net: Net) -> str:
 
 def lines(net: Net, op: str, axis: int = 1) -> str:
     """A function of 16-bit codes by lines, with the tables of imported networks."""
-    steps, out = np.arange(513), Affine(16, True, 0, 2.0**-15)
+    steps, out = np.arange(513), FixedPoint(16, 15)
     x = net.input((3, 5), Affine(16, True, 0, 2.0**-12))
     if op in ("sigmoid", "tanh"):
         table = net.b.constant("t", np.rint(65535 / (1 + np.exp(-steps[:256] / 24))), FixedPoint(16, 16, False))
@@ -240,6 +240,20 @@ def test_what_has_no_hardware_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_operator_has_hardware() -> None:
     assert LOWERINGS.keys() == OPERATORS.keys()
+
+
+def test_products_outside_of_engines_are_taken_from_the_budget() -> None:
+    def behind(op: str) -> int:
+        def build(net: Net) -> str:
+            x = lines(net, op) if op else net.input((3, 5), FixedPoint(16, 15))
+            return net.linear("head", x, 8, FixedPoint(16, 4))
+
+        return lower(one(build), dsps=9).multipliers
+
+    spent = {op: behind(op) for op in ("", "sigmoid", "softmax")}
+    assert spent[""] > spent["softmax"]
+    assert spent["sigmoid"] <= 8
+    assert spent["softmax"] <= 6
 
 
 @needs_iverilog

@@ -18,6 +18,7 @@ CASES: list[tuple[Format, Format, int, int, int, int]] = [
     (FixedPoint(3, 0), Affine(5, False, 9, 1.0), 2, 9, 2, 2),
     (FixedPoint(16, 0), FixedPoint(12, 0, False), 2, 3, 5, 1),
     (FixedPoint(2, 0), FixedPoint(2, 0), 6, 2, 4, 2),
+    (FixedPoint(11, 0), Affine(16, True, -32768, 1.0), 2, 3, 4, 2),
 ]
 
 

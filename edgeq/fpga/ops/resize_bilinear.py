@@ -12,7 +12,7 @@ from edgeq.formats import CODE_RULE
 from edgeq.fpga.dataflow import Param, Rom
 from edgeq.fpga.lowering import Lowering, integer_operand, zero_of
 from edgeq.fpga.ops._stage import output_stage
-from edgeq.ir import Node
+from edgeq.ir import Graph, Node
 from edgeq.ir.operator import frac_of
 from edgeq.ir.ops.resize_bilinear import positions
 from edgeq.ir.ranges import signed_bits
@@ -54,6 +54,11 @@ def _axes(node: Node) -> tuple[_Axis, _Axis]:
     found = [_axis(low, high, weight, node.integer("bits")) for low, high, weight in positions(node)]
     zero = np.zeros(1, dtype=np.int64)
     return (found[0], found[1]) if len(found) == 2 else (found[0], _Axis(zero, zero, zero, 0))
+
+
+def products(graph: Graph, node: Node) -> int:
+    """One for columns, one for rows."""
+    return sum(axis.taps == 2 for axis in _axes(node))
 
 
 def lower(ctx: Lowering, node: Node) -> None:

@@ -9,11 +9,16 @@ from edgeq.fpga.lowering import TABLE_BITS, Lowering, integer_operand
 from edgeq.fpga.ops._function import function_table
 from edgeq.fpga.ops._lines import line_rom, scaled
 from edgeq.fpga.ops.requantise import grid_stream
-from edgeq.ir import Node
+from edgeq.ir import Graph, Node
 from edgeq.ir.ops.sigmoid_lines import ENTRIES, FUNCTIONS
 
 #: width of the argument: 255 * 2^9 on both sides of zero
 ARGUMENT_BITS = 18
+
+
+def products(graph: Graph, node: Node) -> int:
+    """One on the lines; none in a table."""
+    return int(graph.ins(node)[0].format.bits > TABLE_BITS)
 
 
 def lower(ctx: Lowering, node: Node) -> None:

@@ -6,12 +6,17 @@ from edgeq.fpga.dataflow import Param
 from edgeq.fpga.lowering import Lowering, integer_operand
 from edgeq.fpga.ops._lines import line_rom, scaled
 from edgeq.fpga.ops._rows import back_along, rows_along
-from edgeq.ir import Node
+from edgeq.ir import Graph, Node
 
 #: cycles of a row beyond the two for each of its elements (hls/rtl/eq_row_distance.v, eq_softmax_lines.v)
 _DISTANCES, _SHARES = 5, 30
 #: the greatest argument, that of the greatest code
 _MOST = (1 << 15) - 1
+
+
+def products(graph: Graph, node: Node) -> int:
+    """Two on lines, one for the shares."""
+    return 3
 
 
 def lower(ctx: Lowering, node: Node) -> None:
