@@ -11,7 +11,7 @@
 //                 them, that of the greatest code, is 2^15 - 1
 // m_*        out  COUNT codes of 16 bits, registered
 // Products with `*`. Initiation interval 2 * COUNT + 14 to 30 cycles a row by the size of its sum, latency about as much less COUNT.
-// On an ECP5 (yosys): 225 LUT4, 77 CCU2C, 561 FF, 3 MULT18X18D, 2 block RAMs.
+// Placed and routed alone on an ECP5-85F, speed 6, 10 codes: 462 LUT, 573 FF, 3 MULT18X18D, 2 block RAMs, 133 MHz.
 module eq_softmax_lines #(
     parameter COUNT      = 10,
     parameter EXP        = "",
