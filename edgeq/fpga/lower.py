@@ -43,8 +43,8 @@ def lower(
     chosen = {n.name: (styles or {}).get(n.name, style or "dsp") for n in graph.nodes}
     works = {n.name: w for n in graph.nodes if (w := work(graph, n, chosen[n.name])) is not None}
     spent = sum(products(graph, n) for n in graph.nodes)
-    budget = (dsps or getattr(board, "dsps", None) or DEFAULT_DSPS) - spent
-    target = cycles if cycles is not None else _balanced(works, budget)
+    budget = dsps or getattr(board, "dsps", None) or DEFAULT_DSPS
+    target = cycles if cycles is not None else _balanced(works, budget, spent)
     ctx = Lowering(graph, analyse(graph), fold(works, target), target, chosen)
     for number, name in enumerate(graph.inputs):
         value = graph.values[name]
@@ -63,14 +63,22 @@ def lower(
     return with_fifos(with_forks(flow))
 
 
-def _balanced(works: Mapping[str, Work], budget: int) -> int:
-    """The least target for a budget; where all products are made in logic, as many products as the budget says."""
+def _balanced(works: Mapping[str, Work], budget: int, spent: int) -> int:
+    """The least target for a budget; where all products are made in logic, as many products as the budget says.
+
+    spent: multipliers of the budget that stages take beside the engines.
+    """
     counted = {name: w for name, w in works.items() if w.cost} or works
     if counted is works:
         counted = {
             name: Work(w.label, w.positions, w.rows, w.channels, w.taps, w.depthwise) for name, w in works.items()
         }
-    return balance(counted, budget)
+    try:
+        return balance(counted, budget - spent)
+    except BudgetError as error:
+        if not spent:
+            raise
+        raise BudgetError(f"{budget} multipliers, of which interpolating layers take {spent}: with {error}") from None
 
 
 def _check_borders(graph: Graph) -> None:

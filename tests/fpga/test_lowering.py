@@ -12,7 +12,7 @@ from edgeq.emulator import executor
 from edgeq.errors import BudgetError, UnsupportedError
 from edgeq.formats import NAMED, Affine, FixedPoint
 from edgeq.fpga import lower
-from edgeq.fpga.ops import LOWERINGS
+from edgeq.fpga.ops import LOWERINGS, products
 from edgeq.fpga.simulate import simulate
 from edgeq.ir import OPERATORS, Graph
 from edgeq.verify.random_graphs import random_graph, random_inputs
@@ -224,7 +224,8 @@ def test_random_graph(seed: int) -> None:
     graph = random_graph(rng, ops=sorted(LOWERINGS), max_nodes=6)
     stalled = {"stalls": 0.4, "inner_stalls": True} if seed % 2 else {}
     try:
-        assert_equal(graph, 2, seed, (4, 16, 64)[seed % 3], **stalled)
+        beside = sum(products(graph, node) for node in graph.nodes)
+        assert_equal(graph, 2, seed, (4, 16, 64)[seed % 3] + beside, **stalled)
     except UnsupportedError as error:
         pytest.skip(str(error))
 
@@ -276,6 +277,10 @@ def test_targets_out_of_reach_are_named() -> None:
         lower(residual(1), cycles=2)
     with pytest.raises(BudgetError, match="needs at least one"):
         lower(residual(3), dsps=2)
+    net = Net()
+    head = net.linear("head", lines(net, "softmax"), 8, FixedPoint(16, 4))
+    with pytest.raises(BudgetError, match="3 multipliers, of which interpolating layers take 3: with 0 multipliers"):
+        lower(net.b.build([head]), dsps=3)
 
 
 @needs_iverilog
