@@ -225,7 +225,7 @@ def test_random_graph(seed: int) -> None:
     stalled = {"stalls": 0.4, "inner_stalls": True} if seed % 2 else {}
     try:
         beside = sum(products(graph, node) for node in graph.nodes)
-        assert_equal(graph, 2, seed, (4, 16, 64)[seed % 3] + beside, **stalled)
+        assert_equal(graph, 2, seed, (8, 16, 64)[seed % 3] + beside, **stalled)
     except UnsupportedError as error:
         pytest.skip(str(error))
 
