@@ -116,19 +116,19 @@ module eq_resize_bilinear #(
     // Weights and marks go along: what is a first tap, what ends a mean of columns, what ends a sum.
     reg [CW-1:0] column_weight [2:5];
     reg [RW-1:0] row_weight [2:7];
-    reg [9:1] valid, j_first, i_first, mean_end, sum_end;
+    reg [9:1] j_first, i_first, mean_end, sum_end;
     integer k;
     always @(posedge clk) begin
         column_weight[2] <= column_word[AB +: CW];
         row_weight[2] <= row_word[AB +: RW];
         for (k = 3; k <= 5; k = k + 1) column_weight[k] <= column_weight[k-1];
         for (k = 3; k <= 7; k = k + 1) row_weight[k] <= row_weight[k-1];
-        valid <= {valid[8:1], read};
         {j_first, i_first} <= {j_first[8:1], !j, i_first[8:1], !i};
         mean_end <= {mean_end[8:1], i_step};
         sum_end <= rst ? 9'd0 : {sum_end[8:1], c_step};
     end
 
+    // The taps of a sum come without a pause, since only its last one takes a credit.
     // 6: times the column's weight. 7: mean of columns. 8: times the row's weight. 9: mean of rows.
     wire signed [CW:0] column_factor = {1'b0, column_weight[5]};
     wire signed [RW:0] row_factor = {1'b0, row_weight[7]};
@@ -140,7 +140,7 @@ module eq_resize_bilinear #(
     reg sum_valid;
     always @(posedge clk) begin
         product_6 <= grid_5 * column_factor;
-        if (valid[6]) mean_7 <= (j_first[6] ? {NB{1'b0}} : mean_7) + product_6[NB-1:0];
+        mean_7 <= (j_first[6] ? {NB{1'b0}} : mean_7) + product_6[NB-1:0];
         product_8 <= mean_7 * row_factor;
         if (mean_end[8]) mean_9 <= (i_first[8] ? {SB{1'b0}} : mean_9) + product_8[SB-1:0];
         sum <= {{(WB - SB){mean_9[SB-1]}}, mean_9} + BIAS[WB-1:0];
@@ -148,7 +148,7 @@ module eq_resize_bilinear #(
     end
 
     wire fifo_ready;                                    // credits: always
-    wire unused = &{1'b0, fifo_ready, row_place, column_place, product_6, product_8, sum, valid, i_first, j_first, mean_end};
+    wire unused = &{1'b0, fifo_ready, row_place, column_place, product_6, product_8, sum, i_first, j_first, mean_end};
     // A credit for each sum, taken by its last tap: the taps before only wait in a register.
     eq_credit #(.ROOM(ROOM)) credits (
         .clk(clk), .rst(rst), .take(c_step), .give(m_valid && m_ready), .ready(credit));

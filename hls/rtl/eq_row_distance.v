@@ -43,16 +43,14 @@ module eq_row_distance #(
         .clk(clk), .write(take), .write_address(written), .write_data(order),
         .read(1'b1), .read_address(sent), .read_data(stored));
 
-    // A new row's first code may come while the last of the one before is subtracted from that row's greatest.
-    reg [BITS-1:0] top;
+    // A new row's first code comes when the last of the one before is subtracted, and counts a cycle later.
     always @(posedge clk) begin
         if (take) begin
             if (first || order > greatest) greatest <= order;
             first <= in_last;
         end
-        top <= greatest;
         full <= full ? !(read && out_last) : take && in_last;
-        distance <= {1'b0, stored} - {1'b0, top};
+        distance <= {1'b0, stored} - {1'b0, greatest};
         valid <= {valid[1], read};
         if (rst) {full, first, valid} <= 4'b0100;
     end

@@ -60,7 +60,7 @@ module eq_sigmoid_lines #(
         v_5 <= ({12'd0, entry_4} << B) + product_4 + HALF;
         r_6 <= beyond[5] ? MOST : shifted[16:0];
         y_7 <= negative[6] ? {1'b0, BELOW} - {1'b0, r_6} : {1'b0, r_6} - {1'b0, ABOVE};
-        y_8 <= y_7 > 18'sd32767 ? 16'h7fff : y_7 < -18'sd32768 ? 16'h8000 : y_7[15:0];
+        y_8 <= y_7 > 18'sd32767 ? 16'h7fff : y_7[15:0];   // never below -32768
         negative <= {negative[6:1], s_data[17]};
         beyond <= {beyond[4:2], magnitude_1[B +: 8] == 8'd255};
         valid <= rst ? 8'd0 : {valid[7:1], start};

@@ -31,7 +31,14 @@ def sigmoid_case(function: str, kind: str) -> tuple[list[int], list[int], str]:
         table = rng.integers(0, 1 << 16, 256)
         table[:4] = [0, 65535, 0, 65535]
     end = 255 << (9 if function == "sigmoid" else 8)
-    x = np.concatenate([np.arange(-70, 71), rng.integers(-(1 << 15), 1 << 15, 200), [-(1 << 15), (1 << 15) - 1]])
+    x = np.concatenate(
+        [
+            np.arange(-70, 71),
+            np.arange(-6, 7) * 256,
+            rng.integers(-(1 << 15), 1 << 15, 200),
+            [-(1 << 15), (1 << 15) - 1],
+        ]
+    )
     arguments, expected = [], []
     for times in (1, 2, 4, 5):  # an 18-bit argument is a 16-bit code times a multiplier
         codes = np.concatenate([x, np.clip(np.arange(-20, 21) + end // times, 0, (1 << 15) - 1)])
@@ -118,6 +125,23 @@ def test_softmax_lines(kind: str, count: int) -> None:
         assert max(b - a for a, b in itertools.pairwise(out.cycles["m"][::count])) <= 2 * count + 40
 
 
+def test_a_sum_that_rounds_up_to_the_next_power_of_two() -> None:
+    """Eighteen ones: the argument of the reciprocal is beyond 16 bits and saturates."""
+    exponential, reciprocal = np.full(513, 7), softmax_tables("softmax")[1]
+    exponential[-3:] = (1 << 15) - 1
+    codes = np.array([[(1 << 15) - 1] * 8 + [-(1 << 15)]])
+    table, attrs = FixedPoint(16, 15), {"axis": 0, "distance_multiplier": 1 << 30, "distance_shift": 30}
+    ins = [((9,), Affine(16, True, 0, 0.5), codes), ((513,), table, exponential), ((513,), table, reciprocal)]
+    out = run(
+        "eq_softmax_lines",
+        {"COUNT": 9, "EXP": "e.mem", "RECIPROCAL": "r.mem"},
+        {"s": Source(16, [int(c) for c in codes[0]])},
+        {"m": Sink(16, 9)},
+        files={"e.mem": pairs(exponential, 15, 16), "r.mem": pairs(reciprocal, 15, 16)},
+    )
+    assert out.beats["m"] == [int(v) for v in evaluate("softmax_lines", ins, ((9,), CODES), attrs)[0]]
+
+
 def test_a_wrong_entry_is_seen() -> None:
     """The benches can fail: another entry gives another line."""
     table = np.arange(257) * 256
@@ -127,6 +151,9 @@ def test_a_wrong_entry_is_seen() -> None:
         [64, 192],
         [65, 193],
     ]
+    source, sink = {"s": Source(8, [1, -1])}, {"m": Sink(9, 2)}
+    distances = [run("eq_row_distance", {"COUNT": 2, "SIGNED": s}, source, sink).beats["m"] for s in (1, 0)]
+    assert [elements(d, 1, 9, True) for d in distances] == [[0, -2], [-254, 0]]
     exponential, reciprocal = softmax_tables("softmax")
     rows = []
     for change in (0, 1):
