@@ -70,6 +70,26 @@ CASES = {
 }
 
 
+LINE = (512, 31)
+BANDS = {"ROW_FRAC": 2, "COLUMN_FRAC": 2, "ROWS": "r.mem", "COLUMNS": "c.mem"}
+CASES |= {
+    "matmul": Case("eq_matmul int8, 64 terms, 4 columns, dsp", "eq_matmul", {"LANES": 4, "TERMS": 64}, {}),
+    "resize": Case(
+        "eq_resize_bilinear 8x8x16 int8 to 16x16",
+        "eq_resize_bilinear",
+        {"IN_BEATS": 1024, "C": 16, "OH": 16, "OW": 16, "OUT_BITS": 13, **BANDS},
+        {"r.mem": (32, 13), "c.mem": (32, 13)},
+    ),
+    "sigmoid-lines": Case("eq_sigmoid_lines", "eq_sigmoid_lines", {"TABLE": "t.mem"}, {"t.mem": (256, 33)}),
+    "softmax-lines": Case(
+        "eq_softmax_lines, 10 codes",
+        "eq_softmax_lines",
+        {"COUNT": 10, "EXP": "e.mem", "RECIPROCAL": "r.mem"},
+        {"e.mem": LINE, "r.mem": LINE},
+    ),
+}
+
+
 def tool(name: str) -> str:
     """The path of a program of PyPI's or the system's tools."""
     for candidate in (f"yowasp-{name}", name):

@@ -139,7 +139,7 @@ def multipliers(stage: Stage) -> int:
     """Products that a stage makes in one cycle."""
     if stage.module == "eq_mvu":
         return stage.integer("PE") * stage.integer("SIMD")
-    return stage.integer("LANES") if stage.module == "eq_depthwise" else 0
+    return stage.integer("LANES") if stage.module in ("eq_depthwise", "eq_matmul") else 0
 
 
 def style_of(stage: Stage) -> str | None:

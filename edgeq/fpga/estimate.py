@@ -160,10 +160,18 @@ _MORE: dict[str, Callable[[Stage], Features]] = {
 }
 
 
+#: modules whose products are always `*`
+_PRODUCTS = {"eq_resize_bilinear": 2, "eq_sigmoid_lines": 1, "eq_softmax_lines": 3}
+
+
 def stage_dsps(stage: Stage, family: str) -> int:
     """Multipliers that a stage takes."""
+    if stage.module in _PRODUCTS:
+        return _PRODUCTS[stage.module]
     if stage.params.get("STYLE") != "dsp":
         return 0
+    if stage.module == "eq_matmul":
+        return _number(stage, "LANES")
     if stage.module in ("eq_mvu", "eq_depthwise"):
         rows = _number(stage, "PE") if stage.module == "eq_mvu" else 1
         columns = _number(stage, "SIMD") if stage.module == "eq_mvu" else _number(stage, "LANES")
@@ -201,7 +209,7 @@ def memories(stage: Stage, family: str) -> list[tuple[int, int]]:
             found.append((_number(stage, "BITS") * _number(stage, "LANES"), words))
     if stage.module == "eq_fifo" and _number(stage, "DEPTH", 2) > _FEW_WORDS:
         found.append((_number(stage, "WIDTH", 8), _number(stage, "DEPTH", 2)))
-    if stage.module == "eq_move":
+    if stage.module in ("eq_move", "eq_resize_bilinear"):
         found.append((_number(stage, "BITS", 8), 2 << ceil(log2(_number(stage, "IN_BEATS", 2)))))
     return found
 

@@ -37,6 +37,8 @@ Counts = npt.NDArray[np.int64]
 SLACK = 1
 #: beats that a branch holds beyond that, for the registers of the stages between
 REGISTERS = 16
+#: modules that take in a row of COUNT elements before they give out the first of its results
+_BY_ROWS = ("eq_argmax", "eq_softmax", "eq_softmax_reciprocal", "eq_row_distance", "eq_softmax_lines")
 #: inferences that the analysis follows
 _INFERENCES = 2
 
@@ -51,9 +53,9 @@ def needed(stage: Stage, port: int, streams: Mapping[str, Stream]) -> tuple[Coun
         return (1 + np.arange(source.beats // words)) * words, stage.integer("MH") // stage.integer("OUT_LANES")
     if stage.module == "eq_concat":
         return _concat(stage, port, out.beats), 1
-    if stage.module == "eq_move":
+    if stage.module in ("eq_move", "eq_resize_bilinear"):
         return np.array([source.beats]), out.beats
-    if stage.module in ("eq_argmax", "eq_softmax", "eq_softmax_reciprocal"):
+    if stage.module in _BY_ROWS:
         count = source.beats // stage.integer("COUNT")
         return (1 + np.arange(count)) * (source.beats // count), out.beats // count
     # A fixed ratio of beats: converters, engines of one channel, everything that works beat by beat.

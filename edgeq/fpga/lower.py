@@ -12,7 +12,7 @@ from edgeq.fpga.fifos import with_fifos
 from edgeq.fpga.folding import Work, balance, fold
 from edgeq.fpga.forks import with_forks
 from edgeq.fpga.lowering import Lowering, is_integer
-from edgeq.fpga.ops import lower_node, work
+from edgeq.fpga.ops import lower_node, products, work
 from edgeq.fpga.styles import choose, on_family
 from edgeq.ir import Graph, Node, analyse, check
 from edgeq.ir.names import short_name
@@ -38,8 +38,8 @@ def lower(
     cycles: target cycles of one inference in steady state; each engine gets the fewest multipliers that meet it.
     dsps:   multiplier blocks to spend; without a target: the least cycles that they allow.
     style:  "dsp" (multiplier blocks) or "lut" (products in logic) for all layers, "constant" (adders of its own for
-            each weight) for small ones. Without it, and with a target that
-            asks for more blocks than there are, the layers whose products cost least in logic get them there.
+            each weight) for small ones. Without it, and with a target that asks for more blocks than there are, the
+            layers whose products cost least in logic get them there.
     styles: the same for single nodes, by name.
 
     Raises UnsupportedError (a layer without hardware), BudgetError (too few multipliers, a target out of reach).
@@ -52,12 +52,13 @@ def lower(
     chosen = {n.name: (styles or {}).get(n.name, style or "dsp") for n in graph.nodes}
     family = board.fpga.family if getattr(board, "fpga", None) is not None else "ecp5"
     budget = dsps or getattr(board, "dsps", None)
+    spent = sum(products(graph, n) for n in graph.nodes)
     if cycles is not None and style is None and budget:
         works = _works(graph, chosen, family)
         free = {name: w for name, w in works.items() if name not in (styles or {})}
-        chosen |= choose(free, cycles, budget - _blocks(works.keys() - free.keys(), works, cycles))
+        chosen |= choose(free, cycles, budget - spent - _blocks(works.keys() - free.keys(), works, cycles))
     works = _works(graph, chosen, family)
-    target = cycles if cycles is not None else _balanced(works, budget or DEFAULT_DSPS)
+    target = cycles if cycles is not None else _balanced(works, budget or DEFAULT_DSPS, spent)
     ctx = Lowering(graph, analyse(graph), fold(works, target), target, chosen)
     for number, name in enumerate(graph.inputs):
         value = graph.values[name]
@@ -87,12 +88,20 @@ def _blocks(names: Iterable[str], works: Mapping[str, Work], target: int) -> int
     return sum(f.multipliers for f in fold({name: works[name] for name in names}, target).values())
 
 
-def _balanced(works: Mapping[str, Work], budget: int) -> int:
-    """The least target for a budget; where all products are made in logic, as many products as the budget says."""
+def _balanced(works: Mapping[str, Work], budget: int, spent: int) -> int:
+    """The least target for a budget; where all products are made in logic, as many products as the budget says.
+
+    spent: multipliers of the budget that stages take beside the engines.
+    """
     counted = {name: w for name, w in works.items() if w.cost} or works
     if counted is works:
         counted = {name: replace(w, cost=1, pairs=1) for name, w in works.items()}
-    return balance(counted, budget)
+    try:
+        return balance(counted, budget - spent)
+    except BudgetError as error:
+        if not spent:
+            raise
+        raise BudgetError(f"{budget} multipliers, of which interpolating layers take {spent}: with {error}") from None
 
 
 def _check_borders(graph: Graph) -> None:

@@ -12,7 +12,8 @@
 // clk, rst       in   clock; synchronous reset: waits for the first code of a row
 // s_*            in   a row of COUNT codes, then none until the row has been answered
 // m_*            out  COUNT codes, registered
-// A state machine: initiation interval and latency about COUNT * (Q + 13) cycles a row, Q the bits of the greatest bound.
+// A state machine: initiation interval COUNT * (Q + 12) + max(0, 2 * COUNT - Q) cycles a row, Q the bits of the greatest
+// bound and one (eq_divide); latency as much.
 module eq_softmax #(
     parameter BITS       = 8,
     parameter SIGNED     = 1,

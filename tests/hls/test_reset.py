@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hls.harness import Sink, Source, elements, needs_simulator, run
+from hls.harness import Sink, Source, elements, memory, needs_simulator, run
 
 from hls import test_depthwise, test_mvu, test_window
 
@@ -50,3 +50,35 @@ def test_engines_start_again(style: str, restart: int) -> None:
     pixels = test_depthwise.draw_data(depthwise, 4)
     result = test_depthwise.simulate(depthwise, pixels, stalls=STALLS, restart=restart)
     assert elements(result.beats["m"], 2, 24, True) == pixels.expected(24)
+
+
+LINES = memory([(3 * i % 128) << 15 | (1 << 14) + 7 * i for i in range(512)], 31)
+#: parameters, widths and beats of the inputs, width and beats of the output
+ROWS = {
+    "eq_row_distance": ({"COUNT": 6}, {"s": (8, 48)}, (9, 48)),
+    "eq_softmax_lines": ({"COUNT": 6, "EXP": "t.mem", "RECIPROCAL": "t.mem"}, {"s": (16, 48)}, (16, 48)),
+    "eq_sigmoid_lines": ({"TABLE": "t.mem"}, {"s": (18, 48)}, (16, 48)),
+    "eq_matmul": ({"TERMS": 6, "OUT_BITS": 24}, {"a": (8, 60), "b": (8, 60)}, (24, 10)),
+    "eq_resize_bilinear": (
+        {"IN_BEATS": 4, "OH": 1, "OW": 2, "ROW_TAPS": 1, "ROW_FRAC": 0, "ROWS": "one.mem", "COLUMNS": "c.mem"},
+        {"s": (8, 48)},
+        (16, 24),
+    ),
+}
+
+
+@pytest.mark.parametrize("restart", [23, 74])
+@pytest.mark.parametrize("module", ROWS)
+def test_rows_and_products_start_again(module: str, restart: int) -> None:
+    """With a reset on the way the same comes out as without one; `test_lines.py` and others say what that is."""
+    parameters, ins, (width, count) = ROWS[module]
+    sources = {
+        name: Source(bits, [i * i * 5 % (1 << bits) for i in range(beats)]) for name, (bits, beats) in ins.items()
+    }
+    files = {"t.mem": LINES, "one.mem": "4\n", "c.mem": memory([4, 5, 6, 3], 4)}
+    found = [
+        run(module, parameters, sources, {"m": Sink(width, count)}, files=files, stalls=STALLS, restart=at).beats["m"]
+        for at in (0, restart)
+    ]
+    assert found[0] == found[1]
+    assert len(set(found[0])) > 2

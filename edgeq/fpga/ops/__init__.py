@@ -1,6 +1,7 @@
 """Lowering: one file per operator, named as in `edgeq/ir/ops`; `lower(ctx, node)` adds its stages to the dataflow.
 
 An operator with multipliers says in `work(graph, node, style)` what its engine has to do; folding decides its shape.
+One whose modules multiply whatever the folding is says in `products(graph, node)` how many multipliers they take.
 """
 
 from __future__ import annotations
@@ -41,6 +42,13 @@ def work(graph: Graph, node: Node, style: str) -> Work | None:
     """What the node's engine has to do; None where it has no multipliers."""
     find = getattr(known(node), "work", None)
     found: Work | None = find(graph, node, style) if find else None
+    return found
+
+
+def products(graph: Graph, node: Node) -> int:
+    """Multipliers that the node's stages take beside its engine."""
+    find = getattr(known(node), "products", None)
+    found: int = find(graph, node) if find else 0
     return found
 
 

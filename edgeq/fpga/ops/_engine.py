@@ -54,6 +54,14 @@ class Window:
         """Pixels of the window."""
         return self.kernel[0] * self.kernel[1]
 
+    @property
+    def padded(self) -> bool:
+        """Whether a window reaches over the border."""
+        sides = zip(
+            (self.height, self.width), self.kernel, self.stride, self.dilation, self.before, self.out, strict=True
+        )
+        return any(p > 0 or (o - 1) * s - p + (k - 1) * d >= n for n, k, s, d, p, o in sides)
+
     def rows(self, words: int) -> int:
         """Rows of a line buffer that gives out `words` for each row of windows: those of the window, and those that
         come in while it stays and while rows are handed over."""

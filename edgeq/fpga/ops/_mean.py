@@ -10,12 +10,12 @@ from edgeq.fpga.dataflow import Param, Stream
 from edgeq.fpga.folding import Fold, lanes_for
 from edgeq.fpga.lowering import Lowering, bounds_bits, integer_operand, zero_of
 from edgeq.fpga.ops._engine import Window, buffer, channel_sums
-from edgeq.fpga.ops._stage import output_stage, rule_number
+from edgeq.fpga.ops._stage import RULES, output_stage, quotient_bits, rule_number
 from edgeq.ir import Node
 from edgeq.ir.operator import frac_of, output_bounds
 
-#: cycles of a division beyond the bits of its quotient
-_DIVISION = 8
+#: cycles of a division beyond the bits of its quotient (hls/rtl/eq_divide.v)
+_DIVISION = 7
 
 
 def mean_engine(ctx: Lowering, node: Node, source: Stream, window: Window, *, count_pad: bool) -> None:
@@ -44,9 +44,11 @@ def mean_engine(ctx: Lowering, node: Node, source: Stream, window: Window, *, co
         "HI": hi,
         "ZERO_OUT": zero_of(out.format),
     }
-    # A window that is no power of two is divided a bit a cycle while the next one comes in.
+    # A sum whose divisor is no power of two is divided a bit a cycle while the next one comes in.
     shifts = count_pad and window.taps & (window.taps - 1) == 0
-    division = 0 if shifts else x.format.bits + max(frac_of(out) - frac_of(x), 0) + _DIVISION
+    if params["RULE"] == RULES["code_half_away"]:
+        lo, hi = lo + zero_of(out.format), hi + zero_of(out.format)
+    division = 0 if shifts else quotient_bits(lo, hi) + _DIVISION
     ctx.stage("eq_average_pool", params, {"s": words.name}, {"m": made.name}, max(words.beats, made.beats * division))
 
 

@@ -21,6 +21,11 @@ def rule_number(node: Node, known: tuple[str, ...]) -> int:
     return RULES[rule]
 
 
+def quotient_bits(lo: int, hi: int) -> int:
+    """Q of eq_divide: the bits of a quotient that may lie within the bounds (hls/rtl/eq_divide.v)."""
+    return (max(abs(lo), abs(hi)) + 1).bit_length()
+
+
 #: intervals of the multipliers of eq_scale, slowest and smallest first
 INTERVALS = (17, 9, 5, 1)
 #: widest accumulator that eq_scale takes
@@ -33,15 +38,25 @@ def interval_of(cycles: int) -> int:
 
 
 def output_stage(
-    ctx: Lowering, node: Node, acc: Stream, fracs: tuple[int, ...], out: Value, interval: int | None = None
+    ctx: Lowering,
+    node: Node,
+    acc: Stream,
+    fracs: tuple[int, ...],
+    out: Value,
+    interval: int | None = None,
+    biased: bool = False,
 ) -> None:
     """Join the accumulators `acc` (signed, binary points `fracs`) to a new stream that carries `out`.
 
     fracs: one for each channel of the last axis, or one. interval: cycles between beats, where the engine before it
     needs more than one beat every target / beats cycles.
+    biased: `acc` has the output's zero point in it, and codes are rounded half away from zero (`code_half_away`).
     """
     integer_operand(node, out)
     lo, hi = output_bounds(node, out.format)
+    zero = zero_of(out.format)
+    if biased:
+        lo, hi, zero = lo + zero, hi + zero, 0
     made = ctx.output(out, acc.lanes)
     params: dict[str, Param] = {
         "LANES": acc.lanes,
@@ -49,7 +64,7 @@ def output_stage(
         "OUT_BITS": out.format.bits,
         "LO": lo,
         "HI": hi,
-        "ZERO": zero_of(out.format),
+        "ZERO": zero,
     }
     if "multiplier" in node.attrs:
         params |= {"RULE": rule_number(node, ("half_up", "half_even", "floor", "tflite")), **_scale(ctx, node, acc)}
@@ -60,7 +75,8 @@ def output_stage(
         params["CYCLES"] = cycles = interval_of(ctx.target // acc.beats if interval is None else interval)
         module = "eq_scale"
     else:
-        params |= {"RULE": rule_number(node, ("half_up", "half_even", "floor")), **_shift(ctx, acc, fracs, out)}
+        rules = ("code_half_away",) if biased else ("half_up", "half_even", "floor")
+        params |= {"RULE": rule_number(node, rules), **_shift(ctx, acc, fracs, out)}
         module, cycles = "eq_shift", 1
     ctx.stage(module, params, {"s": acc.name}, {"m": made.name}, acc.beats * cycles)
 

@@ -9,10 +9,10 @@ from edgeq.ir import Node
 
 
 def lower(ctx: Lowering, node: Node) -> None:
-    """The divisor is the window's size, or what it sees."""
+    """The divisor is the window's size, or what it sees; where no window reaches over the border both are the same."""
     x, out = ctx.graph.ins(node)[0], ctx.graph.outs(node)[0]
     window = window_of(node, x.shape, node.ints("kernel"), out.shape)
     if "multiplier" in node.attrs:
         sum_engine(ctx, node, ctx.of(x), window)
         return
-    mean_engine(ctx, node, ctx.of(x), window, count_pad=bool(node.integer("include_pad")))
+    mean_engine(ctx, node, ctx.of(x), window, count_pad=bool(node.integer("include_pad")) or not window.padded)

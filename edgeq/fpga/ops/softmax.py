@@ -5,9 +5,12 @@ from __future__ import annotations
 from edgeq.fpga.dataflow import Param
 from edgeq.fpga.lowering import Lowering, integer_operand, zero_of
 from edgeq.fpga.ops._rows import back_along, rows_along
-from edgeq.fpga.ops._stage import rule_number
+from edgeq.fpga.ops._stage import quotient_bits, rule_number
 from edgeq.ir import Node
 from edgeq.ir.operator import frac_of, output_bounds
+
+#: cycles of an element beyond the bits of its quotient (hls/rtl/eq_softmax.v)
+_DIVISION = 12
 
 
 def lower(ctx: Lowering, node: Node) -> None:
@@ -36,5 +39,8 @@ def lower(ctx: Lowering, node: Node) -> None:
         "ZERO": zero_of(out.format),
         "OUT_BITS": out.format.bits,
     }
-    ctx.stage("eq_softmax", params, {"s": rows.name}, {"m": made.name}, rows.beats)
+    # One division after the other; the next row comes in and is summed while the last one is under way.
+    count, bits = x.shape[axis], quotient_bits(lo, hi)
+    row = count * (bits + _DIVISION) + max(0, 2 * count - bits)
+    ctx.stage("eq_softmax", params, {"s": rows.name}, {"m": made.name}, rows.beats // count * row)
     back_along(ctx, node, made, axis)

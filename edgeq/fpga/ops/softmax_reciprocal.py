@@ -7,6 +7,9 @@ from edgeq.fpga.lowering import Lowering, integer_operand, zero_of
 from edgeq.fpga.ops._rows import back_along, rows_along
 from edgeq.ir import Node
 
+#: cycles of the reciprocal, and of a share of a row of one (hls/rtl/eq_softmax_reciprocal.v)
+_RECIPROCAL, _SHARE = 145, 26
+
 
 def lower(ctx: Lowering, node: Node) -> None:
     """One element a beat."""
@@ -26,5 +29,8 @@ def lower(ctx: Lowering, node: Node) -> None:
         "OUT_BITS": out.format.bits,
         "ZERO": zero_of(out.format),
     }
-    ctx.stage("eq_softmax_reciprocal", params, {"s": rows.name}, {"m": made.name}, rows.beats)
+    # A share takes a cycle more for each bit of the sum before its point: at most those of `count`.
+    count = x.shape[axis]
+    row = 2 * count + _RECIPROCAL + count * (_SHARE + count.bit_length() - 1)
+    ctx.stage("eq_softmax_reciprocal", params, {"s": rows.name}, {"m": made.name}, rows.beats // count * row)
     back_along(ctx, node, made, axis)
