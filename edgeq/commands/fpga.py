@@ -102,17 +102,21 @@ def show(title: str, found: dict[str, Any]) -> None:
     from edgeq.ir.names import short_name
 
     out, has = console(False), found["available"]
-    columns = (">LUTs", ">flip-flops", ">DSPs", ">block RAMs")
+    columns = (">LUTs", ">flip-flops", ">DSPs", ">block RAMs", ">Fmax")
     shown = table(title, "layer", "operator", ">cycles", ">products a cycle", "made in", *columns)
     for row in found["layers"]:
         counts = (f"{row['luts']:,}", f"{row['ffs']:,}", f"{row['dsps']:,}", f"{row['brams']:,}")
+        speed = f"{row['fmax_mhz']:.1f}" if row["fmax_mhz"] else "–"
         cycles = f"{row['cycles']:,}" if row["cycles"] else "–"
         shown.add_row(
-            short_name(row["layer"]), row["op"], cycles, str(row["multipliers"] or "–"), row["style"] or "–", *counts
+            *(short_name(row["layer"]), row["op"], cycles, str(row["multipliers"] or "–"), row["style"] or "–"),
+            *(*counts, speed),
         )
     keys = ("luts", "ffs", "dsps", "brams")
-    shown.add_row("all", "", "", str(found["multipliers"]), "", *(f"{found[key]:,}" for key in keys))
-    shown.add_row("the board has", "", "", "", "", *(f"{has[key]:,}" for key in keys))
+    shown.add_row(
+        "all", "", "", str(found["multipliers"]), "", *(f"{found[key]:,}" for key in keys), f"{found['fmax_mhz']:.1f}"
+    )
+    shown.add_row("the board has", "", "", "", "", *(f"{has[key]:,}" for key in keys), "")
     out.print(shown)
     out.print(f"reaches {found['fmax_mhz']:.1f} MHz, runs at {found['clock_mhz']:.3f} MHz ({found['tools']})")
     if found["cycles_per_inference"] is None:

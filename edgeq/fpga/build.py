@@ -63,6 +63,22 @@ class FpgaBuild:
             found[label] = found.get(label, Usage()) + used
         return found
 
+    @property
+    def speeds(self) -> dict[str, float]:
+        """MHz that each layer reaches by the longest path into one of its registers; named as in `layers`."""
+        found: dict[str, float] = {}
+        labels = part_labels(self.flow)
+        for part, mhz in self.made.speed.parts.items():
+            label = labels.get(part, BORDER)
+            found[label] = min(found.get(label, mhz), mhz)
+        return found
+
+    @property
+    def slowest(self) -> tuple[str, str]:
+        """The stages that the longest path starts and ends in; `border`: none of the network's."""
+        start, end = self.made.speed.slowest
+        return start or BORDER, end or BORDER
+
     def stages_by_layer(self) -> dict[str, list[Stage]]:
         """The stages that each layer is made of."""
         found: dict[str, list[Stage]] = {}
@@ -174,7 +190,7 @@ def _reach(
             return clock, made
         progress(f"{made.fmax_mhz:.1f} MHz reached, {clock.hz / 1e6:.1f} wanted: again with a slower clock")
         wanted, clock = clock, choose_clock(board, int(made.fmax_mhz * 1e6 * MARGIN))
-    slowest = " to ".join(part_labels(flow).get(part, BORDER) for part in made.slowest)
+    slowest = " to ".join(part_labels(flow).get(part, BORDER) for part in made.speed.slowest)
     raise ToolError(
         f"timing: {made.fmax_mhz:.1f} MHz reached, {wanted.hz / 1e6:.1f} wanted after {ROUNDS} rounds; the longest "
         f"path is {slowest}; ask for a slower clock; log: {made.logs['nextpnr']}"

@@ -50,7 +50,7 @@ def figures(result: FpgaBuild) -> dict[str, Any]:
         "available": {key: getattr(fpga, key) for key in ("luts", "ffs", "dsps", "brams")},
         "fmax_mhz": round(made.fmax_mhz, 2),
         "clock_mhz": clock.hz / 1e6,
-        "slowest_path": list(made.slowest),
+        "slowest_path": list(result.slowest),
         "cycles_per_inference": cycles,
         "latency_cycles": timing.latency if timing else None,
         "simulator": timing.simulator if timing else None,
@@ -64,9 +64,9 @@ def figures(result: FpgaBuild) -> dict[str, Any]:
 
 
 def layers(result: FpgaBuild) -> list[dict[str, Any]]:
-    """One row a layer: its operators, the cycles of its slowest stage by count, post-route usage."""
+    """One row a layer: its operators, the cycles of its slowest stage by count, post-route usage and speed."""
     stages, ops = result.stages_by_layer(), {node.name: node.op for node in result.graph.nodes}
-    rows = []
+    rows, speeds = [], result.speeds
     for name, used in result.layers.items():
         here = stages.get(name, [])
         row: dict[str, Any] = {
@@ -76,7 +76,8 @@ def layers(result: FpgaBuild) -> list[dict[str, Any]]:
             "multipliers": sum(multipliers(stage) for stage in here),
             "style": ", ".join(dict.fromkeys(filter(None, map(style_of, here)))) or None,
         }
-        rows.append(row | used.to_json())
+        mhz = speeds.get(name)
+        rows.append(row | used.to_json() | {"fmax_mhz": None if mhz is None else round(mhz, 2)})
     return rows
 
 

@@ -90,6 +90,8 @@ def test_a_tiny_design_becomes_a_bitstream(tmp_path: Path, name: str) -> None:
     assert 20 < made.parts["total"].luts < made.used.luts < 2_000
     assert made.parts["total"].ffs >= 18
     assert made.fmax_mhz > project.mhz
+    assert set(made.speed.parts) <= {"total", ""}
+    assert made.speed.parts["total"] > project.mhz
     assert all(log.is_file() for log in made.logs.values())
     assert "yosys" in made.tools
 

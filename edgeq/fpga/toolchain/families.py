@@ -74,6 +74,12 @@ class Family(ABC):
 _FLATTEN = ["setattr -unset keep_hierarchy */t:*", "setattr -mod -unset keep_hierarchy *", "flatten"]
 
 
+def _reports(files: Files, mhz: float) -> list[str]:
+    """What every nextpnr writes; a design that is too slow is still written, so that its report can say where."""
+    wanted = ["--write", files.routed, "--report", files.report, "--detailed-timing-report"]
+    return [*wanted, "--freq", f"{mhz:.3f}", "--timing-allow-fail"]
+
+
 class Ecp5(Family):
     """Lattice ECP5: yosys, nextpnr-ecp5, ecppack."""
 
@@ -97,7 +103,7 @@ class Ecp5(Family):
         return [
             *(f"--{fpga.device}", "--package", fpga.package or "", "--speed", fpga.speed or "6"),
             *("--json", files.netlist, "--lpf", f"{top}.lpf", "--textcfg", files.placed),
-            *("--write", files.routed, "--report", files.report, "--freq", f"{mhz:.3f}", "--timing-allow-fail"),
+            *_reports(files, mhz),
         ]
 
     def pack(self, fpga: Fpga, top: str, files: Files) -> list[str]:
@@ -135,7 +141,7 @@ class Ice40(Family):
         return [
             *(f"--{fpga.device}", "--package", fpga.package or ""),
             *("--json", files.netlist, "--pcf", f"{top}.pcf", "--asc", files.placed),
-            *("--write", files.routed, "--report", files.report, "--freq", f"{mhz:.3f}", "--timing-allow-fail"),
+            *_reports(files, mhz),
         ]
 
     def pack(self, fpga: Fpga, top: str, files: Files) -> list[str]:
@@ -169,8 +175,7 @@ class Gowin(Family):
     def route(self, fpga: Fpga, top: str, files: Files, mhz: float) -> list[str]:
         return [
             *("--device", fpga.part, "--json", files.netlist, "--vopt", f"family={fpga.device}"),
-            *("--vopt", f"cst={top}.cst", "--write", files.routed, "--report", files.report),
-            *("--freq", f"{mhz:.3f}", "--timing-allow-fail"),
+            *("--vopt", f"cst={top}.cst", *_reports(files, mhz)),
         ]
 
     def pack(self, fpga: Fpga, top: str, files: Files) -> list[str]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from edgeq.boards import Board
 from edgeq.errors import BudgetError, ToolError
 from edgeq.fpga.toolchain.families import Family, Files, device_of, family_of
 from edgeq.fpga.toolchain.launch import Progress, run_logged, silent
 from edgeq.fpga.toolchain.netlist import Usage, cells_by_prefix, usage_of
+from edgeq.fpga.toolchain.timing import Speed, read_speed
 from edgeq.fpga.toolchain.toolset import Toolset, find_toolset
 
 FILES = Files()
@@ -44,22 +44,20 @@ class Bitstream:
     """A finished run of the tools.
 
     path: the bitstream; used: post-route, all of it; parts: of it by part, what belongs to none under "".
-    fmax: clock net -> MHz reached. slowest: the part that the worst path of the fastest-needed clock starts and ends
-    in. logs: tool -> log; tools: their versions.
+    speed: what the routed design reaches. logs: tool -> log; tools: their versions.
     """
 
     path: Path
     used: Usage
     parts: Mapping[str, Usage]
-    fmax: Mapping[str, float]
-    slowest: tuple[str, str]
+    speed: Speed
     logs: Mapping[str, Path]
     tools: str
 
     @property
     def fmax_mhz(self) -> float:
         """The slowest clock's maximum."""
-        return min(self.fmax.values(), default=0.0)
+        return min(self.speed.fmax.values(), default=0.0)
 
 
 def synthesise(project: Project, tools: Toolset | None = None, progress: Progress = silent) -> dict[str, Usage]:
@@ -97,14 +95,13 @@ def make_bitstream(project: Project, tools: Toolset | None = None, progress: Pro
 def _collect(project: Project, family: Family, mapped: Mapping[str, Usage], path: Path, tools: Toolset) -> Bitstream:
     """Read what place and route wrote."""
     build = project.folder / "build"
-    report: dict[str, Any] = json.loads((project.folder / FILES.report).read_text("utf-8"))
+    speed = read_speed(project.folder / FILES.report, partial(_part, project))
     parts = parts_of(project, FILES.routed, family.routed)
     if not family.routed_counts_ffs:
         parts = {name: Usage(u.luts, mapped[name].ffs, u.dsps, u.brams) for name, u in parts.items()}
-    fmax = {str(name): float(clock["achieved"]) for name, clock in report["fmax"].items()}
     logs = {tool: build / f"{tool}.log" for tool in ("yosys", "nextpnr", "pack")}
     used = sum(parts.values(), Usage())
-    return Bitstream(path, used, parts, fmax, _slowest(project, report), logs, tools.version)
+    return Bitstream(path, used, parts, speed, logs, tools.version)
 
 
 def parts_of(project: Project, netlist: str, weights: Mapping[str, Usage]) -> dict[str, Usage]:
@@ -113,19 +110,6 @@ def parts_of(project: Project, netlist: str, weights: Mapping[str, Usage]) -> di
     total, cells = cells_by_prefix(project.folder / netlist, project.top, prefixes)
     parts = {part: usage_of(cells[f"core.{part}"], weights) for part in project.parts}
     return {**parts, "": usage_of(total, weights) - sum(parts.values(), Usage())}
-
-
-def _slowest(project: Project, report: Mapping[str, Any]) -> tuple[str, str]:
-    """The parts between which the longest path within one clock goes."""
-    worst: tuple[float, str, str] = (0.0, "", "")
-    for path in report["critical_paths"]:
-        steps = path["path"]
-        if not (str(path["from"]).startswith("posedge") and path["from"] == path["to"] and steps):
-            continue
-        delay = sum(float(step["delay"]) for step in steps)
-        if delay > worst[0]:
-            worst = (delay, steps[0]["from"]["cell"], steps[-1]["to"]["cell"])
-    return _part(project, worst[1]), _part(project, worst[2])
 
 
 def _part(project: Project, cell: str) -> str:
