@@ -7,17 +7,19 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 DEMO   := $(VENV)/.installed-demo
 DEV    := $(VENV)/.installed-dev
+KERAS  := $(VENV)/.installed-keras
 # Small networks: more threads only fight for the cores.
 export OMP_NUM_THREADS ?= 1
 # One worker for each core; each imports torch, so not more than eight.
 WORKERS ?= -n auto --maxprocesses 8 --dist worksteal
 
-.PHONY: help demo test lint heavy docs clean
+.PHONY: help demo test lint heavy keras docs clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    train, quantise, build firmware, run it on an emulated Cortex-M4, compare everything"
-	@echo "make test    lint, types and tests (make lint: the first two; make heavy: the long suites)"
+	@echo "make test    lint, types and tests (make lint: the first two; make heavy: the long suites;"
+	@echo "             make keras: those that need TensorFlow)"
 	@echo "make docs    write the generated pages of docs/ again"
 	@echo "make clean   remove .venv and everything that was built"
 
@@ -34,6 +36,10 @@ lint: $(DEV)
 
 heavy: $(DEV)
 	$(BIN)/python -m pytest -m heavy $(WORKERS) $(if $(MINUTES),--minutes $(MINUTES)) $(SUITES)
+
+# TensorFlow is large, so only this target installs it.
+keras: $(KERAS)
+	$(BIN)/python -m pytest -W ignore tests/frontends/test_keras.py
 
 docs: $(DEV)
 	$(BIN)/python -m edgeq.boards
@@ -60,3 +66,8 @@ $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'installing edgeq and the tools of its tests into $(VENV)'
 	@$(PIP) install -q -c constraints.txt -e '.[dev]'
 	@touch $(DEMO) $@
+
+$(KERAS): $(DEV)
+	@echo 'installing TensorFlow into $(VENV)'
+	@$(PIP) install -q -c constraints.txt -e '.[keras]'
+	@touch $@
