@@ -1,7 +1,7 @@
 // Two multipliers of a signed weight and an element, exact, with registers on both sides.
 //
-// Plain Verilog, and for Lattice iCE40 (macro EQ_ICE40) both products in one SB_MAC16, which the synthesiser does not
-// do by itself: it spends a block on each, or look-up tables where the product has fewer than 11 bits. What is
+// Two eq_mul, and for Lattice iCE40 (macro EQ_ICE40) both products in one SB_MAC16, which the synthesiser does not do by
+// itself: it spends a block on each, or look-up tables where the product has fewer than 11 bits. What is
 // instantiated must be hidden from `synth_ice40 -dsp`, which would give it the parameters of the blocks that it infers
 // (edgeq/fpga/toolchain/families.py does).
 //
@@ -25,7 +25,6 @@ module eq_mul_pair #(
     output wire [X_BITS+W_BITS-1:0] p0,
     output wire [X_BITS+W_BITS-1:0] p1
 );
-    localparam BITS = X_SIGNED ? X_BITS : X_BITS + 1;
 `ifdef EQ_ICE40
     localparam BLOCK = (X_BITS <= 8) && (W_BITS <= 8);
 `else
@@ -53,19 +52,12 @@ module eq_mul_pair #(
             assign p1 = products[16+X_BITS+W_BITS-1:16];
 `endif
         end else begin : plain
-            reg signed [BITS-1:0]          x0_in, x1_in;
-            reg signed [W_BITS-1:0]        w0_in, w1_in;
-            reg signed [X_BITS+W_BITS-1:0] product0, product1;
-            always @(posedge clk) begin
-                x0_in    <= {1'b0, x0};         // the 0 is cut off where elements have a sign
-                x1_in    <= {1'b0, x1};
-                w0_in    <= w0;
-                w1_in    <= w1;
-                product0 <= x0_in * w0_in;
-                product1 <= x1_in * w1_in;
-            end
-            assign p0 = product0;
-            assign p1 = product1;
+            eq_mul #(.X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS)) mul0 (
+                .clk(clk), .x(x0), .w(w0), .product(p0)
+            );
+            eq_mul #(.X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS)) mul1 (
+                .clk(clk), .x(x1), .w(w1), .product(p1)
+            );
         end
     endgenerate
 endmodule

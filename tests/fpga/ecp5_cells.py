@@ -2,8 +2,8 @@
 
 After what yosys takes these cells for when it maps memories and products to them (its techlibs/lattice/brams_16kd.txt,
 brams_map_16kd.v, dsp_map_18x18.v): a block RAM holds 1,024 words of 18 bits; a port of 9 bits and more sees all of
-them, a narrower one leaves out every ninth. Multipliers have no registers. What a netlist uses beyond that stops the
-simulation.
+them, a narrower one leaves out every ninth. Multipliers have registers at all inputs and the output, as
+hls/rtl/eq_mul.v has them, or none. What a netlist uses beyond that stops the simulation.
 """
 
 from __future__ import annotations
@@ -106,13 +106,27 @@ endmodule
 MULTIPLIER = """
 module MULT18X18D(PORTS);
     parameter REG_INPUTA_CLK = "NONE", REG_INPUTB_CLK = "NONE", REG_PIPELINE_CLK = "NONE", REG_OUTPUT_CLK = "NONE";
+    parameter REGISTERED = REG_OUTPUT_CLK == "CLK0";
     BUSES
     wire signed [18:0] x = {SIGNEDA & a[17], a}, y = {SIGNEDB & b[17], b};
-    assign p = x * y;
+    reg signed [18:0] x_in, y_in;
+    reg [35:0] out;
+    always @(posedge CLK0)
+        if (RST0) begin
+            x_in <= 0;
+            y_in <= 0;
+            out <= 0;
+        end else if (CE0) begin
+            x_in <= x;
+            y_in <= y;
+            out <= x_in * y_in;
+        end
+    wire [35:0] at_once = x * y;
+    assign p = REGISTERED ? out : at_once;
     initial
-        if (REG_INPUTA_CLK != "NONE" || REG_INPUTB_CLK != "NONE" || REG_PIPELINE_CLK != "NONE"
-                || REG_OUTPUT_CLK != "NONE") begin
-            $display("MULT18X18D: a register without a model");
+        if (REG_INPUTA_CLK != REG_OUTPUT_CLK || REG_INPUTB_CLK != REG_OUTPUT_CLK || REG_PIPELINE_CLK != "NONE"
+                || !REGISTERED && REG_OUTPUT_CLK != "NONE") begin
+            $display("MULT18X18D: registers without a model");
             $finish;
         end
 endmodule
@@ -148,5 +162,6 @@ def cells(share: Path) -> str:
         {"DOA": 18, "DOB": 18},
         ("CEA", "OCEA", "CLKA", "WEA", "RSTA", "CEB", "OCEB", "CLKB", "WEB", "RSTB"),
     )
-    product = module(MULTIPLIER, {"A": 18, "B": 18, "C": 18}, {"P": 36}, ("SIGNEDA", "SIGNEDB", "SOURCEA", "SOURCEB"))
+    single = ("CLK0", "CE0", "RST0", "SIGNEDA", "SIGNEDB", "SOURCEA", "SOURCEB")
+    product = module(MULTIPLIER, {"A": 18, "B": 18, "C": 18}, {"P": 36}, single)
     return logic + ram + product
