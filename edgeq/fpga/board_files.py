@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import jinja2
 
 from edgeq import __version__
 from edgeq.boards import Board, Pin
@@ -17,7 +13,7 @@ from edgeq.fpga.protocol import check_baud
 from edgeq.fpga.toolchain.families import Files, device_of, family_of
 from edgeq.fpga.toolchain.pll import Clock
 from edgeq.fpga.toolchain.toolset import Toolset
-from edgeq.resources import resource_dir
+from edgeq.templating import fill
 
 TOP = "top"
 #: line rate where the board's USB bridge is not known to take more
@@ -65,11 +61,11 @@ def board_files(
         "route": " ".join(family.route(fpga, TOP, Files(), clock.hz / 1e6)),
         "pack": " ".join(family.pack(fpga, TOP, Files())),
     }
-    yield f"{TOP}.v", _render("top.v.j2", context)
-    yield "clock.v", _render("clock_crystal.v.j2" if clock.is_crystal else f"clock_{family.name}.v.j2", context)
-    yield f"{TOP}{family.constraints}", _render(f"constraints{family.constraints}.j2", context)
-    yield "Makefile", _render("Makefile.j2", context)
-    yield "README.md", _render("README.md.j2", context)
+    yield f"{TOP}.v", fill("fpga/top.v.j2", context)
+    yield "clock.v", fill("fpga/clock_crystal.v.j2" if clock.is_crystal else f"fpga/clock_{family.name}.v.j2", context)
+    yield f"{TOP}{family.constraints}", fill(f"fpga/constraints{family.constraints}.j2", context)
+    yield "Makefile", fill("fpga/Makefile.j2", context)
+    yield "README.md", fill("fpga/README.md.j2", context)
 
 
 def top_ports(board: Board) -> list[Port]:
@@ -96,19 +92,3 @@ def choose_baud(board: Board, clock_hz: int) -> int:
         except InputError as error:
             complaint = error
     raise complaint
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resource_dir("templates") / "fpga"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-
-
-def _render(template: str, context: dict[str, Any]) -> str:
-    return _environment().get_template(template).render(context)

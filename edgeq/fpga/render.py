@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import jinja2
 
 from edgeq import __version__
 from edgeq.errors import FileError
@@ -18,6 +16,7 @@ from edgeq.fpga.lower import layer_of
 from edgeq.fpga.roms import roms, text
 from edgeq.ir import Node
 from edgeq.resources import resource_dir
+from edgeq.templating import fill
 
 
 @dataclass(frozen=True)
@@ -27,23 +26,6 @@ class Rendered:
     top: str
     files: tuple[Path, ...]
     memories: tuple[Path, ...]
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resource_dir("templates") / "rtl"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-
-
-def render(template: str, context: Mapping[str, Any]) -> str:
-    """The text of one template of templates/rtl."""
-    return _environment().get_template(template).render(version=__version__, **context)
 
 
 def write(flow: Dataflow, folder: Path | str, extra: Iterable[str] = ()) -> Rendered:
@@ -97,9 +79,10 @@ def library(names: Iterable[str]) -> dict[str, str]:
 def core_text(flow: Dataflow, taps: int = 0) -> str:
     """The core module; `taps`: for simulation, with every value watched for so many inferences."""
     stages = list(_stages(flow))
-    return render(
-        "core.v.j2",
+    return fill(
+        "rtl/core.v.j2",
         {
+            "version": __version__,
             "name": f"{flow.name}_core",
             "graph": flow.graph.name.replace("\n", " "),
             "cycles": flow.cycles,
@@ -187,4 +170,4 @@ def literal(value: Param) -> str:
     return f"-{bits}'sd{-value}" if value < 0 else f"{bits}'sd{value}"
 
 
-__all__ = ["Port", "Rendered", "core_text", "library", "literal", "render", "write"]
+__all__ = ["Port", "Rendered", "core_text", "library", "literal", "write"]

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeq import __version__
 from edgeq.errors import InputError, ToolError
 from edgeq.fpga.dataflow import Dataflow, Port, Stage, Stream
 from edgeq.fpga.lowering import packed
-from edgeq.fpga.render import core_text, library, render
+from edgeq.fpga.render import core_text, library
 from edgeq.fpga.roms import roms, text
 from edgeq.resources import resource_dir
+from edgeq.templating import fill
 
 Codes = npt.NDArray[np.int64]
 TOOLS = ("verilator", "iverilog")
@@ -147,6 +149,7 @@ def _write_bench(flow: Dataflow, folder: Path, inferences: int, stalls: float, s
 
     slow = int(1 / max(1e-3, 1 - stalls)) ** 2
     context = {
+        "version": __version__,
         "core": f"{flow.name}_core",
         "inferences": inferences,
         "stall": round(stalls * 256),
@@ -154,7 +157,7 @@ def _write_bench(flow: Dataflow, folder: Path, inferences: int, stalls: float, s
         "inputs": [port(flow.streams[s], f"in{i}", i) for i, s in enumerate(flow.inputs)],
         "outputs": [port(flow.streams[s], f"out{i}", 100 + i) for i, s in enumerate(flow.outputs)],
     }
-    (folder / "bench.v").write_text(render("bench.v.j2", context), "utf-8")
+    (folder / "bench.v").write_text(fill("rtl/bench.v.j2", context), "utf-8")
 
 
 def _beats_text(stream: Stream, codes: npt.NDArray[Any]) -> str:

@@ -14,9 +14,10 @@ from edgeq.boards import Board
 from edgeq.errors import FileError
 from edgeq.mcu.names import comment
 from edgeq.mcu.program import Program
-from edgeq.mcu.render import Context, base_context, layer_text, meaning, render, source_files
+from edgeq.mcu.render import Context, base_context, layer_text, meaning, source_files
 from edgeq.mcu.toolchains.ports import linker_script, port_files, ports_dir, project_flags
 from edgeq.resources import resource_dir
+from edgeq.templating import fill
 
 _INCLUDE = re.compile(r'^\s*#\s*include\s+"(\w+\.h)"', re.MULTILINE)
 _PEAK_NAMES = 4
@@ -33,8 +34,8 @@ def write_project(
     port = _port(program.board, folder, optimize) if program.board.kind == "mcu" else _host_port(folder)
     context = {**base_context(program), **port, **_readme(program)}
     for template, name in (("Makefile.j2", "Makefile"), ("CMakeLists.txt.j2", "CMakeLists.txt")):
-        _write(folder / name, render(template, context))
-    _write(folder / "README.md", render("README.md.j2", context))
+        _write(folder / name, fill(f"mcu/{template}", context))
+    _write(folder / "README.md", fill("mcu/README.md.j2", context))
 
 
 def needed_headers(kernels: Iterable[str]) -> list[Path]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jinja2
 import numpy as np
 import numpy.typing as npt
 
@@ -17,27 +15,10 @@ from edgeq.mcu.literals import array_text, literal, wrapped
 from edgeq.mcu.names import comment
 from edgeq.mcu.program import Call, Program, Slot
 from edgeq.mcu.storage import to_memory
-from edgeq.resources import resource_dir
 from edgeq.schedule.plan import ALIGNMENT
+from edgeq.templating import fill
 
 Context = dict[str, Any]
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resource_dir("templates") / "mcu"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-
-
-def render(template: str, context: Context) -> str:
-    """The text of one template."""
-    return _environment().get_template(template).render(context)
 
 
 def source_files(program: Program, vectors: Mapping[str, npt.NDArray[Any]]) -> Iterator[tuple[str, str]]:
@@ -48,14 +29,14 @@ def source_files(program: Program, vectors: Mapping[str, npt.NDArray[Any]]) -> I
     name = program.name
     context = {**base_context(program), **_network(program), "vectors": list(_vectors(program, vectors))}
     context["hashes"] = _hashes(program, vectors)
-    yield f"{name}.h", render("header.h.j2", context)
-    yield f"{name}.c", render("source.c.j2", context)
-    yield f"{name}_weights.h", render("weights.h.j2", context)
-    yield f"{name}_weights.c", render("weights.c.j2", context)
-    yield f"{name}_vectors.h", render("vectors.h.j2", context)
-    yield f"{name}_selftest.c", render("selftest.c.j2", context)
-    yield "port/selftest_main.c", render("selftest_main.c.j2", context)
-    yield "port/harness_net.c", render("harness_net.c.j2", context)
+    yield f"{name}.h", fill("mcu/header.h.j2", context)
+    yield f"{name}.c", fill("mcu/source.c.j2", context)
+    yield f"{name}_weights.h", fill("mcu/weights.h.j2", context)
+    yield f"{name}_weights.c", fill("mcu/weights.c.j2", context)
+    yield f"{name}_vectors.h", fill("mcu/vectors.h.j2", context)
+    yield f"{name}_selftest.c", fill("mcu/selftest.c.j2", context)
+    yield "port/selftest_main.c", fill("mcu/selftest_main.c.j2", context)
+    yield "port/harness_net.c", fill("mcu/harness_net.c.j2", context)
 
 
 def base_context(program: Program) -> Context:
