@@ -151,3 +151,19 @@ def test_cells_are_counted_by_the_start_of_their_names(tmp_path: Path) -> None:
     assert (total["LUT4"], parts["core.a"]["LUT4"], parts["core.ab"]["LUT4"]) == (5, 2, 1)
     with pytest.raises(ToolError, match="is not a netlist of module core"):
         cells_by_prefix(tmp_path / "n.json", "core", [])
+
+
+def test_what_ends_a_carry_chain_counts_where_the_chain_does(tmp_path: Path) -> None:
+    """Both halves of the added cell: its other half is joined to the chain, itself only to that half."""
+    links = {
+        "core.a.sum$CCU2_COMB0": {"FCI": [1], "FCO": [2]},
+        "core.b.sum$CCU2_COMB0": {"FCI": [7], "FCO": [8]},
+        "$nextpnr_CCU2C_3$CCU2_COMB0": {"FCI": [9], "FCO": [3], "A": [7]},
+        "$nextpnr_CCU2C_3$CCU2_COMB1": {"FCI": [3], "FCO": [1]},
+        "$nextpnr_CCU2C_4$CCU2_COMB0": {"FCI": [11]},
+    }
+    cells = {name: {"type": "TRELLIS_COMB", "connections": ports} for name, ports in links.items()}
+    (tmp_path / "n.json").write_text(json.dumps({"modules": {"top": {"cells": cells}}}), "utf-8")
+    total, parts = cells_by_prefix(tmp_path / "n.json", "top", ["core.a", "core.b"])
+    assert total["TRELLIS_COMB"] == 5
+    assert (parts["core.a"]["TRELLIS_COMB"], parts["core.b"]["TRELLIS_COMB"]) == (3, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ class Usage:
         return {"luts": self.luts, "ffs": self.ffs, "dsps": self.dsps, "brams": self.brams}
 
 
+#: how the names of cells begin that nextpnr adds, and the ports that join the cells of a carry chain
+ADDED = "$nextpnr_"
+CARRY_PORTS = ("FCI", "FCO", "CIN", "COUT")
+
 #: cell type -> what one of them uses
 Weights = Mapping[str, Usage]
 
@@ -39,7 +43,8 @@ Weights = Mapping[str, Usage]
 def cells_by_prefix(path: Path, top: str, prefixes: Sequence[str]) -> tuple[Counter[str], dict[str, Counter[str]]]:
     """Count the cell types of module `top`: in all, and of cells whose name starts with `<prefix>.`.
 
-    Raises ToolError when the file is not such a netlist.
+    Cells that place and route adds at the ends of a carry chain have names of their own; they count where the chain
+    does. Raises ToolError when the file is not such a netlist.
     """
     try:
         cells: dict[str, Any] = json.loads(path.read_text("utf-8"))["modules"][top]["cells"]
@@ -47,16 +52,42 @@ def cells_by_prefix(path: Path, top: str, prefixes: Sequence[str]) -> tuple[Coun
         raise ToolError(f"{path}: is not a netlist of module {top} ({error})") from error
     total: Counter[str] = Counter()
     parts: dict[str, Counter[str]] = {prefix: Counter() for prefix in prefixes}
-    depth = {prefix.count(".") + 1 for prefix in prefixes}
-    for name, cell in cells.items():
-        kind = str(cell["type"])
-        total[kind] += 1
+    depths = {prefix.count(".") + 1 for prefix in prefixes}
+
+    def owner(name: str) -> str | None:
         words = name.split(".")
-        for length in depth:
-            part = parts.get(".".join(words[:length]))
-            if part is not None and len(words) > length:
-                part[kind] += 1
+        found = (".".join(words[:depth]) for depth in depths if len(words) > depth)
+        return next((prefix for prefix in found if prefix in parts), None)
+
+    owners = {name: owner(name) for name in cells}
+    owners |= _of_chains(cells, owners)
+    for name, cell in cells.items():
+        kind, part = str(cell["type"]), owners[name]
+        total[kind] += 1
+        if part is not None:
+            parts[part][kind] += 1
     return total, parts
+
+
+def _of_chains(cells: Mapping[str, Any], owners: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Added cell -> owner of the carry chain that it begins or ends; both halves of a cell go together."""
+
+    def bits(name: str) -> Iterator[int | str]:
+        links = cells[name].get("connections", {})
+        return (bit for port in CARRY_PORTS for bit in links.get(port, ()))
+
+    added: dict[str, list[str]] = {}
+    chains: dict[int | str, str | None] = {}
+    for name in cells:
+        if name.startswith(ADDED):
+            added.setdefault(name.partition("$CCU2_")[0], []).append(name)
+        else:
+            chains.update(dict.fromkeys(bits(name), owners[name]))
+    found: dict[str, str | None] = {}
+    for names in added.values():
+        owner = next((chains[bit] for name in names for bit in bits(name) if chains.get(bit)), None)
+        found.update(dict.fromkeys(names, owner))
+    return found
 
 
 def usage_of(cells: Mapping[str, int], weights: Weights) -> Usage:
