@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, choices
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, progress, table
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ def verify(
         ),
     ] = "emulator",
     seed: Annotated[int, typer.Option("--seed", help="Of the random samples.")] = 0,
+    target: Target = None,
+    dsps: Dsps = None,
+    style: Style = None,
+    clock: ClockMhz = None,
     json: Json = False,
 ) -> int:
     """Compare two executions tensor by tensor; exit code 1 where they differ."""
@@ -45,7 +50,7 @@ def verify(
     if input and random is not None:
         raise InputError("verify: give --input or --random, not both")
     net = load_model(model)
-    one = board if board == "reference" else find_board(board)
+    one = _one(net, board, choices(target, dsps, style, clock))
     arrays = [read_array(path) for path in input or ()]
     x = None if not arrays else arrays[0] if len(arrays) == 1 else arrays
     count = None if arrays else 16 if random is None else random
@@ -56,6 +61,19 @@ def verify(
     else:
         show(result)
     return 0 if result.equal else 1
+
+
+def _one(net: Graph, name: str, options: dict[str, Any]) -> Any:
+    """What runs the network; for an FPGA the Verilog of a build with these options."""
+    from edgeq.errors import InputError
+    from edgeq.verify.executors import simulated
+
+    board = name if name == "reference" else find_board(name)
+    if all(option is None for option in options.values()):
+        return board
+    if isinstance(board, str) or board.kind != "fpga":
+        raise InputError(f"board {name}: is no FPGA; --target, --dsps, --style and --clock are for those")
+    return simulated(net, board, **options)
 
 
 def _other(net: Graph, model: Path, against: str) -> Executor | str:

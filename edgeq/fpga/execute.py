@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from edgeq.fpga.lower import lower
+from edgeq.fpga.build import make_flow
 from edgeq.fpga.simulate import simulate
+from edgeq.fpga.toolchain.families import device_of
+from edgeq.fpga.toolchain.pll import choose_clock
 from edgeq.ir import Graph
 
 if TYPE_CHECKING:
@@ -17,11 +19,22 @@ if TYPE_CHECKING:
 
 
 def trace(
-    graph: Graph, board: Board, inputs: Mapping[str, npt.NDArray[Any]], folder: Path | None = None
+    graph: Graph,
+    board: Board,
+    inputs: Mapping[str, npt.NDArray[Any]],
+    folder: Path | None = None,
+    *,
+    inferences: float | None = None,
+    dsps: int | None = None,
+    style: str | None = None,
+    clock_mhz: float | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """Codes of every value, batch first, as the Verilog for that board computes them.
 
-    inputs: codes in the graph's layout, batch first. Nothing stands in for a value: what no stream carries would be
+    inputs: codes in the graph's layout, batch first. inferences, dsps, style, clock_mhz: of `edgeq.fpga.build.build`,
+    so that what is compared is what would be built. Nothing stands in for a value: what no stream carries would be
     absent, and `verify` refuses that.
     """
-    return dict(simulate(lower(graph, board), inputs, folder=folder).trace)
+    clock = choose_clock(board, round((clock_mhz or device_of(board).target_hz / 1e6) * 1e6))
+    flow = make_flow(graph, board, clock, inferences, dsps, style)
+    return dict(simulate(flow, inputs, folder=folder).trace)

@@ -68,14 +68,19 @@ def built(build: BuildResult, name: str) -> Executor:
     return TraceFunction(name, lambda inputs: trace(build, inputs))
 
 
+def simulated(graph: Graph, board: Board, **options: Any) -> Executor:
+    """The Verilog for an FPGA board in simulation; options: of the build (`edgeq.fpga.execute.trace`)."""
+    from edgeq.fpga.execute import trace
+
+    return TraceFunction(board.name, lambda inputs: trace(graph, board, inputs, **options))
+
+
 def on_board(graph: Graph, board: Board, folder: Path) -> Executor:
     """The executor of a board; firmware is built into `folder`/<board name>, Verilog is simulated."""
     if board.kind == "emulator":
         return emulator(graph)
     if board.kind == "fpga":
-        from edgeq.fpga.execute import trace
-
-        return TraceFunction(board.name, lambda inputs: trace(graph, board, inputs))
+        return simulated(graph, board)
     from edgeq.mcu.build import build
 
     return built(build(graph, board, folder / board.name), board.name)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from edgeq import verify
+from edgeq.cli import main
 from edgeq.fpga import lower
-from edgeq.fpga.dataflow import Dataflow, Rom
+from edgeq.fpga.dataflow import Dataflow, Rom, style_of
+from edgeq.fpga.estimate import stage_dsps
 from edgeq.fpga.simulate import simulate
 from edgeq.verify import TraceFunction
 from tests.fpga.networks import digits
@@ -54,6 +58,29 @@ def test_a_board_by_name() -> None:
     assert result.equal
     assert result.tensors == sum(len(node.outputs) for node in graph.nodes)
     assert "ulx3s-85f" in result.line()
+
+
+def test_what_is_compared_is_what_would_be_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The options of a build fold the network that is simulated; other boards refuse them."""
+    seen: list[Dataflow] = []
+
+    def watched(flow: Dataflow, *args: Any, **kwargs: Any) -> Any:
+        seen.append(flow)
+        return simulate(flow, *args, **kwargs)
+
+    monkeypatch.setattr("edgeq.fpga.execute.simulate", watched)
+    digits().save(tmp_path / "digits.edgeq")
+    model = str(tmp_path / "digits.edgeq")
+    for options in (["--dsps", "4"], ["--style", "lut", "--target", "5000", "--clock", "20"]):
+        assert main(["verify", model, "--board", "icebreaker", "-n", "1", *options]) == 0
+    few, logic = seen
+    assert sum(stage_dsps(stage, "ice40") for stage in few.stages) <= 4
+    assert {style_of(stage) for stage in logic.stages} == {"lut", None}
+    assert logic.cycles <= 20e6 / 5000
+    assert main(["verify", model, "--board", "host", "--dsps", "4"]) == 1
+    assert "host: is no FPGA" in capsys.readouterr().err
 
 
 def test_every_value_is_watched() -> None:
