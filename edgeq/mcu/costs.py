@@ -75,6 +75,11 @@ class Estimate:
     instructions: int
     error: float
 
+    @property
+    def text(self) -> str:
+        """As the reasons of choices say it."""
+        return f"about {self.instructions:,} instructions"
+
 
 def estimate(kernel: str, ctx: Context) -> Estimate | None:
     """What `kernel` needs for the node; None where nothing was fitted."""

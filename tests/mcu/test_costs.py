@@ -10,7 +10,7 @@ import pytest
 from edgeq.formats import FixedPoint
 from edgeq.ir import Graph, GraphBuilder, analyse
 from edgeq.mcu import costs
-from edgeq.mcu.select import Call, Context, Variant, always, choose, chosen_by_rank, preferred
+from edgeq.mcu.select import Call, Context, Foreign, Variant, always, choose, chosen_by_rank, preferred
 
 S8 = FixedPoint(8, 4)
 
@@ -74,22 +74,39 @@ def test_a_few_instructions_are_not_worth_a_kernel() -> None:
 def test_a_cheaper_kernel_overrules_the_order_and_the_reason_says_so(known: dict[str, Any]) -> None:
     ctx = context(conv(4, 8), "dsp", "fpu")
     macs = 5 * 6 * 8 * 36
-    found, why = choose([variant("never", "too odd"), variant("slow"), variant("fast"), variant("other")], ctx)
-    assert found.kernel == "fast"
-    assert why == (
-        f"fast: gain (about {macs + 100:,} instructions); not slow: about {2 * macs:,} instructions; not never: too odd"
-    )
-    found, why = choose([variant("fast"), variant("near")], ctx)
-    assert (found.kernel, why) == ("fast", f"fast: gain (about {macs + 100:,} instructions)")
+    found = choose([variant("never", "too odd"), variant("slow"), variant("fast"), variant("other")], ctx)
+    assert found.variant.kernel == "fast"
+    mine, slow = f"fast: gain (about {macs + 100:,} instructions)", f"not slow: about {2 * macs:,} instructions"
+    assert found.why == f"{mine}; {slow}; not other; not never: too odd"
+    found = choose([variant("fast"), variant("near")], ctx)
+    near = f"not near: about {round(0.98 * macs):,} instructions, too near"
+    assert (found.variant.kernel, found.why) == ("fast", f"{mine}; {near}")
+    assert found.brief == found.why
+
+
+def test_a_person_reads_the_runner_up_and_nothing_that_the_core_lacks(known: dict[str, Any]) -> None:
+    macs = 5 * 6 * 8 * 36
+    known["conv window slower"] = {"coefficients": [0, 0, 3.0, 0], "error": 0.01}
+    foreign, odd = variant("foreign", Foreign("no such core")), variant("odd", "4 channels")
+    ladder = [foreign, odd, variant("fast"), variant("slower"), variant("slow"), variant("foreign", Foreign("no"))]
+    found = choose(ladder, context(conv(4, 8), "dsp"))
+    mine, slow = f"fast: gain (about {macs + 100:,} instructions)", f"not slow: about {2 * macs:,} instructions"
+    slower = f"not slower: about {3 * macs:,} instructions"
+    assert found.brief == f"{mine}; {slow}; not odd: 4 channels"
+    assert found.why == f"{mine}; {slower}; {slow}; not foreign: no such core; not odd: 4 channels"
+    overruling = choose([variant("slow"), variant("fast"), variant("slower")], context(conv(4, 8), "dsp"))
+    assert overruling.brief == f"{mine}; {slow}; {slower}", "those that it overrules, and the runner-up behind it"
+    alone = choose([foreign, variant("fast")], context(conv(4, 8), "dsp"))
+    assert (alone.brief, alone.why) == ("fast: gain", "fast: gain; not foreign: no such core")
 
 
 def test_without_costs_the_order_decides(known: dict[str, Any]) -> None:
     ladder = [variant("slow"), variant("fast")]
     for features in ((), ("fpu",), ("rv32m",)):
-        assert choose(ladder, context(conv(4, 8), *features))[1] == "slow: gain"
+        assert choose(ladder, context(conv(4, 8), *features)).why == "slow: gain; not fast"
     pointwise = context(conv(4, 8, taps=1), "dsp")
-    assert choose(ladder, pointwise)[0].kernel == "slow"
-    assert choose([variant("unknown"), variant("fast")], context(conv(4, 8), "dsp"))[0].kernel == "unknown"
+    assert choose(ladder, pointwise).variant.kernel == "slow"
+    assert choose([variant("unknown"), variant("fast")], context(conv(4, 8), "dsp")).variant.kernel == "unknown"
 
 
 def test_every_kernel_can_be_asked_for_by_rank() -> None:
@@ -98,9 +115,9 @@ def test_every_kernel_can_be_asked_for_by_rank() -> None:
     asked = []
     for rank in range(3):
         with chosen_by_rank(rank):
-            asked.append(choose(ladder, ctx)[0].kernel)
+            asked.append(choose(ladder, ctx).variant.kernel)
     assert asked == ["b", "c", "c"]
-    assert choose(ladder, ctx)[0].kernel == "b"
+    assert choose(ladder, ctx).variant.kernel == "b"
 
 
 def test_terms_count_what_is_read() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from edgeq.mcu.ops import _average, _scalar, _scale, _scaled_axes
 from edgeq.mcu.ops._dsp_scaled_kernels import DSP_SCALED
 from edgeq.mcu.ops._elementwise import plain_constant
+from edgeq.mcu.ops._matrix import not_depthwise
 from edgeq.mcu.ops._mve_elements import MVE_SCALED
 from edgeq.mcu.ops._scaled_matrix import OTHERS
 from edgeq.mcu.ops._stage import INT32
@@ -55,7 +56,8 @@ def _generic(ctx: Context) -> Call:
 def _is_depthwise(ctx: Context) -> str | None:
     channels, groups = ctx.ins[0].shape[-1], ctx.node.integer("groups")
     if groups != channels or ctx.ins[1].shape[0] != groups:
-        return f"{groups} groups, {ctx.ins[1].shape[0]} filters for {channels} channels; it takes one for each"
+        reason = f"{groups} groups, {ctx.ins[1].shape[0]} filters for {channels} channels; it takes one for each"
+        return not_depthwise(ctx, reason)
     return _scale.needs_multiplier(ctx)
 
 
