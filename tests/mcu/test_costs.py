@@ -121,11 +121,11 @@ def test_every_kernel_can_be_asked_for_by_rank() -> None:
 
 
 def test_terms_count_what_is_read() -> None:
-    assert costs.terms(context(conv(4, 8))) == (1, 240, 240 * 36, 30 * 36)
-    assert costs.terms(context(conv(4, 4, groups=4))) == (1, 120, 120 * 9, 30 * 36)
-    forms = (conv(4, 8), conv(4, 4, 4), conv(4, 8, taps=1), conv(3, 8), conv(3, 8, taps=1))
+    assert costs.terms("k", context(conv(4, 8))) == (1, 240, 240 * 36, 30 * 36)
+    assert costs.terms("k", context(conv(4, 4, groups=4))) == (1, 120, 120 * 9, 30 * 36)
+    forms = (conv(4, 8), conv(4, 4, 4), conv(4, 8, taps=1), conv(3, 8), conv(3, 8, taps=1), conv(1, 1))
     assert [costs.key("k", context(g)) for g in forms] == [
-        "conv window k", "conv depthwise k", "conv one tap k", "conv first k", "conv one tap k",
+        "conv window k", "conv depthwise k", "conv one tap k", "conv first k", "conv first tap k", "conv one channel k",
     ]  # fmt: skip
     assert costs.cores(frozenset({"dsp", "mve", "fpu"})) == "mve"
     assert costs.cores(frozenset({"fpu"})) is None
@@ -135,10 +135,30 @@ def test_the_recorded_costs_are_sound() -> None:
     for group, models in costs.recorded().items():
         assert group in costs.CORES
         for name, model in models.items():
-            assert len(model["coefficients"]) == 4, name
+            assert len(model["coefficients"]) == len(costs.names(name.split(" ")[0])), name
             assert min(model["coefficients"]) >= 0 < max(model["coefficients"]), name
             assert 0 <= model["error"] < 0.35, name
+            assert model.get("held_out_layers", 1) >= 1, name
+            assert 0 <= model.get("held_out", 0) < 0.35, name
 
 
 def test_always_is_a_reason_for_everything() -> None:
     assert always(context(conv(4, 8))) is None
+
+
+def pooled(op: str, channels: int, kernel: int, pad: int = 0, **attrs: Any) -> Context:
+    builder = GraphBuilder("net")
+    x = builder.input("x", (8, 8, channels), S8)
+    window = {"kernel": (kernel, kernel), "stride": (kernel, kernel), "padding": (pad,) * 4}
+    return context(builder.build([builder.node(op, "y", [x], S8, **window, **attrs)]), "mve", "dsp")
+
+
+def test_terms_of_windows() -> None:
+    # 16 windows of 4 elements in 6 channels, 2 of them behind the last four.
+    halves = pooled("average_pool", 6, 2, include_pad=1)
+    assert costs.terms("average_pool_dsp", halves) == (1, 96, 16, 64, 384, 128, 0, 0, 0)
+    assert costs.terms("average_pool_scaled_mve", halves) == (1, 96, 16, 64, 384, 128, 16, 64, 0)
+    assert costs.terms("k", pooled("average_pool", 4, 3, pad=1, include_pad=1))[-1] == 36, "by nine"
+    assert costs.terms("k", pooled("average_pool", 4, 4, pad=2, include_pad=0))[-1] == 36, "by what each window sees"
+    assert costs.terms("max_pool_mve", pooled("max_pool", 17, 2, dilation=(1, 1)))[-3:] == (32, 128, 0)
+    assert len(costs.names("max_pool")) == len(costs.terms("k", halves))
