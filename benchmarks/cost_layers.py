@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,19 @@ ONE_CHANNEL = Family(
     ((12, 12, 1, 1, 3, 1), (9, 9, 1, 1, 1, 1), (20, 20, 1, 1, 3, 1), (16, 16, 1, 1, 5, 1), (20, 10, 1, 1, 3, 2)),
     ((15, 15, 1, 1, 3, 1), (12, 20, 1, 1, (5, 3), 1)),
 )
+#: windows of one row, without padding
+ROWS = Family(
+    (
+        (1, 40, 16, 24, (1, 3), 1), (6, 20, 16, 16, (1, 5), 1), (1, 60, 32, 32, (1, 4), 2), (5, 12, 48, 20, (1, 2), 1),
+        (1, 30, 8, 16, (1, 4), 1), (4, 16, 16, 8, (1, 7), 1), (1, 80, 1, 16, (1, 16), 1), (1, 50, 3, 24, (1, 16), 1),
+        (1, 64, 1, 24, (1, 32), 2), (2, 60, 2, 12, (1, 8), 1), (1, 70, 2, 20, (1, 8), 2), (3, 30, 2, 8, (1, 16), 1),
+        (1, 100, 1, 1, (1, 16), 1), (4, 50, 1, 1, (1, 16), 1), (1, 80, 1, 1, (1, 32), 2),
+    ),
+    (
+        (1, 50, 16, 40, (1, 3), 1), (3, 18, 32, 12, (1, 3), 2), (1, 90, 1, 12, (1, 16), 1), (1, 44, 2, 16, (1, 8), 1),
+        (1, 90, 1, 1, (1, 16), 1),
+    ),
+)  # fmt: skip
 #: rows, columns, channels, kernel, stride
 DEPTHWISE = Family(
     (
@@ -118,6 +132,10 @@ class Layers:
         """A convolution; every third one pads nothing."""
         pad = (0, 0, 0, 0) if k != 1 and i % 3 == 0 else None
         self.outs.append(self.m.conv(self.m.input(h, w, c), c, f, k, s, pad, name=name))
+
+    def row(self, name: str, i: int, h: int, w: int, c: int, f: int, k: Any, s: int) -> None:
+        """A convolution that pads nothing."""
+        self.outs.append(self.m.conv(self.m.input(h, w, c), c, f, k, s, (0, 0, 0, 0), name=name))
 
     def depthwise(self, name: str, i: int, h: int, w: int, c: int, k: Any, s: int) -> None:
         """A depthwise convolution; long windows pad nothing."""
@@ -194,18 +212,30 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
         ("depthwise", "depthwise", DEPTHWISE),
     ),
     "few": (("tap", "conv", FIRST_POINTS), ("channel", "conv", ONE_CHANNEL)),
+    "row": (("row", "row", ROWS),),
     "linear": (("linear", "linear", LINEAR),),
     "elements": (("elements", "elements", ELEMENTS), ("repeated", "repeated", REPEATED)),
     "pools": (("pool", "pools", POOLS), ("mean", "means", MEANS)),
 }  # fmt: skip
 
 
-def layers(group: str, scaled: bool, held_only: bool = False) -> Graph:
-    """The network of a group of operators; `held_only`: without the layers of the fit."""
+#: stands between the name of a layer and the number of its copy
+COPY = "@"
+
+
+def layers(group: str, scaled: bool, held_only: bool = False, copies: Callable[[str], int] = lambda name: 1) -> Graph:
+    """The network of a group of operators; `held_only`: without the layers of the fit; copies: of a layer, by name."""
     made = Layers(scaled)
     for name, method, shape, index in _all(group, held_only):
-        getattr(made, method)(name, index, *shape)
+        for copy in range(copies(name)):
+            getattr(made, method)(f"{name}{COPY}{copy}" if copy else name, index, *shape)
     return made.m.builder.build(made.outs)
+
+
+def copied(name: str) -> tuple[str, int]:
+    """The name of the layer of which a node is a copy, and the number of the copy."""
+    found = re.search(rf"{COPY}(\d+)", name)
+    return (name, 0) if found is None else (name.replace(found[0], "", 1), int(found[1]))
 
 
 def _all(group: str, held_only: bool) -> Iterator[tuple[str, str, tuple[Any, ...], int]]:

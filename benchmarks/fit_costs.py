@@ -6,7 +6,7 @@
     python benchmarks/fit_costs.py --held-out          no fit: only the errors on the layers that were kept out of it
 
 Every layer of benchmarks/cost_layers.py is run by every kernel that can run it: the layers of a group stand side by
-side in one network, which is built once for each rank of preference. The fit is least squares of the relative error
+side in one network, a copy for each kernel. The fit is least squares of the relative error
 with coefficients of at least zero; layers that are kept out of it say how far it is off elsewhere ("held_out"). Their
 counts are kept in benchmarks/results/costs.json, by which a test judges the choices. The last lines of each core say
 how often the model would choose another kernel than the counts, and what that costs, and which kernels ever win.
@@ -25,18 +25,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import cost_layers  # noqa: E402
 from benchmarks.cost_layers import GROUPS, HELD, layers  # noqa: E402
 from edgeq.boards import Board, load_board  # noqa: E402
 from edgeq.ir import Graph, analyse  # noqa: E402
 from edgeq.mcu import costs  # noqa: E402
 from edgeq.mcu.build import build, golden_sample  # noqa: E402
 from edgeq.mcu.execute import measure  # noqa: E402
-from edgeq.mcu.ops import lower  # noqa: E402
+from edgeq.mcu.ops import KERNELS  # noqa: E402
+from edgeq.mcu.ops._scaled import SCALED  # noqa: E402
 from edgeq.mcu.select import Context, chosen_by_rank, preferred  # noqa: E402
 
 BOARDS = ("cortex-m55", "cortex-m4", "cortex-m3", "cortex-m0", "riscv32")
@@ -45,41 +46,47 @@ RESULTS = Path(__file__).parent / "results" / "costs.json"
 Row = dict[str, Any]
 
 
-def by_layer(net: Graph, board: Board, inputs: dict[str, npt.NDArray[Any]]) -> dict[str, tuple[str, int]]:
-    """Kernel and instructions of each layer, as the builder lowers the network now."""
-    with tempfile.TemporaryDirectory(prefix="edgeq-costs-") as scratch:
-        made = build(net, board, Path(scratch, "net"))
-        counts = measure(made, inputs, profile=True).counts
-    assert counts is not None
-    return {c.node.name: (c.step.kernel, counts.per_layer.get(c.index, 0)) for c in made.program.calls}
+def rivals(board: Board, net: Graph) -> dict[str, int]:
+    """How many kernels can run a layer, by the name that cost_layers.py gives it: the most of its nodes."""
+    ranges, found = analyse(net), dict[str, int]()
+    for node in net.nodes:
+        ctx = Context(net, node, ranges, frozenset(board.isa))
+        variants = SCALED[node.op] if ctx.scaled else KERNELS[node.op]
+        able = {v.kernel for v in variants if v.supports(ctx) is None}
+        base = node.name.removeprefix(HELD).split(".")[0]
+        base = f"{HELD}{base}" if node.name.startswith(HELD) else base
+        found[base] = max(found.get(base, 1), len(able))
+    return found
 
 
 def count(board: str, group: str, scaled: bool, held_only: bool = False) -> list[Row]:
-    """Every layer of a group by every kernel that runs it: key, terms, instructions."""
-    net, target = layers(group, scaled, held_only), load_board(board)
-    ranges, features = analyse(net), frozenset(target.isa)
-    contexts = {n.name: Context(net, n, ranges, features) for n in net.nodes}
-    sample = golden_sample(net)
+    """Every layer of a group by every kernel that runs it: key, terms, instructions. Each kernel runs a copy."""
+    target = load_board(board)
+    many = rivals(target, layers(group, scaled, held_only))
+    net = layers(group, scaled, held_only, lambda name: many.get(name, 1))
+    sample, ranges = golden_sample(net), analyse(net)
+    with (
+        tempfile.TemporaryDirectory(prefix="edgeq-costs-") as scratch,
+        chosen_by_rank(lambda node: cost_layers.copied(node.name)[1]),
+    ):
+        made = build(net, target, Path(scratch, "net"))
+        counts = measure(made, {n: sample[n][None] for n in net.inputs}, profile=True).counts
+    assert counts is not None
     found: dict[tuple[str, str], Row] = {}
-    for rank in range(9):
-        with chosen_by_rank(rank):
-            steps = [lower(net, node, ranges, features) for node in net.nodes]
-            if all((s.node, s.kernel) in found for s in steps if s is not None):
-                break
-            measured = by_layer(net, target, {n: sample[n][None] for n in net.inputs})
-        for layer, (kernel, instructions) in measured.items():
-            row = {
-                "layer": f"{'scaled ' if scaled else ''}{layer}",
-                "held": layer.startswith(HELD),
-                "rank": rank,
-                "kernel": kernel,
-                "key": costs.key(kernel, contexts[layer]),
-                "terms": costs.terms(kernel, contexts[layer]),
-                "instructions": instructions,
-            }
-            found.setdefault((layer, kernel), row)
-        total = sum(instructions for _, instructions in measured.values())
-        print(f"{board}: {group} {'scaled' if scaled else 'fixed'} rank {rank}: {total:,}", file=sys.stderr)
+    for call in made.program.calls:
+        (layer, rank), kernel = cost_layers.copied(call.node.name), call.step.kernel
+        ctx = Context(net, call.node, ranges, frozenset(target.isa))
+        row = {
+            "layer": f"{'scaled ' if scaled else ''}{layer}",
+            "held": layer.startswith(HELD),
+            "rank": rank,
+            "kernel": kernel,
+            "key": costs.key(kernel, ctx),
+            "terms": costs.terms(kernel, ctx),
+            "instructions": counts.per_layer.get(call.index, 0),
+        }
+        found.setdefault((layer, kernel), row)
+    print(f"{board}: {group} {'scaled' if scaled else 'fixed'}: {len(found)} counts", file=sys.stderr)
     return list(found.values())
 
 
@@ -170,12 +177,12 @@ def main() -> int:
         by_key = defaultdict(list)
         for row in rows:
             by_key[row["key"]].append(row)
-        rivals = {row["key"] for found in several(rows).values() for row in found}
+        contested = {row["key"] for found in several(rows).values() for row in found}
         known = costs.recorded().get(cores, {}) if asked.held_out else {}
         models = {
             name: fitted(found, known.get(name))
             for name, found in sorted(by_key.items())
-            if name in rivals and (known or not all(r["held"] for r in found))
+            if name in contested and (known or not all(r["held"] for r in found))
         }
         for name, model in models.items():
             print(

@@ -10,9 +10,9 @@ and means have more terms (`WINDOWED`): windows; their elements, whatever the ch
 last four; for Helium outputs and reads in whole vectors; and outputs that are divided, not shifted.
 
 The coefficients are in costs.json, one set for each operator, form (a convolution of one tap, depthwise, up to three
-channels, one to one channel, any other window; a vector or rows; an operand that repeats; scaled or not) and kernel,
-with the mean relative errors of the layers of the fit and of others that were kept out of it. Every kernel that has a
-rival on some core has its set; where there is none, the model says nothing and chooses nothing.
+channels, one to one channel, with Helium one row, any other window; a vector or rows; an operand that repeats; scaled
+or not) and kernel, with the mean relative errors of the layers of the fit and of others that were kept out of it. Every
+kernel that has a rival on some core has its set; where there is none, the model says nothing and chooses nothing.
 """
 
 from __future__ import annotations
@@ -79,6 +79,9 @@ def _conv_form(ctx: Context) -> str:
     filters, channels = weight.shape[0], weight.shape[-1]
     if groups > 1:
         return " depthwise"
+    # Helium has a kernel of its own for windows of one row.
+    if "mve" in ctx.features and weight.size > filters * channels and prod(weight.shape[1:-2]) == 1:
+        return " row"
     if filters == channels == 1:
         return " one channel"
     first = channels <= FIRST_CHANNELS

@@ -108,13 +108,13 @@ def always(ctx: Context) -> str | None:
 MARGIN = 0.05
 #: and by this many instructions: less is not worth one kernel more in flash
 LEAST = 1000
-_RANK: ContextVar[int | None] = ContextVar("rank", default=None)
+_RANK: ContextVar[Callable[[Node], int] | None] = ContextVar("rank", default=None)
 
 
 @contextmanager
-def chosen_by_rank(rank: int) -> Iterator[None]:
+def chosen_by_rank(rank: int | Callable[[Node], int]) -> Iterator[None]:
     """Within: each node gets the kernel of that rank among those that support it, or the last; to measure them all."""
-    token = _RANK.set(rank)
+    token = _RANK.set(rank if callable(rank) else lambda node: rank)
     try:
         yield
     finally:
@@ -185,7 +185,7 @@ def choose(variants: Sequence[Variant], ctx: Context) -> Choice:
         raise ctx.fail(f"no kernel runs it ({refused})")
     estimates = [costs.estimate(variant.kernel, ctx) if len(able) > 1 else None for variant in able]
     forced = _RANK.get()
-    rank = preferred(estimates) if forced is None else min(forced, len(able) - 1)
+    rank = preferred(estimates) if forced is None else min(forced(ctx.node), len(able) - 1)
     found = list(zip(able, estimates, strict=True))
     last = variants.index(able[rank])
     return Choice(

@@ -108,6 +108,8 @@ def _requantise(ctx: Context) -> Call:
 
 def _clips(ctx: Context) -> str | None:
     """A requantise without a multiplier keeps its scale, and so is a clip of numbers."""
+    if "multiplier" in ctx.node.attrs:
+        return "has a multiplier; it keeps the scale"
     wide = [v for v in (ctx.ins[0], ctx.out) if v.format.bits > 16]
     return f"{wide[0].name} is {wide[0].format}; it reads and writes up to 16 bits" if wide else None
 
