@@ -138,8 +138,8 @@ def test_the_recorded_costs_are_sound() -> None:
             assert len(model["coefficients"]) == len(costs.names(name.split(" ")[0])), name
             assert min(model["coefficients"]) >= 0 < max(model["coefficients"]), name
             assert 0 <= model["error"] < 0.35, name
-            assert model.get("held_out_layers", 1) >= 1, name
-            assert 0 <= model.get("held_out", 0) < 0.4, name
+            assert model["held_out_layers"] >= 1, name
+            assert 0 <= model["held_out"] < 0.4, name
 
 
 def test_always_is_a_reason_for_everything() -> None:
