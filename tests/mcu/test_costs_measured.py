@@ -104,8 +104,8 @@ def test_the_choice_is_the_measured_minimum(board: str) -> None:
                 continue
             assert set(counts) == {choice.variant.kernel, *(v.kernel for v, _ in choice.others)}, node.name
             mine, least = counts[choice.variant.kernel], min(counts.values())
-            # Never much worse. The model does not see strides: a depthwise layer of stride 2 misses by a third on scalar
-            # cores, where the portable kernel wins.
+            # Never much worse. The model does not see strides: a depthwise layer of stride 2 misses by a third on
+            # scalar cores, where the portable kernel wins.
             assert mine <= max(least + LEAST, least * 1.4), f"{node.name}: {choice.why}: {counts}"
             best, taken, right, seen = best + least, taken + mine, right + (mine == least), seen + 1
     assert seen == len(recorded) > 15, f"{board} has {len(recorded)} layers"
