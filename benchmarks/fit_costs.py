@@ -2,10 +2,14 @@
 
     python benchmarks/fit_costs.py                     measure on five cores and fit (some minutes)
     python benchmarks/fit_costs.py cortex-m4 --dry     one core; print, write nothing
+    python benchmarks/fit_costs.py --only pools        one group of operators; the others keep their coefficients
+    python benchmarks/fit_costs.py --held-out          no fit: only the errors on the layers that were kept out of it
 
-Every layer is run by every kernel that can run it: all layers stand side by side in one network, which is built once
-for each rank of preference. The fit is least squares of the relative error with coefficients of at least zero. The
-last lines say how often the model would choose another kernel than the counts, and what that costs.
+Every layer of benchmarks/cost_layers.py is run by every kernel that can run it: the layers of a group stand side by
+side in one network, a copy for each kernel. The fit is least squares of the relative error
+with coefficients of at least zero; layers that are kept out of it say how far it is off elsewhere ("held_out"). Their
+counts are kept in benchmarks/results/costs.json, by which a test judges the choices. The last lines of each core say
+how often the model would choose another kernel than the counts, and what that costs, and which kernels ever win.
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from collections import defaultdict
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -23,128 +29,136 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.networks import Maker, ScaledMaker  # noqa: E402
-from edgeq.boards import load_board  # noqa: E402
+from benchmarks import cost_layers  # noqa: E402
+from benchmarks.cost_layers import GROUPS, HELD, layers  # noqa: E402
+from edgeq.boards import Board, load_board  # noqa: E402
 from edgeq.ir import Graph, analyse  # noqa: E402
 from edgeq.mcu import costs  # noqa: E402
-from edgeq.mcu.bench import bench  # noqa: E402
-from edgeq.mcu.select import Context, chosen_by_rank  # noqa: E402
+from edgeq.mcu.build import build, golden_sample  # noqa: E402
+from edgeq.mcu.execute import measure  # noqa: E402
+from edgeq.mcu.ops import KERNELS  # noqa: E402
+from edgeq.mcu.ops._scaled import SCALED  # noqa: E402
+from edgeq.mcu.select import Context, chosen_by_rank, preferred  # noqa: E402
 
 BOARDS = ("cortex-m55", "cortex-m4", "cortex-m3", "cortex-m0", "riscv32")
 COSTS = ROOT / "edgeq" / "mcu" / "costs.json"
-#: rows, columns, channels, filters, kernel, stride
-WINDOWS = (
-    (12, 12, 16, 16, 3, 1), (8, 8, 32, 32, 3, 1), (6, 6, 64, 64, 3, 1), (12, 12, 16, 32, 3, 2), (9, 9, 17, 19, 3, 1),
-    (14, 14, 8, 8, 3, 1), (5, 5, 16, 64, 5, 1), (7, 7, 24, 12, 3, 1), (30, 1, 20, 24, (3, 1), 1),
-)  # fmt: skip
-FIRST = (
-    (10, 10, 3, 16, 3, 1), (20, 8, 1, 32, (10, 4), 2), (16, 16, 3, 8, 3, 2), (20, 20, 3, 16, 3, 1),
-    (16, 16, 1, 16, 3, 1), (14, 14, 2, 12, 3, 1), (12, 12, 1, 8, 5, 1), (16, 16, 3, 16, 5, 2),
-    (25, 10, 1, 64, (10, 4), 2), (9, 9, 3, 32, 3, 1), (7, 7, 2, 5, 3, 1), (40, 6, 1, 16, (8, 3), 1),
-)  # fmt: skip
-POINTS = (
-    (12, 12, 8, 16, 1, 1), (12, 12, 16, 32, 1, 2), (10, 10, 64, 64, 1, 1), (6, 6, 128, 96, 1, 1), (8, 8, 32, 10, 1, 1),
-    (9, 9, 24, 40, 1, 1), (5, 5, 5, 7, 1, 1), (1, 20, 128, 32, 1, 1), (4, 4, 48, 64, 1, 1),
-)  # fmt: skip
-DEPTHWISE = (
-    (12, 12, 16, 3, 1), (10, 10, 64, 3, 1), (8, 8, 32, 3, 2), (9, 9, 24, 3, 1), (8, 8, 16, 5, 1),
-    (20, 1, 64, (5, 1), 1), (16, 1, 40, (15, 1), 1), (7, 7, 12, 3, 1), (14, 14, 8, 3, 2),
-)  # fmt: skip
-LINEAR = ((128, 128, 1), (320, 64, 1), (64, 10, 1), (64, 64, 16), (8, 128, 1), (256, 16, 1), (33, 17, 1), (24, 20, 5))
-SHAPES = ((12, 12, 16), (8, 8, 40), (1, 1, 100), (5, 5, 3))
+RESULTS = Path(__file__).parent / "results" / "costs.json"
+Row = dict[str, Any]
 
 
-def layers(scaled: bool) -> Graph:
-    """All layers side by side, each with an input and an output of its own."""
-    m = ScaledMaker("layers") if scaled else Maker("layers")
-    outs = []
-    for i, (h, w, c, f, k, s) in enumerate((*WINDOWS, *POINTS, *FIRST)):
-        pad = None if i % 3 else (0, 0, 0, 0)
-        outs.append(m.conv(m.input(h, w, c), c, f, k, s, pad if k != 1 else None, name=f"conv{i}"))
-    for i, (h, w, c, k, s) in enumerate(DEPTHWISE):
-        pad = (0, 0, 0, 0) if k == (15, 1) else None
-        outs.append(m.conv(m.input(h, w, c), c, c, k, s, pad, name=f"depthwise{i}", groups=c))
-    for i, (n, o, rows) in enumerate(LINEAR):
-        x = m.input(n) if rows == 1 else m.input(rows, n)
-        outs.append(m.linear(x, n, o, name=f"linear{i}"))
-    for i, shape in enumerate(SHAPES):
-        outs.append(m.node("add", f"add{i}", [m.input(*shape), m.input(*shape)], lo=0))
-        outs.append(m.node("mean", f"mean{i}", [m.input(*shape)], axes=(0, 1), keep_axes=0))
-    return m.builder.build(outs)
+def rivals(board: Board, net: Graph) -> dict[str, int]:
+    """How many kernels can run a layer, by the name that cost_layers.py gives it: the most of its nodes."""
+    ranges, found = analyse(net), dict[str, int]()
+    for node in net.nodes:
+        ctx = Context(net, node, ranges, frozenset(board.isa))
+        variants = SCALED[node.op] if ctx.scaled else KERNELS[node.op]
+        able = {v.kernel for v in variants if v.supports(ctx) is None}
+        base = node.name.removeprefix(HELD).split(".")[0]
+        base = f"{HELD}{base}" if node.name.startswith(HELD) else base
+        found[base] = max(found.get(base, 1), len(able))
+    return found
 
 
-def count(board: str, scaled: bool) -> list[dict[str, Any]]:
-    """Every layer by every kernel that runs it: key, terms, instructions."""
-    net, target = layers(scaled), load_board(board)
-    ranges = analyse(net)
-    contexts = {n.name: Context(net, n, ranges, frozenset(target.isa)) for n in net.nodes}
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for rank in range(8):
-        with chosen_by_rank(rank):
-            measured = bench(net, target)
-        before = len(found)
-        for row in measured["layers"]:
-            ctx = contexts[row["layer"]]
-            found[row["layer"], row["kernel"]] = (
-                {
-                    "layer": f"{'scaled ' if scaled else ''}{row['layer']}",
-                    "rank": rank,
-                    "kernel": row["kernel"],
-                    "key": costs.key(row["kernel"], ctx),
-                    "terms": costs.terms(ctx),
-                    "instructions": row["instructions"],
-                }
-                if (row["layer"], row["kernel"]) not in found
-                else found[row["layer"], row["kernel"]]
-            )
-        print(f"{board}: {'scaled' if scaled else 'fixed'} rank {rank}: {measured['instructions']:,}", file=sys.stderr)
-        if len(found) == before:
-            break
+def count(board: str, group: str, scaled: bool, held_only: bool = False) -> list[Row]:
+    """Every layer of a group by every kernel that runs it: key, terms, instructions. Each kernel runs a copy."""
+    target = load_board(board)
+    many = rivals(target, layers(group, scaled, held_only))
+    net = layers(group, scaled, held_only, lambda name: many.get(name, 1))
+    sample, ranges = golden_sample(net), analyse(net)
+    with (
+        tempfile.TemporaryDirectory(prefix="edgeq-costs-") as scratch,
+        chosen_by_rank(lambda node: cost_layers.copied(node.name)[1]),
+    ):
+        made = build(net, target, Path(scratch, "net"))
+        counts = measure(made, {n: sample[n][None] for n in net.inputs}, profile=True).counts
+    assert counts is not None
+    found: dict[tuple[str, str], Row] = {}
+    for call in made.program.calls:
+        (layer, rank), kernel = cost_layers.copied(call.node.name), call.step.kernel
+        ctx = Context(net, call.node, ranges, frozenset(target.isa))
+        row = {
+            "layer": f"{'scaled ' if scaled else ''}{layer}",
+            "held": layer.startswith(HELD),
+            "rank": rank,
+            "kernel": kernel,
+            "key": costs.key(kernel, ctx),
+            "terms": costs.terms(kernel, ctx),
+            "instructions": counts.per_layer.get(call.index, 0),
+        }
+        found.setdefault((layer, kernel), row)
+    print(f"{board}: {group} {'scaled' if scaled else 'fixed'}: {len(found)} counts", file=sys.stderr)
     return list(found.values())
 
 
-def fitted(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Coefficients of one kernel and its errors: least squares of the relative error, nothing below zero."""
+def fitted(rows: list[Row], known: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Coefficients of one kernel (the `known` ones, if there are) and its errors, also on the layers kept out."""
+    seen = [r for r in rows if not r["held"]]
+    found = least_squares(seen) if known is None else dict(known)
+    held = [abs(guess(found, r) / r["instructions"] - 1) for r in rows if r["held"]]
+    if held:
+        found |= {"held_out": round(float(np.mean(held)), 3), "held_out_layers": len(held)}
+    return found
+
+
+def guess(model: dict[str, Any], row: Row) -> float:
+    """What the model expects of a layer."""
+    return float(sum(c * t for c, t in zip(model["coefficients"], row["terms"], strict=True)))
+
+
+def least_squares(rows: list[Row]) -> dict[str, Any]:
+    """The fit of some layers, by trying every set of terms; its error is the mean relative one on them."""
     x = np.array([r["terms"] for r in rows], dtype=np.float64)
     y = np.array([r["instructions"] for r in rows], dtype=np.float64)
     a = x / y[:, None]
-    scale = np.maximum(np.abs(a).max(axis=0), 1e-30)
-    a /= scale
-    c = np.zeros(a.shape[1])
-    gram, right = a.T @ a + 1e-9 * np.eye(a.shape[1]), a.sum(axis=0)
-    for _ in range(20000):  # coordinate descent on a small convex problem
-        for i in range(len(c)):
-            c[i] = max(0.0, c[i] + (right[i] - gram[i] @ c) / gram[i, i])
-    error = np.abs(a @ c - 1)
-    coefficients = [float(f"{v:.5g}") for v in c / scale]
-    return {"coefficients": coefficients, "error": round(float(error.mean()), 3), "layers": len(rows)}
+    best, c = np.inf, np.zeros(a.shape[1])
+    for size in range(1, len(c) + 1):
+        for columns in map(list, combinations(range(len(c)), size)):
+            some = np.linalg.lstsq(a[:, columns], np.ones(len(y)), rcond=1e-9)[0]
+            off = float(((a[:, columns] @ some - 1) ** 2).sum())
+            if some.min() >= 0 and off < best - 1e-12:
+                best, c = off, np.zeros(len(c))
+                c[columns] = some
+    coefficients = [float(f"{v:.5g}") for v in c]
+    return {"coefficients": coefficients, "error": round(float(np.abs(a @ c - 1).mean()), 3), "layers": len(rows)}
 
 
-def judged(rows: list[dict[str, Any]], models: dict[str, Any]) -> str:
+def several(rows: list[Row]) -> dict[str, list[Row]]:
+    """The rows of each layer that several kernels can run, in order of preference."""
+    found = defaultdict(list)
+    for row in sorted(rows, key=lambda r: r["rank"]):
+        found[row["layer"]].append(row)
+    return {layer: kernels for layer, kernels in found.items() if len(kernels) > 1}
+
+
+def judged(rows: list[Row], models: dict[str, Any]) -> str:
     """How the model's choice and the order of preference compare with the best kernel of each layer."""
-    by_layer = defaultdict(list)
-    for row in rows:
-        by_layer[row["layer"]].append(row)
-    best = order = model = several = 0
-    for found in by_layer.values():
-        several += len(found) > 1
-        best += min(r["instructions"] for r in found)
-        order += min(found, key=lambda r: r["rank"])["instructions"]
-        model += chosen(found, models)["instructions"]
-    return f"{several} layers with a choice; instructions: best {best:,}, by the model {model:,}, by order {order:,}"
+    best = order = model = right = 0
+    for found in several(rows).values():
+        least = min(r["instructions"] for r in found)
+        taken = chosen(found, models)["instructions"]
+        right += taken == least
+        best, order, model = best + least, order + found[0]["instructions"], model + taken
+    what = f"{len(several(rows))} layers with a choice, the best one taken in {right}"
+    return f"{what}; instructions: best {best:,}, by the model {model:,}, by order {order:,}"
 
 
-def chosen(found: list[dict[str, Any]], models: dict[str, Any]) -> dict[str, Any]:
-    """As `edgeq.mcu.select.choose` does it."""
-    from edgeq.mcu.select import preferred
-
-    ranked = sorted(found, key=lambda r: r["rank"])
+def chosen(found: list[Row], models: dict[str, Any]) -> Row:
+    """As `edgeq.mcu.select.choose` does it; rows in order of preference."""
     guesses = []
-    for row in ranked:
+    for row in found:
         model = models[row["key"]]
-        total = sum(c * t for c, t in zip(model["coefficients"], row["terms"], strict=True))
-        guesses.append(costs.Estimate(round(total), model["error"]))
-    return ranked[preferred(guesses)]
+        error = max(model["error"], model.get("held_out", 0.0))
+        guesses.append(costs.Estimate(round(guess(model, row)), error))
+    return found[preferred(guesses)]
+
+
+def won(rows: list[Row]) -> dict[str, dict[str, int]]:
+    """For each form of layer: the kernels that were the best of a layer, and of how many."""
+    found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for kernels in several(rows).values():
+        best = min(kernels, key=lambda r: r["instructions"])
+        found[best["key"].rsplit(" ", 1)[0]][best["kernel"]] += 1
+    return {form: dict(sorted(wins.items(), key=lambda w: -w[1])) for form, wins in sorted(found.items())}
 
 
 def main() -> int:
@@ -152,37 +166,82 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("boards", nargs="*", default=list(BOARDS))
     parser.add_argument("--dry", action="store_true", help="write nothing")
+    parser.add_argument("--only", nargs="*", choices=list(GROUPS), default=list(GROUPS), help="groups of operators")
+    parser.add_argument("--held-out", action="store_true", help="keep coefficients, measure their errors elsewhere")
     asked = parser.parse_args()
     for board in asked.boards:
-        rows = [*count(board, False), *count(board, True)]
+        cores = costs.cores(frozenset(load_board(board).isa))
+        assert cores is not None
+        both = [(group, scaled) for group in asked.only for scaled in (False, True)]
+        rows = [row for group, scaled in both for row in count(board, group, scaled, asked.held_out)]
         by_key = defaultdict(list)
         for row in rows:
             by_key[row["key"]].append(row)
-        models = {name: fitted(found) for name, found in sorted(by_key.items())}
+        contested = {row["key"] for found in several(rows).values() for row in found}
+        known = costs.recorded().get(cores, {}) if asked.held_out else {}
+        models = {
+            name: fitted(found, known.get(name))
+            for name, found in sorted(by_key.items())
+            if name in contested and (known or not all(r["held"] for r in found))
+        }
         for name, model in models.items():
-            print(f"{board:11} {name:52} {model['layers']:3} layers, error {100 * model['error']:5.1f} %")
-        print(f"{board}: {judged(rows, models)}", flush=True)
+            print(
+                f"{board:11} {name:58} {model['layers']:3} layers, error {100 * model['error']:5.1f} %, "
+                f"{model.get('held_out_layers', 0)} beside, {100 * model.get('held_out', 0.0):5.1f} %"
+            )
+        for held in (False, True):
+            part = [row for row in rows if row["held"] == held]
+            print(f"{board}, {'kept out' if held else 'fitted'}: {judged(part, models)}", flush=True)
+        print(*(f"{board}: best at {form}: {wins}" for form, wins in won(rows).items()), sep="\n", flush=True)
         if not asked.dry:
-            group = costs.cores(frozenset(load_board(board).isa))
-            assert group is not None
-            write(group, models)
+            write(cores, models, asked.only == list(GROUPS) and not asked.held_out)
+            keep(board, rows)
     return 0
 
 
-def write(group: str, models: dict[str, Any]) -> None:
-    """Put the models of one group of cores into costs.json; the others stay."""
+def write(group: str, models: dict[str, Any], whole: bool) -> None:
+    """Put the models of one group of cores into costs.json; other cores, and operators not measured now, stay."""
     cores = json.loads(COSTS.read_text("utf-8"))["cores"] if COSTS.is_file() else {}
-    cores[group] = models
+    cores[group] = dict(sorted({**({} if whole else cores.get(group, {})), **models}.items()))
     groups = []
     for name in sorted(cores):
         body = ",\n".join(f"   {json.dumps(k)}: {json.dumps(m)}" for k, m in cores[name].items())
         groups.append(f"  {json.dumps(name)}: {{\n{body}\n  }}")
     head = (
-        '{\n "command": "python benchmarks/fit_costs.py",\n "terms": ["1", "outputs", "macs", "reads"],\n "cores": {\n'
+        '{\n "command": "python benchmarks/fit_costs.py",\n "terms": '
+        + json.dumps({"pools and means": costs.WINDOWED, "others": costs.TERMS})
+        + ',\n "cores": {\n'
     )
-    beside = COSTS.with_name(f".{COSTS.name}.{os.getpid()}")
-    beside.write_text(head + ",\n".join(groups) + "\n }\n}\n", "utf-8")
-    beside.replace(COSTS)
+    put(COSTS, head + ",\n".join(groups) + "\n }\n}\n")
+
+
+def keep(board: str, rows: list[Row]) -> None:
+    """Put the counts of layers beside the fit, and the winners of all, into the results; the rest stays."""
+    old = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
+    counts, wins = old.get("held_out", {}), old.get("best", {})
+    counts.setdefault(board, {}).update(
+        {
+            layer: {r["kernel"]: r["instructions"] for r in found}
+            for layer, found in several(rows).items()
+            if found[0]["held"]
+        }
+    )
+    wins.setdefault(board, {}).update(won(rows))
+    lines = ['{\n "command": "python benchmarks/fit_costs.py"']
+    for name, part in (("best", wins), ("held_out", counts)):
+        boards = []
+        for each in (b for b in BOARDS if b in part):
+            body = ",\n".join(f"   {json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(part[each].items()))
+            boards.append(f"  {json.dumps(each)}: {{\n{body}\n  }}")
+        lines.append(f" {json.dumps(name)}: {{\n" + ",\n".join(boards) + "\n }")
+    put(RESULTS, ",\n".join(lines) + "\n}\n")
+
+
+def put(path: Path, text: str) -> None:
+    """Write beside, then rename."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text, "utf-8")
+    beside.replace(path)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeq.boards import load_board
 from edgeq.cli import main
 from edgeq.ir import Graph
 from tests.verify.nets import minifloat_net, residual_net
@@ -181,6 +182,26 @@ def test_build_writes_a_project_and_prints_kernels(capsys: pytest.CaptureFixture
     assert f"arena {found['arena']:,} bytes" in shown
 
 
+def test_the_table_has_costs_and_no_kernels_of_other_cores(capsys: pytest.CaptureFixture[str], net: Graph) -> None:
+    from edgeq.errors import ToolError
+    from edgeq.mcu.toolchains import find_toolchain
+
+    try:
+        find_toolchain(load_board("cortex-m4"), "gcc")
+    except ToolError as error:
+        pytest.skip(str(error))
+    found = answer(capsys, "build", "net.edgeq", "--board", "cortex-m4", "-o", "firmware")
+    assert any("not conv_scaled_mve: the core has no Helium" in step["why"] for step in found["steps"])
+    assert call("build", "net.edgeq", "-b", "cortex-m4", "-o", "firmware") == 0
+    shown = capsys.readouterr().out
+    assert "mve" not in shown
+    assert "Helium" not in shown
+    assert shown.count("about") >= 2 * sum("dsp" in step["variant"] for step in found["steps"]) > 0
+    readme = Path("firmware", "README.md").read_text("utf-8")
+    assert "not conv" in readme
+    assert "Helium" not in readme
+
+
 def test_a_budget_that_does_not_hold_is_exit_code_1_and_names_layers(
     capsys: pytest.CaptureFixture[str], net: Graph
 ) -> None:
@@ -222,7 +243,6 @@ def test_bench_of_the_host_has_sizes_and_no_counts(capsys: pytest.CaptureFixture
 
 
 def test_bench_of_an_emulated_board_counts(capsys: pytest.CaptureFixture[str], net: Graph) -> None:
-    from edgeq.boards import load_board
     from edgeq.mcu.runners import available_runners
     from edgeq.mcu.toolchains import available_toolchains
 

@@ -83,7 +83,8 @@ def show(result: BuildResult) -> None:
     out = console(False)
     shown = table(f"{result.graph.name} on {result.board.name}", "step", "operator", "kernel", "variant", "why")
     for row in result.variants:
-        shown.add_row(short_name(row["step"]), row["op"], row["kernel"], row["variant"], row["why"])
+        why = row["brief"].removeprefix(f"{row['kernel']}: ")
+        shown.add_row(short_name(row["step"]), row["op"], row["kernel"], row["variant"], why)
     out.print(shown)
     for line in result.warnings:
         out.print(f"[yellow]warning:[/yellow] {line}", markup=True)

@@ -81,7 +81,7 @@ class BuildResult:
 
     @property
     def variants(self) -> list[dict[str, str]]:
-        """The kernel chosen for each step and why, one row a step."""
+        """The kernel chosen for each step and why (`brief`: for a person), one row a step."""
         return [
             {
                 "step": call.node.name,
@@ -90,6 +90,7 @@ class BuildResult:
                 "kernel": call.step.kernel,
                 "variant": call.step.variant,
                 "why": call.step.why,
+                "brief": call.step.brief,
             }
             for call in self.program.calls
         ]

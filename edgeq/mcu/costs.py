@@ -2,12 +2,17 @@
 
 Instructions, not cycles. The model of a kernel on a group of cores is
 
-    instructions = a + b * outputs + c * macs + d * reads
+    instructions = a + b * outputs + c * inner + d * reads
 
-`reads` are the elements of input that its windows see: positions times taps times channels for a convolution, the
-elements of the operands for the rest. The coefficients are in costs.json, one set for each operator, form (one tap,
-depthwise, up to three channels or any other window; a vector or rows; scaled or not) and kernel. Where there is none,
-the model says nothing and chooses nothing.
+`inner` are the MACs of layers with weights, and for two operands how often one of them repeats. `reads` are the
+elements of input that windows see, positions times taps times channels, and else the elements of the operands. Pools
+and means have more terms (`WINDOWED`): windows; their elements, whatever the channels; reads in channels behind the
+last four; for Helium outputs and reads in whole vectors; and outputs that are divided, not shifted.
+
+The coefficients are in costs.json, one set for each operator, form (a convolution of one tap, depthwise, up to three
+channels, one to one channel, with Helium one row, any other window; a vector or rows; an operand that repeats; scaled
+or not) and kernel, with the mean relative errors of the layers of the fit and of others that were kept out of it. Every
+kernel that has a rival on some core has its set; where there is none, the model says nothing and chooses nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +34,13 @@ CORES = ("mve", "dsp", "thumb2", "thumb1", "rv32m")
 
 #: channels that a first layer has at most: their windows are a form of their own
 FIRST_CHANNELS = 3
+#: operators of two operands that broadcast, and of windows without weights
+TWO = ("add", "sub", "mul")
+POOLS = ("average_pool", "max_pool")
+TERMS = ("1", "outputs", "inner", "reads")
+WINDOWED = ("1", "outputs", "windows", "taps", "reads", "odd reads", "vectors", "vector reads", "divided")
+#: channels that Helium's kernels of windows take at a time
+LANES = {"average_pool_scaled_mve": 8, "max_pool_mve": 16}
 
 
 @functools.cache
@@ -45,35 +58,87 @@ def cores(features: frozenset[str]) -> str | None:
 
 def key(kernel: str, ctx: Context) -> str:
     """What the coefficients of a kernel stand under, for this node."""
-    form = ""
-    if ctx.node.op == "conv":
-        weight, groups = ctx.ins[1], ctx.node.integer("groups")
-        taps = weight.size // (weight.shape[0] * weight.shape[-1])
-        first = weight.shape[-1] <= FIRST_CHANNELS
-        form = " depthwise" if groups > 1 else " one tap" if taps == 1 else " first" if first else " window"
-    elif ctx.node.op == "linear":
-        form = " rows" if ctx.out.size > ctx.ins[1].shape[0] else " vector"
     scaled = " scaled" if ctx.scaled else ""
-    return f"{ctx.node.op}{form}{scaled} {kernel}"
+    return f"{ctx.node.op}{_form(ctx)}{scaled} {kernel}"
 
 
-def terms(ctx: Context) -> tuple[int, int, int, int]:
-    """What the coefficients multiply: 1, outputs, MACs, elements read."""
+def _form(ctx: Context) -> str:
+    """The form of a layer within its operator, with a blank before it; empty where there is one."""
+    op, ins = ctx.node.op, ctx.ins
+    if op == "conv":
+        return _conv_form(ctx)
+    if op == "linear":
+        return " rows" if ctx.out.size > ins[1].shape[0] else " vector"
+    if op in TWO:
+        return " repeated" if _repeats(ctx) else ""
+    return " clip" if op == "requantise" and ctx.scaled and "multiplier" not in ctx.node.attrs else ""
+
+
+def _conv_form(ctx: Context) -> str:
+    weight, groups = ctx.ins[1], ctx.node.integer("groups")
+    filters, channels = weight.shape[0], weight.shape[-1]
+    if groups > 1:
+        return " depthwise"
+    # Helium has a kernel of its own for windows of one row.
+    if "mve" in ctx.features and weight.size > filters * channels and prod(weight.shape[1:-2]) == 1:
+        return " row"
+    if filters == channels == 1:
+        return " one channel"
+    first = channels <= FIRST_CHANNELS
+    if weight.size == filters * channels:
+        return " first tap" if first else " one tap"
+    return " first" if first else " window"
+
+
+def _repeats(ctx: Context) -> int:
+    """How often the smaller of two operands is read again; 0 where both have the output's size."""
+    least = min(value.size for value in ctx.ins)
+    return 0 if least == ctx.out.size else ctx.out.size // least
+
+
+def names(op: str) -> tuple[str, ...]:
+    """What the coefficients of an operator's kernels multiply."""
+    return WINDOWED if op in (*POOLS, "mean") else TERMS
+
+
+def terms(kernel: str, ctx: Context) -> tuple[int, ...]:
+    """The numbers of `names` for a node that the kernel runs."""
     node, ins, out = ctx.node, ctx.ins, ctx.out
-    macs = operator(node.op, node.name).macs(node, ins, [out])
     if node.op in ("conv", "linear"):
+        macs = operator(node.op, node.name).macs(node, ins, [out])
         filters, groups = ins[1].shape[0], node.attrs.get("groups", 1)
         assert isinstance(groups, int)
         return 1, out.size, macs, macs // filters * groups
-    return 1, out.size, macs, sum(v.size for v in ins if not v.constant)
+    reads = sum(v.size for v in ins if not v.constant)
+    if node.op in POOLS:
+        return _windowed(kernel, ctx, out.shape[-1], prod(node.ints("kernel")))
+    if node.op == "mean":
+        return _windowed(kernel, ctx, out.size, reads // out.size)
+    return 1, out.size, _repeats(ctx) if node.op in TWO else 0, reads
+
+
+def _windowed(kernel: str, ctx: Context, channels: int, elements: int) -> tuple[int, ...]:
+    """`WINDOWED` for windows of so many elements."""
+    size = ctx.out.size
+    taps, lanes = size // channels * elements, LANES.get(kernel)
+    vectors = size // channels * -(-channels // lanes) if lanes else 0
+    some = not ctx.node.attrs.get("include_pad", 1) and any(ctx.node.ints("padding"))
+    divides = ctx.node.op != "max_pool" and not ctx.scaled and (some or elements & (elements - 1))
+    reads = (taps, taps * channels, taps * (channels % 4), vectors, vectors * elements)
+    return 1, size, size // channels, *reads, size if divides else 0
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Instructions, about, and the mean relative error of the fit."""
+    """Instructions, about, and the mean relative error on the layers of the fit or beside them, the greater one."""
 
     instructions: int
     error: float
+
+    @property
+    def text(self) -> str:
+        """As the reasons of choices say it."""
+        return f"about {self.instructions:,} instructions"
 
 
 def estimate(kernel: str, ctx: Context) -> Estimate | None:
@@ -82,5 +147,5 @@ def estimate(kernel: str, ctx: Context) -> Estimate | None:
     found = recorded().get(group, {}).get(key(kernel, ctx)) if group else None
     if found is None:
         return None
-    total = sum(c * t for c, t in zip(found["coefficients"], terms(ctx), strict=True))
-    return Estimate(round(total), found["error"])
+    total = sum(c * t for c, t in zip(found["coefficients"], terms(kernel, ctx), strict=True))
+    return Estimate(round(total), max(found["error"], found.get("held_out", 0.0)))

@@ -95,7 +95,7 @@ def _readme(program: Program) -> Context:
             "out": _cell(f"{'x'.join(map(str, program.slots[call.step.output].value.shape))}"),
             "macs": call.macs,
             "variant": _cell(call.step.variant),
-            "why": _cell(call.step.why),
+            "why": _cell(call.step.brief),
         }
         for call in program.calls
     ]

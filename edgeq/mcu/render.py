@@ -142,7 +142,7 @@ def _call(program: Program, call: Call) -> Context:
         "macs": call.macs,
         "out": comment(_operand(out)),
         "variant": comment(step.variant),
-        "why": comment(step.why),
+        "why": comment(step.brief),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +17,10 @@ from edgeq.mcu.step import Param, Step
 
 #: the variant that every operator has: C that runs on any machine
 PORTABLE = "portable"
+
+
+class Foreign(str):
+    """A reason that a person need not read: the kernel is for other cores, or for layers of another form."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +108,13 @@ def always(ctx: Context) -> str | None:
 MARGIN = 0.05
 #: and by this many instructions: less is not worth one kernel more in flash
 LEAST = 1000
-_RANK: ContextVar[int | None] = ContextVar("rank", default=None)
+_RANK: ContextVar[Callable[[Node], int] | None] = ContextVar("rank", default=None)
 
 
 @contextmanager
-def chosen_by_rank(rank: int) -> Iterator[None]:
+def chosen_by_rank(rank: int | Callable[[Node], int]) -> Iterator[None]:
     """Within: each node gets the kernel of that rank among those that support it, or the last; to measure them all."""
-    token = _RANK.set(rank)
+    token = _RANK.set(rank if callable(rank) else lambda node: rank)
     try:
         yield
     finally:
@@ -132,36 +137,76 @@ def preferred(estimates: Sequence[costs.Estimate | None]) -> int:
     return rank
 
 
-def choose(variants: Sequence[Variant], ctx: Context) -> tuple[Variant, str]:
-    """The variant that runs the node, and one line that says why: estimated costs, and all that could not run it."""
+@dataclass(frozen=True)
+class Choice:
+    """The variant that runs a node, and all that it was weighed against.
+
+    cost:     what the model expects of it; None where it has no cost, or nothing to weigh it against.
+    others:   the other variants that could run the node, in order of preference, with their costs.
+    before:   how many of them are preferred to it: the model overruled the order.
+    refused:  those preferred to it that cannot run the node, and why.
+    """
+
+    variant: Variant
+    cost: costs.Estimate | None = None
+    others: tuple[tuple[Variant, costs.Estimate | None], ...] = ()
+    before: int = 0
+    refused: tuple[tuple[Variant, str], ...] = ()
+
+    @property
+    def why(self) -> str:
+        """One line with everything: costs of all that could run the node, and reasons of all that could not."""
+        return self._line(self.others, self.refused)
+
+    @property
+    def brief(self) -> str:
+        """The same without kernels of other cores and other forms of layers, and nothing slower than the runner-up."""
+        rest = sorted(self.others[self.before :], key=lambda o: o[1].instructions if o[1] else sys.maxsize)
+        refused = tuple(r for r in self.refused if not isinstance(r[1], Foreign))
+        return self._line((*self.others[: self.before], *rest[:1]), refused)
+
+    def _line(
+        self, others: Sequence[tuple[Variant, costs.Estimate | None]], refused: Sequence[tuple[Variant, str]]
+    ) -> str:
+        found = self.variant
+        parts = [f"{found.kernel}: {found.gain}" + (f" ({self.cost.text})" if self.cost else "")]
+        for other, cost in others:
+            near = cost and self.cost and cost.instructions < self.cost.instructions
+            parts.append(f"not {other.kernel}" + (f": {cost.text}" if cost else "") + (", too near" if near else ""))
+        return "; ".join(parts + [f"not {variant.kernel}: {reason}" for variant, reason in refused])
+
+
+def choose(variants: Sequence[Variant], ctx: Context) -> Choice:
+    """The variant that runs the node: of those that can, the one that `preferred` takes."""
     reasons = [(variant, variant.supports(ctx)) for variant in variants]
     able = [variant for variant, reason in reasons if reason is None]
     if not able:
         refused = "; ".join(f"{variant.kernel}: {reason}" for variant, reason in reasons)
         raise ctx.fail(f"no kernel runs it ({refused})")
-    estimates = [costs.estimate(variant.kernel, ctx) for variant in able]
+    estimates = [costs.estimate(variant.kernel, ctx) if len(able) > 1 else None for variant in able]
     forced = _RANK.get()
-    rank = preferred(estimates) if forced is None else min(forced, len(able) - 1)
-    found = able[rank]
-    parts = [f"{found.kernel}: {found.gain}"]
-    if (cost := estimates[rank]) is not None and len(able) > 1:
-        parts[0] += f" (about {cost.instructions:,} instructions)"
-    for variant, other in zip(able[:rank], estimates[:rank], strict=True):
-        parts.append(f"not {variant.kernel}" + (f": about {other.instructions:,} instructions" if other else ""))
-    last = variants.index(found)
-    parts += [f"not {v.kernel}: {reason}" for v, reason in reasons[:last] if reason is not None]
-    return found, "; ".join(parts)
+    rank = preferred(estimates) if forced is None else min(forced(ctx.node), len(able) - 1)
+    found = list(zip(able, estimates, strict=True))
+    last = variants.index(able[rank])
+    return Choice(
+        variant=able[rank],
+        cost=estimates[rank],
+        others=(*found[:rank], *found[rank + 1 :]),
+        before=rank,
+        refused=tuple((variant, reason) for variant, reason in reasons[:last] if reason is not None),
+    )
 
 
 def lower_with(variants: Sequence[Variant], ctx: Context) -> Step:
     """The step of a node by the best variant that supports it."""
-    variant, why = choose(variants, ctx)
-    call = variant.call(ctx)
+    chosen = choose(variants, ctx)
+    variant, call = chosen.variant, chosen.variant.call(ctx)
     return Step(
         node=ctx.node.name,
         kernel=variant.kernel,
         variant=variant.name,
-        why=why,
+        why=chosen.why,
+        brief=chosen.brief,
         fixed=call.fixed,
         params=call.params,
         inputs=call.inputs,

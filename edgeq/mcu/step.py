@@ -44,6 +44,7 @@ class Step:
     node:    name of the node it executes.
     kernel:  "conv" for ``eq_conv`` in ``kernels/conv.h`` (variants have their own, "conv_dsp").
     variant: "portable", "dsp", "mve", …; why: one line that says why this one was chosen.
+    brief:   the same for a person: without kernels of other cores.
     fixed:   C expressions of the compile-time arguments.
     params:  fields of ``eq_<kernel>_t`` by name.
     inputs:  values of the arena that are read, in the order of x[]; output: the value that is written.
@@ -62,3 +63,4 @@ class Step:
     output: str = ""
     scratch: int = 0
     overwrites: tuple[str, ...] = ()
+    brief: str = ""

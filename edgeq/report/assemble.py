@@ -129,7 +129,7 @@ def _rows(build: BuildResult, bench: Mapping[str, Any] | None) -> list[LayerRow]
         step, counts = chosen.get(layer.node), measured.get(layer.node, {})
         row = layer_row(layer)
         if step is not None:
-            row = replace(row, kernel=step.kernel, variant=step.variant, why=step.why)
+            row = replace(row, kernel=step.kernel, variant=step.variant, why=step.brief)
         rows.append(replace(row, instructions=counts.get("instructions"), cycles=counts.get("cycles_estimated")))
     return rows
 

@@ -56,13 +56,29 @@ def test_a_fallback_names_every_better_variant() -> None:
     generic = Variant("portable", "conv", "runs everywhere", always, lambda ctx: Call((), {}, ("x",)))
     ladder = (variant("conv_mve", "mve"), variant("conv_dsp", "dsp"), generic)
     ctx = context(conv(4, 4, 1))
-    found, why = choose(ladder, ctx)
-    assert found is generic
-    assert why == "conv: runs everywhere; not conv_mve: the board has no mve; not conv_dsp: the board has no dsp"
+    found = choose(ladder, ctx)
+    assert found.variant is generic
+    assert found.why == "conv: runs everywhere; not conv_mve: the board has no mve; not conv_dsp: the board has no dsp"
     step = lower_with(ladder, Context(ctx.graph, ctx.node, ctx.ranges, frozenset({"dsp", "fpu"})))
     assert (step.kernel, step.variant) == ("conv_dsp", "dsp")
     assert step.why.startswith("conv_dsp: uses dsp")
     assert step.why.endswith("; not conv_mve: the board has no mve")
+    assert step.brief == step.why, "these reasons are about the layer"
+
+
+@pytest.mark.parametrize(("features", "other"), [(("dsp", "fpu"), "mve"), (("thumb2",), "dsp"), (("rv32m",), "dsp")])
+@pytest.mark.parametrize(("channels", "groups"), [(4, 1), (4, 4), (6, 2), (3, 1)])
+def test_a_person_reads_of_no_kernel_of_another_core(
+    channels: int, groups: int, features: tuple[str, ...], other: str
+) -> None:
+    graph = conv(channels, 12, groups)
+    step = lower(graph, graph.nodes[0], analyse(graph), features)
+    assert step is not None
+    assert f"_{other}: the core has no" in step.why
+    assert f"_{other}:" not in step.brief
+    assert "the core" not in step.brief
+    # A depthwise kernel is news only where the layer has groups.
+    assert ("depthwise" in step.brief) == (groups > 1)
 
 
 def test_no_variant_is_an_error_with_the_layer() -> None:

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from edgeq.formats import FixedPoint, Format
 from edgeq.ir.ops._matrix import aligned_bias
 from edgeq.mcu.ops._inplace import hold, rolling
-from edgeq.mcu.ops._matrix import matrix_stage
+from edgeq.mcu.ops._matrix import matrix_stage, not_depthwise
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import RatioStage, Stage
 from edgeq.mcu.ops._window import geometry
-from edgeq.mcu.select import Call, Context
+from edgeq.mcu.select import Call, Context, Foreign
 from edgeq.mcu.step import Blob, Param
 
 DSP = "dsp"
@@ -26,7 +26,7 @@ Codes = npt.NDArray[np.int64]
 
 def has_dsp(ctx: Context) -> str | None:
     """A reason why the board cannot run these kernels."""
-    return None if DSP in ctx.features else "the core has no DSP instructions"
+    return None if DSP in ctx.features else Foreign("the core has no DSP instructions")
 
 
 def is_byte(fmt: Format) -> bool:
@@ -164,7 +164,8 @@ def supports_depthwise(ctx: Context) -> str | None:
     if (reason := has_dsp(ctx)) is not None:
         return reason
     if groups != x.shape[-1] or weight.shape[0] != groups:
-        return f"{groups} groups, {x.shape[-1]} channels, {weight.shape[0]} filters; it takes as many of each"
+        reason = f"{groups} groups, {x.shape[-1]} channels, {weight.shape[0]} filters; it takes as many of each"
+        return not_depthwise(ctx, reason)
     return bytes_by_bytes(ctx) or (f"{groups} channels; it takes 4 or more" if groups < 4 else None)
 
 

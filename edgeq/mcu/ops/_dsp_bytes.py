@@ -59,13 +59,6 @@ def supports_sum(ctx: Context) -> str | None:
     return plain_stage(ctx, _sum_stage(ctx)[0], left=True)
 
 
-def supports_requantise(ctx: Context) -> str | None:
-    """As a sum; the portable kernel takes fewer instructions on cores with Helium (benchmarks/kernels.py)."""
-    return supports_sum(ctx) or (
-        "the portable kernel is faster on a core with Helium" if "mve" in ctx.features else None
-    )
-
-
 def _sum_fixed(made: Stage) -> tuple[str, ...]:
     """The fixed arguments shift, sat and clamp; beyond 31 only the sign is left."""
     return (str(min(max(made.shifts[0], 0), 31)), *saturation(made))

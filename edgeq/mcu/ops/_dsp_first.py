@@ -8,7 +8,7 @@ from edgeq.mcu.costs import FIRST_CHANNELS
 from edgeq.mcu.ops import _dsp, _dsp_scaled, _scale
 from edgeq.mcu.ops._dsp import Codes
 from edgeq.mcu.ops._window import geometry
-from edgeq.mcu.select import Call, Context, Variant
+from edgeq.mcu.select import Call, Context, Foreign, Variant
 from edgeq.mcu.step import Param
 
 #: bytes of scratch that a strip of windows should not exceed
@@ -38,7 +38,7 @@ def supports(ctx: Context) -> str | None:
     if (reason := _dsp.has_dsp(ctx)) is not None:
         return reason
     if channels > FIRST_CHANNELS:
-        return f"{channels} channels; it takes up to {FIRST_CHANNELS}"
+        return Foreign(f"{channels} channels; it takes up to {FIRST_CHANNELS}")
     if (reason := _dsp.one_window(ctx) or (_dsp_scaled if ctx.scaled else _dsp).byte_matrix(ctx)) is not None:
         return reason
     sizes = _window(ctx)

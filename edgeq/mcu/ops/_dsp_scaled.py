@@ -12,6 +12,7 @@ from edgeq.ir.ops._matrix import aligned_bias
 from edgeq.mcu.ops import _dsp, _scale
 from edgeq.mcu.ops._dsp import Codes, window_order
 from edgeq.mcu.ops._inplace import hold, rolling
+from edgeq.mcu.ops._matrix import not_depthwise
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import INT32
 from edgeq.mcu.ops._window import geometry
@@ -273,7 +274,8 @@ def supports_depthwise(ctx: Context) -> str | None:
     if (reason := _dsp.has_dsp(ctx)) is not None:
         return reason
     if groups != x.shape[-1] or weight.shape[0] != groups:
-        return f"{groups} groups, {x.shape[-1]} channels, {weight.shape[0]} filters; it takes as many of each"
+        reason = f"{groups} groups, {x.shape[-1]} channels, {weight.shape[0]} filters; it takes as many of each"
+        return not_depthwise(ctx, reason)
     return byte_matrix(ctx) or (f"{groups} channels; it takes 4 or more" if groups < 4 else None)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edgeq.ir.ops._matrix import accumulator_frac, aligned_bias
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import Stage, stage
-from edgeq.mcu.select import Context
+from edgeq.mcu.select import Context, Foreign
 from edgeq.mcu.step import Blob, Param
 from edgeq.mcu.storage import pack, packed_type, storage
 
@@ -70,3 +70,8 @@ def _shifts(name: str, shifts: Sequence[int], source: str) -> Param:
     if len(set(shifts)) == 1:
         return 0
     return Blob(f"{name}_shift", "int8_t", np.asarray(shifts, dtype=np.int8), f"shift of each channel of {source}")
+
+
+def not_depthwise(ctx: Context, reason: str) -> str:
+    """The reason of a kernel for depthwise layers; news to a person only where the layer has groups."""
+    return Foreign(reason) if ctx.node.integer("groups") == 1 else reason

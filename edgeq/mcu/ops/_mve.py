@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from edgeq.mcu.select import Context
+from edgeq.mcu.select import Context, Foreign
 
 MVE = "mve"
 
 
 def has_mve(ctx: Context) -> str | None:
     """A reason why the board cannot run these kernels."""
-    return None if MVE in ctx.features else "the core has no Helium"
+    return None if MVE in ctx.features else Foreign("the core has no Helium")

@@ -13,11 +13,11 @@ from edgeq.ir.ops._matrix import aligned_bias
 from edgeq.mcu.costs import FIRST_CHANNELS
 from edgeq.mcu.ops import _mve, _scale
 from edgeq.mcu.ops._dsp import plain_stage
-from edgeq.mcu.ops._matrix import matrix_stage
+from edgeq.mcu.ops._matrix import matrix_stage, not_depthwise
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import INT32
 from edgeq.mcu.ops._window import geometry
-from edgeq.mcu.select import Call, Context, Variant
+from edgeq.mcu.select import Call, Context, Foreign, Variant
 from edgeq.mcu.step import Blob, Param
 from edgeq.mcu.storage import storage
 
@@ -254,7 +254,7 @@ def _is_first(ctx: Context) -> str | None:
     """One to three channels, and columns over which 16 bytes scatter to places that a byte counts."""
     channels = ctx.ins[0].shape[-1]
     if channels > FIRST_CHANNELS:
-        return f"{channels} channels; it takes up to {FIRST_CHANNELS}"
+        return Foreign(f"{channels} channels; it takes up to {FIRST_CHANNELS}")
     if (reason := _is_conv(ctx)) is not None:
         return reason
     column = _windows(ctx)["kernel_h"] * channels
@@ -327,8 +327,11 @@ def _rows(sizes: dict[str, int]) -> int:
 def _is_depthwise(ctx: Context) -> str | None:
     """One filter for each of four channels or more, up to 16 taps with what lies between them."""
     channels, groups = ctx.ins[0].shape[-1], ctx.node.integer("groups")
+    if (reason := _mve.has_mve(ctx)) is not None:
+        return reason
     if groups != channels or ctx.ins[1].shape[0] != groups:
-        return f"{groups} groups, {ctx.ins[1].shape[0]} filters for {channels} channels; it takes one for each"
+        reason = f"{groups} groups, {ctx.ins[1].shape[0]} filters for {channels} channels; it takes one for each"
+        return not_depthwise(ctx, reason)
     if (reason := _matrix(ctx)) is not None:
         return reason
     if channels < 4:

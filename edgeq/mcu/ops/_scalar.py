@@ -12,11 +12,11 @@ from edgeq.formats import Affine, FixedPoint, Format
 from edgeq.ir.ops._matrix import aligned_bias
 from edgeq.mcu.ops import _dsp_scaled_bytes, _scale
 from edgeq.mcu.ops._dsp import DSP, is_byte, one_window
-from edgeq.mcu.ops._matrix import matrix_stage
+from edgeq.mcu.ops._matrix import matrix_stage, not_depthwise
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import INT32
 from edgeq.mcu.ops._window import geometry
-from edgeq.mcu.select import Call, Context, Variant
+from edgeq.mcu.select import Call, Context, Foreign, Variant
 from edgeq.mcu.step import Blob, Param
 from edgeq.mcu.storage import storage
 
@@ -37,7 +37,7 @@ MOST_SUM = 1 << 29
 def _no_core(ctx: Context) -> str | None:
     if EIGHT in ctx.features or any(f in ctx.features for f in FOUR):
         return None
-    return "the core is none of those it is written for"
+    return Foreign("the core is none of those it is written for")
 
 
 def _is_byte(fmt: Format) -> bool:
@@ -244,7 +244,8 @@ def supports_depthwise(ctx: Context) -> str | None:
         return reason
     x, weight, groups = ctx.ins[0], ctx.ins[1], ctx.node.integer("groups")
     if groups != x.shape[-1] or weight.shape[0] != groups:
-        return f"{groups} groups, {x.shape[-1]} channels, {weight.shape[0]} filters; it takes as many of each"
+        reason = f"{groups} groups, {x.shape[-1]} channels, {weight.shape[0]} filters; it takes as many of each"
+        return not_depthwise(ctx, reason)
     if any(d != 1 and k != 1 for d, k in zip(ctx.node.ints("dilation"), weight.shape[1:-1], strict=True)):
         return f"dilation {ctx.node.ints('dilation')}; its taps lie side by side"
     return _matrix_reason(ctx)

@@ -10,6 +10,7 @@ import numpy as np
 from edgeq.mcu.ops import _average, _scalar, _scale, _scaled_axes
 from edgeq.mcu.ops._dsp_scaled_kernels import DSP_SCALED
 from edgeq.mcu.ops._elementwise import plain_constant
+from edgeq.mcu.ops._matrix import not_depthwise
 from edgeq.mcu.ops._mve_elements import MVE_SCALED
 from edgeq.mcu.ops._scaled_matrix import OTHERS
 from edgeq.mcu.ops._stage import INT32
@@ -55,7 +56,8 @@ def _generic(ctx: Context) -> Call:
 def _is_depthwise(ctx: Context) -> str | None:
     channels, groups = ctx.ins[0].shape[-1], ctx.node.integer("groups")
     if groups != channels or ctx.ins[1].shape[0] != groups:
-        return f"{groups} groups, {ctx.ins[1].shape[0]} filters for {channels} channels; it takes one for each"
+        reason = f"{groups} groups, {ctx.ins[1].shape[0]} filters for {channels} channels; it takes one for each"
+        return not_depthwise(ctx, reason)
     return _scale.needs_multiplier(ctx)
 
 
@@ -106,6 +108,8 @@ def _requantise(ctx: Context) -> Call:
 
 def _clips(ctx: Context) -> str | None:
     """A requantise without a multiplier keeps its scale, and so is a clip of numbers."""
+    if "multiplier" in ctx.node.attrs:
+        return "has a multiplier; it keeps the scale"
     wide = [v for v in (ctx.ins[0], ctx.out) if v.format.bits > 16]
     return f"{wide[0].name} is {wide[0].format}; it reads and writes up to 16 bits" if wide else None
 

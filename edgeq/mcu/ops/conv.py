@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.mcu.ops import _dsp, _dsp_first, _mve_scaled, _scalar
-from edgeq.mcu.ops._matrix import channel_params, matrix_fixed, matrix_params, matrix_stage, weight_blob
+from edgeq.mcu.ops._matrix import channel_params, matrix_fixed, matrix_params, matrix_stage, not_depthwise, weight_blob
 from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 
@@ -20,7 +20,7 @@ def _generic(ctx: Context) -> Call:
 def _is_depthwise(ctx: Context) -> str | None:
     x, weight, groups = ctx.ins[0], ctx.ins[1], ctx.node.integer("groups")
     if groups != x.shape[-1]:
-        return f"{groups} groups for {x.shape[-1]} channels; a depthwise layer has one for each"
+        return not_depthwise(ctx, f"{groups} groups for {x.shape[-1]} channels; a depthwise layer has one for each")
     if weight.shape[0] != groups:
         return f"{weight.shape[0] // groups} filters for each channel; it takes one"
     return None

@@ -26,8 +26,6 @@ def _generic(ctx: Context) -> Call:
 
 VARIANTS = (
     _mve_elements.LOOK_UP,
-    Variant(
-        DSP, "requantise_dsp", "four elements at a time, SMLAD", _dsp_bytes.supports_requantise, _dsp_bytes.requantise
-    ),
+    Variant(DSP, "requantise_dsp", "four elements at a time, SMLAD", _dsp_bytes.supports_sum, _dsp_bytes.requantise),
     Variant(PORTABLE, "requantise", "one element at a time", always, _generic),
 )
