@@ -116,7 +116,7 @@ module MULT18X18D(PORTS);
             x_in <= 0;
             y_in <= 0;
             out <= 0;
-        end else if (CE0) begin
+        end else if (CE0 !== 0) begin // open: 1
             x_in <= x;
             y_in <= y;
             out <= x_in * y_in;
