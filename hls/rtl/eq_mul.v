@@ -1,8 +1,9 @@
 // Multiplier of a signed weight and an element, exact, with registers on both sides.
 //
 // Plain Verilog, and for Lattice ECP5 (macro EQ_ECP5) one MULT18X18D with its own registers, where synthesis would put
-// flip-flops outside of it: the way through the block is the longest of an engine then. Clock enable stays open, which the
-// device reads as 1: wires to these pins are few, and constants for hundreds of blocks are slow to route.
+// flip-flops outside of it: the way through the block is the longest of an engine then. Few wires lead to its control
+// pins, so that constants from one place to all blocks are slow to route: each has a 0 of its own, and clock enable stays
+// open, which the device reads as 1.
 //
 // Parameters
 //   X_BITS, X_SIGNED   element: bits, and whether it is two's complement
@@ -33,8 +34,10 @@ module eq_mul #(
             wire [17:0] a = {{18{(X_SIGNED != 0) && x[X_BITS-1]}}, x};
             wire [17:0] b = {{18{w[W_BITS-1]}}, w};
             wire [35:0] p;
+            wire zero;
+            (* keep *) LUT4 #(.INIT(16'h0000)) low (.A(1'b0), .B(1'b0), .C(1'b0), .D(1'b0), .Z(zero));
             MULT18X18D #(.REG_INPUTA_CLK("CLK0"), .REG_INPUTB_CLK("CLK0"), .REG_OUTPUT_CLK("CLK0")) mul (
-                .CLK0(clk), .RST0(1'b0), .SIGNEDA(1'b1), .SIGNEDB(1'b1), .SOURCEA(1'b0), .SOURCEB(1'b0),
+                .CLK0(clk), .RST0(zero), .SIGNEDA(1'b1), .SIGNEDB(1'b1), .SOURCEA(zero), .SOURCEB(zero),
                 .A0(a[0]), .A1(a[1]), .A2(a[2]), .A3(a[3]), .A4(a[4]), .A5(a[5]),
                 .A6(a[6]), .A7(a[7]), .A8(a[8]), .A9(a[9]), .A10(a[10]), .A11(a[11]),
                 .A12(a[12]), .A13(a[13]), .A14(a[14]), .A15(a[15]), .A16(a[16]), .A17(a[17]),
