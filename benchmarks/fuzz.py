@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -137,7 +138,9 @@ def attempt(path: Path) -> tuple[str, str]:
     outcome, message = "read", ""
     for look in (load, survey):
         try:
-            look(path)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", RuntimeWarning)  # nobody is told of overflows inside
+                look(path)
         except EdgeqError as error:
             message = str(error)
             outcome = "refused" if look is load else outcome

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from edgeq.errors import EdgeqError, FileError, GraphError, RangeError
 
 #: no network for a microcontroller comes near these
@@ -51,9 +53,13 @@ def brief(error: Exception) -> str:
 
 @contextmanager
 def naming(path: Path | str) -> Iterator[None]:
-    """Errors of what is done with a file name it; those that only a damaged file can cause become FileError."""
+    """Errors of what is done with a file name it; those that only a damaged file can cause become FileError.
+
+    Numbers of a damaged file overflow or are none: what they become is checked, and numpy need not warn of it.
+    """
     try:
-        yield
+        with np.errstate(all="ignore"):
+            yield
     except RangeError as error:
         raise RangeError(f"{path}: {brief(error)}") from None
     except (DamagedError, FileError, GraphError) as error:
