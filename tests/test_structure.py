@@ -14,13 +14,14 @@ ROOT = Path(edgeq.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 #: what everyone may import
-SHARED = {"errors", "folders", "resources", "__version__"}
+SHARED = {"errors", "folders", "resources", "templating", "__version__"}
 
 #: room -> rooms that it may import
 MAY_IMPORT = {
     "errors": set(),
     "folders": set(),
     "resources": set(),
+    "templating": set(),
     "boards": set(),
     "formats": set(),
     "ir": {"formats"},
