@@ -139,11 +139,14 @@ def test_on_the_emulated_core_the_choice_is_the_cheapest_of_all() -> None:
 @pytest.mark.heavy
 @pytest.mark.parametrize("board", ["cortex-m4", "cortex-m0", "riscv32"])
 def test_the_recorded_counts_repeat(board: str) -> None:
-    """Elements of scaled networks, measured again, and so the record is of these kernels."""
+    """Elements of scaled networks, measured again, and so the record is of these kernels.
+
+    Without the layers of the fit the random data are others, on which portable kernels branch: within a twentieth.
+    """
     try:
         rows = fit_costs.count(board, "elements", True, held_only=True)
     except ToolError as error:
         pytest.skip(str(error))
     recorded: dict[str, dict[str, Any]] = json.loads(fit_costs.RESULTS.read_text("utf-8"))["held_out"][board]
     for row in (row for found in fit_costs.several(rows).values() for row in found):
-        assert row["instructions"] == pytest.approx(recorded[row["layer"]][row["kernel"]], rel=0.01), row["layer"]
+        assert row["instructions"] == pytest.approx(recorded[row["layer"]][row["kernel"]], rel=0.05), row["layer"]
