@@ -35,7 +35,7 @@ def check_overflow(mode: str) -> str:
 
 
 def symmetric_bound(fmt: FixedPoint) -> int:
-    """The lower bound with which `saturate` is AP_SAT_SYM: the least code is left out (unsigned formats keep theirs)."""
+    """The lower bound with which `saturate` is AP_SAT_SYM: the least code is left out (an unsigned one stays)."""
     lo, hi = fmt.code_range
     return -hi if fmt.sign else lo
 
@@ -65,12 +65,10 @@ def overflow(q: Int64Array, fmt: FixedPoint, mode: str, clamp: Clamp = (None, No
         q = np.minimum(q, clamp[1])
     if check_overflow(mode) == "saturate":
         return np.clip(q, lo, hi)
-    found: Int64Array
     if mode == "zero":
-        found = np.where((q < lo) | (q > hi), 0, q)
-    else:
-        found = ((q - lo) & ((1 << fmt.width) - 1)) + lo
-    return found
+        return np.where((q < lo) | (q > hi), 0, q)
+    wrapped: Int64Array = ((q - lo) & ((1 << fmt.width) - 1)) + lo
+    return wrapped
 
 
 __all__ = [

@@ -110,7 +110,7 @@ CASES: list[tuple[Number, Number]] = [
 
 
 def sources(source: Number, target: Number) -> list[int]:
-    """All raw numbers of a narrow source; of a wide one ties, their neighbours, and all about the ends of the target."""
+    """All raw numbers of a narrow source; of a wide one ties and their neighbours, and all about the target's ends."""
     width, point, signed = source
     lo, hi = (
         FixedPoint(min(width, 32), 0, signed).grid_range if width <= 32 else (-(1 << width - 1), (1 << width - 1) - 1)
