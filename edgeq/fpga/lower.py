@@ -11,12 +11,11 @@ from edgeq.fpga.dataflow import Dataflow, Stage, Stream, identifier
 from edgeq.fpga.fifos import with_fifos
 from edgeq.fpga.folding import Work, balance, fold
 from edgeq.fpga.forks import with_forks
-from edgeq.fpga.lowering import Lowering, fail, is_integer
+from edgeq.fpga.lowering import Lowering, is_integer
 from edgeq.fpga.ops import lower_node, products, work
 from edgeq.fpga.styles import choose, on_family
 from edgeq.ir import Graph, Node, analyse, check
 from edgeq.ir.names import short_name
-from edgeq.ir.operator import overflows
 
 #: how the products of a layer may be made
 STYLES = ("dsp", "lut", "constant")
@@ -68,8 +67,6 @@ def lower(
         ctx.streams[stream.name] = stream
         ctx.values[name] = stream.name
     for number, node in enumerate(graph.nodes):
-        if overflows(node):
-            raise fail(node, f"overflows by {node.text('overflow')}; hardware only saturates")
         ctx.prefix, ctx.node = f"n{number:02d}_{identifier(node.op)}", node
         lower_node(ctx, node)
     outputs = tuple(ctx.values[name] for name in graph.outputs)
