@@ -35,6 +35,28 @@ BY_HAND = {
 }
 
 
+PAGE = (Path(__file__).parents[2] / "docs" / "arithmetic.md").read_text(encoding="utf-8").splitlines()
+
+
+def table(header: str) -> list[list[str]]:
+    """The rows of the contract's table whose header begins with `header`, the header first."""
+    start = next(i for i, line in enumerate(PAGE) if line.startswith(header))
+    end = next(i for i in range(start, len(PAGE)) if not PAGE[i].startswith("|"))
+    found = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE[start:end]]
+    return [found[0], *found[2:]]
+
+
+def test_the_page_has_these_tables() -> None:
+    """docs/arithmetic.md names every mode of ap_fixed with what stands for it here, and works the same examples."""
+    header, *rows = table("| fixed point, x |")
+    numbers = [float(x) for x in header[1:]]
+    assert {r[0].strip("`"): dict(zip(numbers, map(int, r[1:]), strict=True)) for r in rows} == BY_HAND
+    named = {r[0].strip("`"): r[1].strip("`") for r in table("| ap_fixed | rule |")[1:]}
+    assert named == AP_QUANTIZATION
+    modes = {r[0].split("`")[1]: r[1].split("`")[1] for r in table("| ap_fixed | `overflow` |")[1:]}
+    assert modes == AP_OVERFLOW
+
+
 def test_rules_by_hand() -> None:
     assert {*BY_HAND, *RULES} == set(FIXED_RULES)
     for rule, answers in BY_HAND.items():
