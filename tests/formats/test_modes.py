@@ -181,7 +181,7 @@ def ours(x: list[int], source: Number, fmt: FixedPoint, ap_q: str, ap_o: str) ->
 
 @pytest.mark.parametrize("cases", [CASES, pytest.param(MORE, marks=pytest.mark.heavy)], ids=["few", "more"])
 def test_the_real_ap_fixed(cases: list[tuple[Number, Number]], tmp_path: Path) -> None:
-    """Every quantisation mode with every overflow mode; and no two pairs are the same on the numbers of the first of `CASES`."""
+    """Every quantisation mode with every overflow mode; no two pairs agree on the numbers of the first of `CASES`."""
     numbers = [sources(*case) for case in cases]
     text = "\n".join(f"{len(n)} {' '.join(map(str, n))}" for n in numbers)
     made = subprocess.run(
