@@ -6,16 +6,18 @@ output's grid. `half_up` is floor(x + 1/2): exact, because the bound that picks 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
 from edgeq.emulator.carrier import FLOAT32_LIMIT, FLOAT64_LIMIT, Carried, FloatType
-from edgeq.formats import DEFAULT_RULE, RULES, Format, Minifloat, scale
+from edgeq.formats import DEFAULT_OVERFLOW, DEFAULT_RULE, FIXED_RULES, Format, Minifloat, scale
 from edgeq.formats.rounding import round_scalar
 from edgeq.ir.graph import Node
-from edgeq.ir.operator import Bounds, output_bounds
+from edgeq.ir.operator import Bounds, clamp_of, output_bounds, overflows
 
 #: exponents of scales stay inside the normal range of each type, with the numbers they multiply
 _EXPONENT = {np.float32: 90, np.float64: 900}
@@ -32,6 +34,7 @@ class Stage:
     fmt:     format of the output.
     divisor: greatest divisor that is no power of two (a mean), or 1.
     dyadic:  multipliers and shifts (per channel, or one) of sums that come unscaled, or None.
+    overflow: what becomes of numbers beyond the format; lo and hi are the node's own bounds where it is not saturation.
     """
 
     dtype: FloatType
@@ -43,6 +46,7 @@ class Stage:
     fmt: Format
     divisor: int = 1
     dyadic: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    overflow: str = DEFAULT_OVERFLOW
 
     @property
     def scale(self) -> Carried:
@@ -69,7 +73,7 @@ class Stage:
         elif isinstance(self.fmt, Minifloat):
             x = _round_minifloat(x, self.fmt.mantissa, self.rule)
         elif self.rounds:
-            (np.rint if self.rule == "half_even" else np.floor)(x, out=x)
+            _round(x, self.rule)
         self.saturate(x)
         if isinstance(self.fmt, Minifloat):
             np.add(x, self.dtype(0), out=x)  # a zero that was computed is the positive zero
@@ -81,23 +85,24 @@ class Stage:
             np.maximum(x, x.dtype.type(self.lo), out=x)
         if self.hi is not None:
             np.minimum(x, x.dtype.type(self.hi), out=x)
+        if self.overflow != DEFAULT_OVERFLOW:
+            _overflow(x, self.fmt, self.overflow)
 
     def divide(self, num: Carried, den: Carried | float) -> Carried:
         """Round num / den (den > 0, both exact integers with room for one bit more) and saturate."""
-        q: Carried = np.floor(num / den) if self.rule == "floor" else np.rint(num / den)
+        whole = self.rule in ("floor", "to_zero")
+        q: Carried = np.floor(num / den) if whole else np.rint(num / den)
         # The quotient is rounded by the float unit first, so it may be one off: the exact remainder tells.
         r = num - q * den
-        if self.rule == "floor":
-            q += (r >= den).astype(self.dtype) - (r < 0).astype(self.dtype)
+        if whole:
+            step = (r >= den).astype(self.dtype) - (r < 0).astype(self.dtype)
+            q += step
+            if self.rule == "to_zero":
+                q += ((num < 0) & (r != step * den)).astype(self.dtype)
         else:
             twice = r + r
-            up, down = twice > den, twice < -den
-            odd = np.mod(q, 2) == 1
-            if self.rule == "half_up":
-                up |= twice == den
-            else:
-                up |= (twice == den) & odd
-                down |= (twice == -den) & odd
+            tie_up, tie_down = _TIES[self.rule](q, num)
+            up, down = (twice > den) | ((twice == den) & tie_up), (twice < -den) | ((twice == -den) & tie_down)
             q += up.astype(self.dtype) - down.astype(self.dtype)
         self.saturate(q)
         return q
@@ -109,7 +114,7 @@ def plan_stage(node: Node, bounds: Bounds, fmt: Format) -> Stage | None:
     rule = node.text("rounding", DEFAULT_RULE)
     if "multiplier" in node.attrs:
         return _plan_dyadic(node, bounds, fmt, rule)
-    if rule not in RULES:
+    if rule not in FIXED_RULES:
         return None
     least, most = bounds.den
     shifts, divisor = [f - fmt.frac for f in bounds.frac], 1
@@ -131,10 +136,16 @@ def plan_stage(node: Node, bounds: Bounds, fmt: Format) -> Stage | None:
     if not isinstance(fmt, Minifloat):
         # A bound that is compared with has to be exact, too.
         need = max(need, *(abs(int(b)) for b in (lo, hi) if b is not None), 0)
+    mode = DEFAULT_OVERFLOW
+    if overflows(node):
+        mode = node.text("overflow")
+        # Wrapping takes the least number off, and turns of 2**bits: on whole numbers of the output's grid.
+        ends = zip(bounds.lo, bounds.hi, shifts, strict=True)
+        need = max(need, *((max(-low, high) << max(-shift, 0)) + (3 << fmt.bits) for low, high, shift in ends))
     dtype = _float_type(need, max(map(abs, shifts)))
     if dtype is None:
         return None
-    return Stage(dtype, tuple(shifts), rule, max(shifts) > 0, lo, hi, fmt, divisor)
+    return Stage(dtype, tuple(shifts), rule, max(shifts) > 0, lo, hi, fmt, divisor, overflow=mode)
 
 
 def _plan_dyadic(node: Node, bounds: Bounds, fmt: Format, rule: str) -> Stage | None:
@@ -156,7 +167,10 @@ def _float_type(need: int, exponent: int) -> FloatType | None:
 
 
 def _open_bounds(node: Node, bounds: Bounds, fmt: Format) -> tuple[float | None, float | None]:
-    """Saturation bounds, each None where the range analysis proves that nothing passes it."""
+    """Bounds that saturate, each None where the range analysis proves that nothing passes it."""
+    if overflows(node):
+        own = clamp_of(node)
+        return tuple(None if end is None else float(end) for end in own)  # type: ignore[return-value]
     lo, hi = output_bounds(node, fmt)
     if isinstance(fmt, Minifloat):
         return float(lo), float(hi)
@@ -168,6 +182,46 @@ def _open_bounds(node: Node, bounds: Bounds, fmt: Format) -> tuple[float | None,
         least = min(least, round_scalar(low * scale, rule))
         most = max(most, round_scalar(high * scale, rule))
     return None if least >= lo else float(lo), None if most <= hi else float(hi)
+
+
+def _round(x: Carried, rule: str) -> None:
+    """Round numbers to integers, in place; `half_up` has its half already."""
+    if rule in _WHOLE:
+        _WHOLE[rule](x, out=x)
+        return
+    # The fraction is exact; a half added to a whole number might not be.
+    part, negative = x - np.floor(x), x < 0
+    np.floor(x, out=x)
+    tie_up = {"half_down": False, "half_away": ~negative, "half_to_zero": negative}[rule]
+    x += (part > 0.5) | ((part == 0.5) & tie_up)
+
+
+_WHOLE: dict[str, Callable[..., Any]] = {
+    "half_up": np.floor,
+    "floor": np.floor,
+    "half_even": np.rint,
+    "to_zero": np.trunc,
+}
+
+
+#: rule -> whether a quotient q of num that was rounded down (up) at a tie goes up (down) after all
+_TIES: dict[str, Callable[[Carried, Carried], tuple[Any, Any]]] = {
+    "half_up": lambda q, num: (True, False),
+    "half_down": lambda q, num: (False, True),
+    "half_even": lambda q, num: (np.mod(q, 2) == 1, np.mod(q, 2) == 1),
+    "half_away": lambda q, num: (num > 0, num < 0),
+    "half_to_zero": lambda q, num: (num < 0, num > 0),
+}
+
+
+def _overflow(x: Carried, fmt: Format, mode: str) -> None:
+    """The numbers of `fmt` that integers become, in place; the float type has room for one turn of 2**bits more."""
+    lo, hi = (x.dtype.type(end) for end in fmt.grid_range)
+    if mode == "zero":
+        x[(x < lo) | (x > hi)] = 0
+    else:
+        turn = x.dtype.type(2.0**fmt.bits)
+        x -= np.floor((x - lo) / turn) * turn
 
 
 def _round_minifloat(x: Carried, mantissa: int, rule: str) -> Carried:

@@ -8,9 +8,10 @@ from edgeq.errors import FormatError
 from edgeq.formats.affine import CODE_RULE, Affine
 from edgeq.formats.dyadic import DYADIC_RULES, scale, scale_scalar
 from edgeq.formats.fixed_point import FixedPoint
-from edgeq.formats.format import Format, encode, encode_scalar
+from edgeq.formats.format import Format, align, encode, encode_scalar
 from edgeq.formats.minifloat import Minifloat
-from edgeq.formats.rounding import DEFAULT_RULE, RULES, round_ratio, round_scalar
+from edgeq.formats.overflow import DEFAULT_OVERFLOW, OVERFLOWS, overflow, overflow_scalar
+from edgeq.formats.rounding import DEFAULT_RULE, FIXED_RULES, RULES, round_ratio, round_scalar
 
 #: every format by the `kind` that its JSON form carries
 KINDS: dict[str, type[FixedPoint] | type[Minifloat] | type[Affine]] = {
@@ -39,18 +40,24 @@ def from_json(obj: dict[str, Any]) -> Format:
 
 __all__ = [
     "CODE_RULE",
+    "DEFAULT_OVERFLOW",
     "DEFAULT_RULE",
     "DYADIC_RULES",
+    "FIXED_RULES",
     "KINDS",
     "NAMED",
+    "OVERFLOWS",
     "RULES",
     "Affine",
     "FixedPoint",
     "Format",
     "Minifloat",
+    "align",
     "encode",
     "encode_scalar",
     "from_json",
+    "overflow",
+    "overflow_scalar",
     "round_ratio",
     "round_scalar",
     "scale",

@@ -170,13 +170,20 @@ def encode(
     batch (default: that of `num` less one). The aligned numerator and denominator must stay below 2**62,
     which the range analysis of `edgeq.ir` proves beforehand.
     """
+    return fmt.round_grid(*align(num, frac, fmt, den, ndim), rule)
+
+
+def align(
+    num: Int64Array, frac: Int64Array, fmt: Format, den: Int64Array | int = 1, ndim: int | None = None
+) -> tuple[Int64Array, Int64Array]:
+    """Numerator and denominator of the same numbers in units of the grid of `fmt`; arguments as those of `encode`."""
     rank = num.ndim - 1 if ndim is None else ndim
     shift = fmt.frac_along(rank) - np.asarray(frac, dtype=np.int64)
     up = np.minimum(np.maximum(shift, 0), 62)
     # A denominator of 2**62 rounds every numerator below 2**61 as any larger one would (one of 2**61 would not:
     # 2**60 / 2**61 is a tie, 2**60 / 2**62 is none).
     down = np.minimum(np.maximum(-shift, 0), 62)
-    return fmt.round_grid(num << up, np.asarray(den, dtype=np.int64) << down, rule)
+    return num << up, np.asarray(den, dtype=np.int64) << down
 
 
-__all__ = ["ENCODE_LIMIT", "Format", "Frac", "check_exponent", "encode", "encode_scalar", "round_ratio"]
+__all__ = ["ENCODE_LIMIT", "Format", "Frac", "align", "check_exponent", "encode", "encode_scalar", "round_ratio"]

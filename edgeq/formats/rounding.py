@@ -24,14 +24,33 @@ RULES = {
     "floor": "down, towards minus infinity (ap_fixed TRN)",
 }
 DEFAULT_RULE = "half_up"
-#: part of the rules of imported networks (`affine`, `dyadic`); no rule of a node's output by itself
+#: part of the rules of imported networks (`affine`, `dyadic`) as well
 HALF_AWAY = "half_away"
+
+#: rules of nodes that make fixed point without a multiplier: those above, and what else ap_fixed knows
+FIXED_RULES = {
+    **RULES,
+    "half_down": "nearest; a tie goes down, towards minus infinity: ceil(x - 1/2)",
+    HALF_AWAY: "nearest; a tie goes away from zero",
+    "half_to_zero": "nearest; a tie goes towards zero",
+    "to_zero": "towards zero: the fraction is dropped from the magnitude",
+}
+#: quantisation modes of ap_fixed (AMD UG1399) -> the rule that is the same
+AP_QUANTIZATION = {
+    "AP_TRN": "floor",
+    "AP_TRN_ZERO": "to_zero",
+    "AP_RND": "half_up",
+    "AP_RND_ZERO": "half_to_zero",
+    "AP_RND_INF": HALF_AWAY,
+    "AP_RND_MIN_INF": "half_down",
+    "AP_RND_CONV": "half_even",
+}
 
 
 def check_rule(rule: str) -> str:
     """Return `rule`; raise FormatError if nothing here rounds by it."""
     if rule not in _VECTOR:
-        raise FormatError(f"rounding rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+        raise FormatError(f"rounding rule {rule!r} is unknown; choose one of {', '.join(FIXED_RULES)}")
     return rule
 
 
@@ -45,7 +64,13 @@ def round_scalar(x: Fraction, rule: str) -> int:
         return round(x)
     if rule == HALF_AWAY:
         return math.floor(x + Fraction(1, 2)) if x > 0 else math.ceil(x - Fraction(1, 2))
-    raise FormatError(f"rounding rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+    if rule == "half_down":
+        return math.ceil(x - Fraction(1, 2))
+    if rule == "half_to_zero":
+        return math.ceil(x - Fraction(1, 2)) if x > 0 else math.floor(x + Fraction(1, 2))
+    if rule == "to_zero":
+        return math.trunc(x)
+    raise FormatError(f"rounding rule {rule!r} is unknown; choose one of {', '.join(FIXED_RULES)}")
 
 
 def _half_up(q: Int64Array, r: Int64Array, d: Int64Array) -> Int64Array:
@@ -63,6 +88,20 @@ def _half_away(q: Int64Array, r: Int64Array, d: Int64Array) -> Int64Array:
     return rounded
 
 
+def _half_down(q: Int64Array, r: Int64Array, d: Int64Array) -> Int64Array:
+    return q + (r > d - r).astype(np.int64)
+
+
+def _half_to_zero(q: Int64Array, r: Int64Array, d: Int64Array) -> Int64Array:
+    rounded: Int64Array = q + ((r > d - r) | ((r == d - r) & (q < 0))).astype(np.int64)
+    return rounded
+
+
+def _to_zero(q: Int64Array, r: Int64Array, d: Int64Array) -> Int64Array:
+    rounded: Int64Array = q + ((q < 0) & (r > 0)).astype(np.int64)
+    return rounded
+
+
 def _floor(q: Int64Array, r: Int64Array, d: Int64Array) -> Int64Array:
     return q
 
@@ -72,6 +111,9 @@ _VECTOR: dict[str, Callable[[Int64Array, Int64Array, Int64Array], Int64Array]] =
     "half_even": _half_even,
     "floor": _floor,
     HALF_AWAY: _half_away,
+    "half_down": _half_down,
+    "half_to_zero": _half_to_zero,
+    "to_zero": _to_zero,
 }
 
 

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from edgeq.errors import FormatError, GraphError
-from edgeq.formats import CODE_RULE, DYADIC_RULES, RULES, Affine, FixedPoint, Format
+from edgeq.formats import (
+    CODE_RULE,
+    DEFAULT_OVERFLOW,
+    DYADIC_RULES,
+    FIXED_RULES,
+    OVERFLOWS,
+    RULES,
+    Affine,
+    FixedPoint,
+    Format,
+)
 from edgeq.formats.dyadic import check_dyadic
 from edgeq.ir.graph import Graph, Node, Value
 from edgeq.ir.operator import OUTPUT_STAGE, Arithmetic, Operator, output_bounds
@@ -106,6 +116,7 @@ def _check_node(graph: Graph, node: Node, known: set[str]) -> None:
     if shapes != tuple(v.shape for v in outs):
         raise op.fail(node, f"makes {shapes}, declared {[v.shape for v in outs]}")
     op.rule(node, ins, outs)
+    _check_modes(op, node, outs[0])
     if isinstance(op, Arithmetic):
         _check_stage(op, node, ins, outs[0])
     if "lo" in node.attrs or "hi" in node.attrs:
@@ -129,10 +140,25 @@ def _check_attributes(node: Node) -> None:
 
 def _check_rule(op: Operator, node: Node) -> None:
     rule = node.text("rounding")
-    known = DYADIC_RULES if "multiplier" in node.attrs else RULES
+    known = DYADIC_RULES if "multiplier" in node.attrs else FIXED_RULES
     code = rule == CODE_RULE and node.op in ("average_pool", "resize_bilinear")
     if rule not in known and not code:
         raise op.fail(node, f"rounding {rule!r} is not one of {', '.join(known)}")
+
+
+def _check_modes(op: Operator, node: Node, out: Value) -> None:
+    """Overflow modes, and the rounding rules that only fixed point has, stand at fixed point without a multiplier."""
+    plain = isinstance(out.format, FixedPoint) and not {"multiplier", "left"} & node.attrs.keys()
+    rule = node.attrs.get("rounding")
+    if rule in FIXED_RULES and rule not in RULES and not plain:
+        raise op.fail(node, f"rounding {rule} is of fixed point without a multiplier only, not of {out.format}")
+    if "overflow" not in node.attrs:
+        return
+    mode = node.attrs["overflow"]
+    if mode not in OVERFLOWS:
+        raise op.fail(node, f"overflow {str(mode)[:80]!r} is not one of {', '.join(OVERFLOWS)}")
+    if mode != DEFAULT_OVERFLOW and not plain:
+        raise op.fail(node, f"overflow {mode} is of fixed point without a multiplier only, not of {out.format}")
 
 
 #: operators that compute with real numbers of one scale as they do with grid integers

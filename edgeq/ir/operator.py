@@ -11,7 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import GraphError
-from edgeq.formats import DEFAULT_RULE, Format, encode, scale
+from edgeq.formats import (
+    DEFAULT_OVERFLOW,
+    DEFAULT_RULE,
+    FixedPoint,
+    Format,
+    align,
+    encode,
+    overflow,
+    round_ratio,
+    scale,
+)
+from edgeq.formats.overflow import Clamp
 from edgeq.ir.graph import Node, Shape, Value
 
 Codes = npt.NDArray[Any]
@@ -56,6 +67,8 @@ class Interval:
 #: attributes of the output stage that every arithmetic operator shares
 OUTPUT_STAGE = {
     "rounding": "rounding rule of the one rounding (default half_up)",
+    "overflow": "fixed point only: what becomes of a rounded and clamped number that the format does not hold "
+    "(default saturate)",
     "lo": "least grid integer of the output after saturation (default: that of its format); a fused ReLU sets 0",
     "hi": "greatest grid integer of the output after saturation (default: that of its format)",
     "multiplier": "in place of the alignment: the exact result times multiplier / 2^shift is the number to round; one, "
@@ -123,12 +136,16 @@ class Arithmetic(Operator):
 
 
 def output_stage(node: Node, exact: Exact, fmt: Format) -> Codes:
-    """One rounding (`tflite`: two), saturation, optional tighter bounds, and the codes of what is left."""
+    """One rounding (`tflite`: two), saturation (or what `overflow` says), optional tighter bounds, and the codes."""
     rounding = node.text("rounding", DEFAULT_RULE)
     lo, hi = output_bounds(node, fmt)
     if "multiplier" in node.attrs:
         scaled = scale(exact.num, node.ints("multiplier"), node.ints("shift"), rounding)
         return fmt.from_grid(np.clip(scaled, lo, hi))
+    if overflows(node):
+        assert isinstance(fmt, FixedPoint)
+        rounded = round_ratio(*align(exact.num, np.asarray(exact.frac), fmt, exact.den), rounding)
+        return fmt.from_grid(overflow(rounded, fmt, node.text("overflow"), clamp_of(node)))
     grid = encode(exact.num, np.asarray(exact.frac), fmt, rounding, exact.den)
     return fmt.from_grid(np.clip(grid, lo, hi))
 
@@ -137,6 +154,16 @@ def output_bounds(node: Node, fmt: Format) -> tuple[int, int]:
     """Grid bounds of the output stage: those of the format, tightened by the attributes `lo` and `hi`."""
     lo, hi = fmt.grid_range
     return node.integer("lo", lo), node.integer("hi", hi)
+
+
+def overflows(node: Node) -> bool:
+    """Whether the node does anything but saturate."""
+    return node.text("overflow", DEFAULT_OVERFLOW) != DEFAULT_OVERFLOW
+
+
+def clamp_of(node: Node) -> Clamp:
+    """The bounds that the node itself gives: clamped to before its overflow mode acts."""
+    return tuple(node.integer(key) if key in node.attrs else None for key in ("lo", "hi"))  # type: ignore[return-value]
 
 
 class Movement(Operator):

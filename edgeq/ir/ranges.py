@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from edgeq.errors import RangeError
-from edgeq.formats import DEFAULT_RULE, Format, encode_scalar, scale_scalar
+from edgeq.formats import DEFAULT_RULE, FixedPoint, Format, encode_scalar, round_scalar, scale_scalar
 from edgeq.formats.format import ENCODE_LIMIT
 from edgeq.ir.graph import Graph, Node, Value
-from edgeq.ir.operator import Bounds, Interval, Movement, output_bounds
+from edgeq.ir.operator import Bounds, Interval, Movement, clamp_of, output_bounds, overflows
 from edgeq.ir.ops import operator
 
 
@@ -147,6 +147,28 @@ def _output(node: Node, bounds: Bounds, fmt: Format) -> Interval:
     high = max(end << (finest - frac) for end, frac in zip(bounds.hi, bounds.frac, strict=True))
     dens = (bounds.den[0] if low < 0 else bounds.den[1], bounds.den[0] if high > 0 else bounds.den[1])
     unit = Fraction(1, 2) ** finest
+    if overflows(node):
+        assert isinstance(fmt, FixedPoint)
+        assert isinstance(fmt.frac, int)
+        factor = unit * Fraction(2) ** fmt.frac
+        low, high = (round_scalar(Fraction(e, d) * factor, rule) for e, d in zip((low, high), dens, strict=True))
+        return _overflowing(node, fmt, low, high)
     ends = [encode_scalar(Fraction(end, den) * unit, fmt, rule) for end, den in zip((low, high), dens, strict=True)]
     # Both ends are clamped by both bounds: all of the range may lie outside.
     return Interval(min(max(min(ends), least), most), max(min(max(ends), most), least))
+
+
+def _overflowing(node: Node, fmt: FixedPoint, low: int, high: int) -> Interval:
+    """What is left of the rounded numbers low..high of a node with an overflow mode."""
+    (lo, hi), (least, most) = clamp_of(node), fmt.grid_range
+    if lo is not None:
+        low, high = max(low, lo), max(high, lo)
+    if hi is not None:
+        low, high = min(low, hi), min(high, hi)
+    if least <= low and high <= most:
+        return Interval(low, high)
+    if node.text("overflow") == "wrap":
+        return Interval(least, most)
+    if high < least or low > most:
+        return Interval(0, 0)
+    return Interval(min(max(low, least), 0), max(min(high, most), 0))

@@ -9,9 +9,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from edgeq.errors import UnsupportedError
-from edgeq.formats import Affine
+from edgeq.formats import FIXED_RULES, RULES, Affine
 from edgeq.ir import Accumulator, Graph, Node, Ranges, Value, operator
-from edgeq.ir.operator import Arithmetic, Interval
+from edgeq.ir.operator import Arithmetic, Interval, overflows
 from edgeq.mcu import costs
 from edgeq.mcu.step import Param, Step
 
@@ -176,9 +176,21 @@ class Choice:
         return "; ".join(parts + [f"not {variant.kernel}: {reason}" for variant, reason in refused])
 
 
+def unknown_mode(variant: Variant, ctx: Context) -> str | None:
+    """A reason why a specialised kernel does not round or overflow as the node does: portable ones know every mode."""
+    if variant.name == PORTABLE:
+        return None
+    if overflows(ctx.node):
+        return f"overflows by {ctx.node.text('overflow')}; it only saturates"
+    rule = ctx.node.attrs.get("rounding")
+    if rule in FIXED_RULES and rule not in RULES:
+        return f"rounds {rule}; it has none of the rules that only fixed point has"
+    return None
+
+
 def choose(variants: Sequence[Variant], ctx: Context) -> Choice:
     """The variant that runs the node: of those that can, the one that `preferred` takes."""
-    reasons = [(variant, variant.supports(ctx)) for variant in variants]
+    reasons = [(variant, unknown_mode(variant, ctx) or variant.supports(ctx)) for variant in variants]
     able = [variant for variant, reason in reasons if reason is None]
     if not able:
         refused = "; ".join(f"{variant.kernel}: {reason}" for variant, reason in reasons)

@@ -18,7 +18,8 @@ again in the table itself: the requantise of a table is another table.
 
 A producer with multipliers (affine formats, imported networks) rounds on the grid of its output; its ReLU is the case
 "same": one scale, and so one grid, on both sides of the requantise. The rule that rounds codes (an average) sees the
-zero point as well, which must then be one, too. A requantise with a multiplier rounds again, and stays.
+zero point as well, which must then be one, too. A requantise with a multiplier rounds again, and stays. An overflow
+mode other than saturation is not monotone: neither of the two may have one.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import numpy as np
 
 from edgeq.formats import CODE_RULE, DEFAULT_RULE, Affine, FixedPoint, Format
 from edgeq.ir import Attr, Graph, Node, Value, operator
-from edgeq.ir.operator import OUTPUT_STAGE, Arithmetic, Bounds, output_bounds
+from edgeq.ir.operator import OUTPUT_STAGE, Arithmetic, Bounds, output_bounds, overflows
 from edgeq.passes._edit import RangeCache, changed, fits, only_reader, remade, repeat, replaced
 
 
@@ -54,7 +55,7 @@ def fused(graph: Graph, producer: Node, second: Node, ranges: RangeCache) -> Gra
     """The graph with the requantise `second` moved into `producer`; None where that would change a result."""
     if producer.op == "table":
         return _into_table(graph, producer, second)
-    if "multiplier" in second.attrs:
+    if "multiplier" in second.attrs or overflows(producer) or overflows(second):
         return None
     op = operator(producer.op)
     if not isinstance(op, Arithmetic) or not OUTPUT_STAGE.keys() <= op.attributes.keys():

@@ -6,6 +6,7 @@ The forward value is what the table says, also in training; the gradient is that
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from edgeq.errors import FormatError
-from edgeq.formats import FixedPoint, Format, Minifloat
+from edgeq.formats import DEFAULT_OVERFLOW, FixedPoint, Format, Minifloat
 from edgeq.quant.layers import Operation
 from edgeq.quant.quantizers import binary_point
 from edgeq.quant.spec import QuantSpec
@@ -28,7 +29,8 @@ class Table(Operation):
     """An element-wise function of one variable; `label` names it in reports."""
 
     def __init__(self, spec: QuantSpec, function: Function, label: str) -> None:
-        super().__init__(spec)
+        # Entries are rounded and saturated once, when the table is made.
+        super().__init__(replace(spec, narrow=False, overflow=DEFAULT_OVERFLOW))
         self.function, self.label = function, label
         self._made: tuple[Format, Format, npt.NDArray[np.int64]] | None = None
 

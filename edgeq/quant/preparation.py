@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from edgeq.errors import InputError, UnsupportedError
+from edgeq.formats import DEFAULT_OVERFLOW
 from edgeq.quant import operations as ops
 from edgeq.quant.batches import checked_example, input_tensors
 from edgeq.quant.binary_point import BinaryPoint
@@ -497,7 +498,12 @@ class _Preparer:
         elif self._reaches_output(last, functions=True):
             # What a last softmax or sigmoid reads deserves what an output gets.
             number = widened(number)
-        return replace(self._spec(path, number, signed, layer.rule(number), layer), fixed=fixed)
+        if isinstance(number, str) and layer.overflow != DEFAULT_OVERFLOW:
+            raise InputError(f"{path}: overflow {layer.overflow} is of fixed point only, not of {number}")
+        spec = replace(self._spec(path, number, signed, layer.rule(number), layer), fixed=fixed)
+        if layer.overflow == "symmetric":
+            return replace(spec, narrow=signed)
+        return replace(spec, overflow=layer.overflow)
 
     def _spec(self, place: str, number: Number, signed: bool, rule: str, layer: LayerRecipe) -> QuantSpec:
         return QuantSpec(

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from edgeq.formats import Minifloat
 from edgeq.quant.binary_point import BinaryPoint
+from edgeq.quant.overflow import OVERFLOW_MODULES
 from edgeq.quant.rounding import ROUND_MODULES, round_ste
 from edgeq.quant.spec import QuantSpec, minifloat_step
 
@@ -103,7 +104,7 @@ def _injector(spec: QuantSpec, shape: tuple[int, ...], proxies: tuple[type, type
         tensor_quant=RescalingIntQuant,
         int_quant=IntQuant,
         float_to_int_impl=ROUND_MODULES[spec.rounding],
-        tensor_clamp_impl=TensorClamp,
+        tensor_clamp_impl=OVERFLOW_MODULES.get(spec.overflow, TensorClamp),
         input_view_impl=Identity,
         int_scaling_impl=PowerOfTwoIntScaling,
         zero_point_impl=ZeroZeroPoint,

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import InputError
-from edgeq.formats import NAMED
+from edgeq.formats import FIXED_RULES, NAMED, OVERFLOWS, RULES
 
 #: how binary points come about: learned by gradient, or followed from statistics
 POINTS = ("learned", "stats")
 #: how a binary point is found from data
 STATISTICS = ("mse", "max", "percentile")
 #: rules that training knows (a graph may have others, for imported models)
-ROUNDINGS = ("half_up", "half_even", "floor")
+ROUNDINGS = tuple(FIXED_RULES)
+#: overflow modes; "symmetric" saturates without the least code (AP_SAT_SYM)
+OVERFLOW = (*OVERFLOWS, "symmetric")
 
 #: a number of bits, or the name of a minifloat
 Number = int | str
@@ -31,11 +33,14 @@ class LayerRecipe:
     per_channel: bool
     binary_point: str
     rounding: str | None
+    overflow: str
     statistics: str
 
     def rule(self, number: Number) -> str:
         """Rounding rule for values of a format: half_up for fixed point, half_even for minifloats, unless set."""
         if self.rounding is not None:
+            if isinstance(number, str) and self.rounding not in RULES:
+                raise InputError(f"recipe: rounding {self.rounding} is of fixed point only, not of {number}")
             return self.rounding
         return "half_even" if isinstance(number, str) else "half_up"
 
@@ -53,6 +58,8 @@ class Recipe:
     per_channel:  one binary point for each output channel of the weights (True), or one for each tensor.
     binary_point: "learned" by gradient in training, or "stats": followed from statistics.
     rounding:     rule of the one rounding of every output; None: half_up, and half_even for minifloats.
+    overflow:     what becomes of outputs beyond their format: "saturate", "symmetric" (without the least code), "wrap"
+                  or "zero". Weights, constants, inputs and the tables of functions saturate.
     statistics:   how points start (learned) or are kept (stats): "mse", "max" or "percentile".
     collect_stats_steps: training batches from which the points of activations start, before they are learned.
     input:        format of the network's inputs: bits, "u8"/"s8" for the sign to be said, or a minifloat.
@@ -68,6 +75,7 @@ class Recipe:
     per_channel: bool = True
     binary_point: str = "learned"
     rounding: str | None = None
+    overflow: str = "saturate"
     statistics: str = "mse"
     collect_stats_steps: int = 20
     input: Number | None = None
@@ -179,7 +187,7 @@ def _checked(key: str, value: Any, place: str) -> Any:
         if not isinstance(value, bool):
             raise InputError(f"{where}: must be true or false, not {value!r}")
         return value
-    allowed = {"binary_point": POINTS, "statistics": STATISTICS, "rounding": ROUNDINGS}[key]
+    allowed = {"binary_point": POINTS, "statistics": STATISTICS, "rounding": ROUNDINGS, "overflow": OVERFLOW}[key]
     if value is None and key == "rounding":
         return value
     if value not in allowed:

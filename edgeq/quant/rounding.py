@@ -25,11 +25,25 @@ def round_half_up(x: Tensor) -> Tensor:
     return floor + (x - floor >= 0.5)
 
 
+def round_half_away(x: Tensor) -> Tensor:
+    """The nearest integer, a tie away from zero."""
+    return torch.copysign(round_half_up(x.abs()), x)
+
+
+def round_half_to_zero(x: Tensor) -> Tensor:
+    """The nearest integer, a tie towards zero."""
+    return torch.copysign(-round_half_up(-x.abs()), x)
+
+
 #: rule -> float tensor to float tensor of integers, without gradient
 ROUND: dict[str, Callable[[Tensor], Tensor]] = {
     "half_up": round_half_up,
     "half_even": torch.round,
     "floor": torch.floor,
+    "half_down": lambda x: -round_half_up(-x),
+    "half_away": round_half_away,
+    "half_to_zero": round_half_to_zero,
+    "to_zero": torch.trunc,
 }
 
 
@@ -90,4 +104,29 @@ class Floor(_RoundModule):
     rule = "floor"
 
 
-ROUND_MODULES: dict[str, type[_RoundModule]] = {m.rule: m for m in (HalfUp, HalfEven, Floor)}
+class HalfDown(_RoundModule):
+    """Ties towards minus infinity."""
+
+    rule = "half_down"
+
+
+class HalfAway(_RoundModule):
+    """Ties away from zero."""
+
+    rule = "half_away"
+
+
+class HalfToZero(_RoundModule):
+    """Ties towards zero."""
+
+    rule = "half_to_zero"
+
+
+class ToZero(_RoundModule):
+    """Towards zero."""
+
+    rule = "to_zero"
+
+
+_MODULES = (HalfUp, HalfEven, Floor, HalfDown, HalfAway, HalfToZero, ToZero)
+ROUND_MODULES: dict[str, type[_RoundModule]] = {m.rule: m for m in _MODULES}

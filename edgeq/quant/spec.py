@@ -12,7 +12,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from edgeq.formats import NAMED, FixedPoint, Format, Minifloat
+from edgeq.formats import DEFAULT_OVERFLOW, NAMED, FixedPoint, Format, Minifloat
+from edgeq.quant.overflow import overflow
 from edgeq.quant.recipe import Number
 from edgeq.quant.rounding import round_by
 
@@ -29,6 +30,7 @@ class QuantSpec:
     signed:     whether negative values exist (minifloats are always signed).
     narrow:     leave out the least code, so that the range is symmetric (weights).
     rounding:   name of the rule.
+    overflow:   what becomes of rounded numbers beyond the range (fixed point; minifloats saturate).
     learned:    whether the binary point is a parameter that training moves.
     statistics: "mse", "max" or "percentile".
     steps:      training batches whose statistics start the binary point; 0 for parameters, which are known.
@@ -40,6 +42,7 @@ class QuantSpec:
     signed: bool = True
     narrow: bool = False
     rounding: str = "half_up"
+    overflow: str = DEFAULT_OVERFLOW
     learned: bool = True
     statistics: str = "mse"
     steps: int = 0
@@ -86,11 +89,11 @@ class QuantSpec:
         return frac
 
     def quantise(self, x: Tensor, exponent: Tensor) -> Tensor:
-        """Nearest representable values of `x` at scale 2**exponent, saturated; the same dtype, no gradient."""
+        """Nearest representable values of `x` at scale 2**exponent, brought into range; the same dtype, no gradient."""
         scale = power_of_two(exponent).to(x.dtype)
         units = x / scale
         if self.minifloat is None:
-            return torch.clamp(round_by(units, self.rounding), self.low, self.top) * scale
+            return overflow(round_by(units, self.rounding), self.low, self.top, self.overflow) * scale
         return round_minifloat(units, self.minifloat, self.rounding, self.top) * scale
 
     def format(self, exponent: int | tuple[int, ...], axis: int | None = None) -> Format:

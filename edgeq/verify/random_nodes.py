@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import RangeError
-from edgeq.formats import RULES, FixedPoint, Format
+from edgeq.formats import FIXED_RULES, OVERFLOWS, RULES, FixedPoint, Format
 from edgeq.ir import Attr, Graph, GraphBuilder, Interval, Node, Value, analyse, operator
 from edgeq.ir.operator import OUTPUT_STAGE, Movement
 from edgeq.verify.random_formats import (
@@ -37,9 +37,11 @@ class Growth:
     """A graph that grows node by node; a node whose sums leave 64 bits is taken back.
 
     pool: values that a next node may read; intervals: what `analyse` says of each.
+    modes: whether fixed point rounds and overflows in any way that ap_fixed knows.
     """
 
-    def __init__(self, rng: Rng, kind: Kind, name: str) -> None:
+    def __init__(self, rng: Rng, kind: Kind, name: str, modes: bool = False) -> None:
+        self.modes = modes
         self.rng = rng
         self.kind = kind
         self.builder = GraphBuilder(name)
@@ -113,8 +115,11 @@ class Growth:
 
     def _output_stage(self, fmt: Format) -> dict[str, Attr]:
         rng, attrs = self.rng, dict[str, Attr]()
+        modes = self.modes and isinstance(fmt, FixedPoint)
         if chance(rng, 0.5):
-            attrs["rounding"] = pick(rng, tuple(RULES))
+            attrs["rounding"] = pick(rng, tuple(FIXED_RULES if modes else RULES))
+        if modes and chance(rng, 0.5):
+            attrs["overflow"] = pick(rng, tuple(OVERFLOWS))
         if chance(rng, 0.35):
             ends = sorted(int(g) for g in fmt.to_grid(uniform_codes(fmt, rng, (2,))))
             least = fmt.grid_range[0]

@@ -202,7 +202,7 @@ EQ_INLINE int32_t eq_channel_shift(const int8_t *shifts, int32_t shift, int32_t 
     return shifts != NULL ? shifts[i] : shift;
 }
 
-/* y[i] = a / 2^shift: rounded by `rule`, clamped to lo..hi, encoded */
+/* y[i] = a / 2^shift: rounded by `rule`, brought within lo..hi as it says, encoded */
 EQ_INLINE void eq_put(void *y, int32_t i, eq_acc a, int32_t shift, int64_t lo, int64_t hi, eq_type yt, int32_t rule,
                       bool wide)
 {
@@ -214,10 +214,10 @@ EQ_INLINE void eq_put(void *y, int32_t i, eq_acc a, int32_t shift, int64_t lo, i
             shift = 0;
         }
         v = eq_is_float(yt) ? eq_float_round(v, shift, rule, yt) : eq_round64(v, shift, rule);
-        eq_store64(y, i, eq_clamp64(v, lo, hi), yt);
+        eq_store64(y, i, eq_bound64(v, lo, hi, rule), yt);
     } else {
         const int32_t v = left ? eq_shl32(a.narrow, -shift) : eq_round32(a.narrow, shift, rule);
-        eq_store(y, i, eq_clamp32(v, (int32_t)lo, (int32_t)hi), yt);
+        eq_store(y, i, eq_bound32(v, (int32_t)lo, (int32_t)hi, rule), yt);
     }
 }
 
@@ -231,7 +231,7 @@ EQ_INLINE void eq_put4(void *y, int32_t i, const eq_acc a[4], const int8_t *shif
     eq_put(y, i + 3, a[3], eq_channel_shift(shifts, shift, o + 3), lo, hi, yt, rule, wide);
 }
 
-/* y[i] = a * 2^up / den: rounded by `rule`, clamped to lo..hi, encoded; den > 0 */
+/* y[i] = a * 2^up / den: rounded by `rule`, brought within lo..hi as it says, encoded; den > 0 */
 EQ_INLINE void eq_put_ratio(void *y, int32_t i, eq_acc a, int32_t up, int64_t den, int64_t lo, int64_t hi, eq_type yt,
                             int32_t rule, bool wide)
 {
@@ -239,10 +239,10 @@ EQ_INLINE void eq_put_ratio(void *y, int32_t i, eq_acc a, int32_t up, int64_t de
         const int64_t v = eq_shl64(wide ? a.wide : a.narrow, up);
         eq_store64(y, i, eq_clamp64(eq_float_ratio(v, den, rule, yt), lo, hi), yt);
     } else if (wide) {
-        eq_store64(y, i, eq_clamp64(eq_ratio64(eq_shl64(a.wide, up), den, rule), lo, hi), yt);
+        eq_store64(y, i, eq_bound64(eq_ratio64(eq_shl64(a.wide, up), den, rule), lo, hi, rule), yt);
     } else {
         const int32_t v = eq_ratio32(eq_shl32(a.narrow, up), (int32_t)den, rule);
-        eq_store(y, i, eq_clamp32(v, (int32_t)lo, (int32_t)hi), yt);
+        eq_store(y, i, eq_bound32(v, (int32_t)lo, (int32_t)hi, rule), yt);
     }
 }
 

@@ -12,6 +12,13 @@
 enum { EQ_FLOOR = 0, EQ_HALF_UP = 1, EQ_HALF_EVEN = 2 };
 /* Added to a rule where some shift may be negative, so to the left. */
 enum { EQ_LEFT = 4 };
+/* Rules that only fixed point has, and what masks all of them out of the rest of the word. */
+enum { EQ_HALF_DOWN = 8, EQ_HALF_AWAY = 16, EQ_HALF_TO_ZERO = 24, EQ_TO_ZERO = 32, EQ_RULE = 59 };
+/* Added to a rule where a number beyond the bounds does not saturate: it becomes zero, or the number of its lowest bits.
+ * The node's own bounds clamp all the same: EQ_CLAMP_LO and EQ_CLAMP_HI say which of both they are. */
+enum { EQ_OVER_ZERO = 64, EQ_OVER_WRAP = 128, EQ_CLAMP_LO = 256, EQ_CLAMP_HI = 512, EQ_WRAP_SIGNED_ = 1 << 16 };
+#define EQ_WRAP_U(bits) (EQ_OVER_WRAP | (bits) << 10)
+#define EQ_WRAP_S(bits) (EQ_WRAP_U(bits) | EQ_WRAP_SIGNED_)
 
 /* Arithmetic shift to the right, that is floor(v / 2^s), 0 <= s below the width. C leaves the shift of negative
  * numbers to the compiler: this is the one place that relies on it, and the line below refuses another compiler. */
@@ -27,10 +34,19 @@ EQ_INLINE int64_t eq_shl64(int64_t v, int32_t s) { return (int64_t)((uint64_t)v 
 /* v / 2^s, rounded; 0 <= s <= 31 and v plus half of 2^s fits. */
 EQ_INLINE int32_t eq_round32(int32_t v, int32_t s, int32_t rule)
 {
-    if ((rule & 3) == EQ_HALF_UP && s > 0) {
+    const int32_t kind = rule & EQ_RULE;
+    if (kind == EQ_HALF_UP && s > 0) {
         v += (int32_t)(1u << (s - 1));
-    } else if ((rule & 3) == EQ_HALF_EVEN && s > 0) {
+    } else if (kind == EQ_HALF_EVEN && s > 0) {
         v += (int32_t)(1u << (s - 1)) - 1 + (eq_asr32(v, s) & 1);
+    } else if (kind == EQ_HALF_DOWN && s > 0) {
+        v += (int32_t)(1u << (s - 1)) - 1;
+    } else if (kind == EQ_HALF_AWAY && s > 0) {
+        v += (int32_t)(1u << (s - 1)) - (v < 0 ? 1 : 0);
+    } else if (kind == EQ_HALF_TO_ZERO && s > 0) {
+        v += (int32_t)(1u << (s - 1)) - (v < 0 ? 0 : 1);
+    } else if (kind == EQ_TO_ZERO && v < 0) {
+        v += (int32_t)((1u << s) - 1u);
     }
     return eq_asr32(v, s);
 }
@@ -38,10 +54,19 @@ EQ_INLINE int32_t eq_round32(int32_t v, int32_t s, int32_t rule)
 /* v / 2^s, rounded; 0 <= s <= 62 and v plus half of 2^s fits. */
 EQ_INLINE int64_t eq_round64(int64_t v, int32_t s, int32_t rule)
 {
-    if ((rule & 3) == EQ_HALF_UP && s > 0) {
+    const int32_t kind = rule & EQ_RULE;
+    if (kind == EQ_HALF_UP && s > 0) {
         v += (int64_t)(1ull << (s - 1));
-    } else if ((rule & 3) == EQ_HALF_EVEN && s > 0) {
+    } else if (kind == EQ_HALF_EVEN && s > 0) {
         v += (int64_t)(1ull << (s - 1)) - 1 + (eq_asr64(v, s) & 1);
+    } else if (kind == EQ_HALF_DOWN && s > 0) {
+        v += (int64_t)(1ull << (s - 1)) - 1;
+    } else if (kind == EQ_HALF_AWAY && s > 0) {
+        v += (int64_t)(1ull << (s - 1)) - (v < 0 ? 1 : 0);
+    } else if (kind == EQ_HALF_TO_ZERO && s > 0) {
+        v += (int64_t)(1ull << (s - 1)) - (v < 0 ? 0 : 1);
+    } else if (kind == EQ_TO_ZERO && v < 0) {
+        v += (int64_t)((1ull << s) - 1u);
     }
     return eq_asr64(v, s);
 }
@@ -61,13 +86,21 @@ EQ_INLINE int64_t eq_floor_div64(int64_t num, int64_t den, int64_t *rest)
     return r < 0 ? q - 1 : q;
 }
 
+/* Whether a tie goes up that lies above q, an odd or even one. */
+EQ_INLINE bool eq_tie_up(bool negative, bool odd, int32_t rule)
+{
+    const int32_t kind = rule & EQ_RULE;
+    return kind == EQ_HALF_UP || (kind == EQ_HALF_EVEN && odd) || (kind == EQ_HALF_AWAY && !negative) ||
+           (kind == EQ_HALF_TO_ZERO && negative);
+}
+
 /* num / den, rounded; den > 0. */
 EQ_INLINE int32_t eq_ratio32(int32_t num, int32_t den, int32_t rule)
 {
     int32_t r;
-    const int32_t q = eq_floor_div32(num, den, &r);
-    const bool tie = r == den - r;
-    const bool up = (rule & 3) != EQ_FLOOR && (r > den - r || (tie && ((rule & 3) == EQ_HALF_UP || (q & 1) != 0)));
+    const int32_t q = eq_floor_div32(num, den, &r), kind = rule & EQ_RULE;
+    const bool nearest = r > den - r || (r == den - r && eq_tie_up(num < 0, (q & 1) != 0, rule));
+    const bool up = kind == EQ_TO_ZERO ? num < 0 && r > 0 : kind != EQ_FLOOR && nearest;
     return up ? q + 1 : q;
 }
 
@@ -75,8 +108,9 @@ EQ_INLINE int64_t eq_ratio64(int64_t num, int64_t den, int32_t rule)
 {
     int64_t r;
     const int64_t q = eq_floor_div64(num, den, &r);
-    const bool tie = r == den - r;
-    const bool up = (rule & 3) != EQ_FLOOR && (r > den - r || (tie && ((rule & 3) == EQ_HALF_UP || (q & 1) != 0)));
+    const int32_t kind = rule & EQ_RULE;
+    const bool nearest = r > den - r || (r == den - r && eq_tie_up(num < 0, (q & 1) != 0, rule));
+    const bool up = kind == EQ_TO_ZERO ? num < 0 && r > 0 : kind != EQ_FLOOR && nearest;
     return up ? q + 1 : q;
 }
 
@@ -116,5 +150,33 @@ EQ_INLINE int64_t eq_float_ratio(int64_t num, int64_t den, int32_t rule, eq_type
 EQ_INLINE int32_t eq_min(int32_t a, int32_t b) { return a < b ? a : b; }
 EQ_INLINE int32_t eq_clamp32(int32_t v, int32_t lo, int32_t hi) { return v < lo ? lo : v > hi ? hi : v; }
 EQ_INLINE int64_t eq_clamp64(int64_t v, int64_t lo, int64_t hi) { return v < lo ? lo : v > hi ? hi : v; }
+
+/* The number of the lowest bits of v, as EQ_WRAP_U and EQ_WRAP_S in `rule` count and read them. */
+EQ_INLINE int64_t eq_wrap(int64_t v, int32_t rule)
+{
+    const int32_t unused = 64 - ((rule >> 10) & 63);
+    const uint64_t high = (uint64_t)v << unused;
+    return (rule & EQ_WRAP_SIGNED_) != 0 ? eq_asr64((int64_t)high, unused) : (int64_t)(high >> unused);
+}
+
+/* v within lo..hi; beyond them the nearest of both, or what `rule` says of overflow. */
+EQ_INLINE int32_t eq_bound32(int32_t v, int32_t lo, int32_t hi, int32_t rule)
+{
+    if ((rule & (EQ_OVER_ZERO | EQ_OVER_WRAP)) == 0 || (v < lo && (rule & EQ_CLAMP_LO) != 0) ||
+        (v > hi && (rule & EQ_CLAMP_HI) != 0)) {
+        return eq_clamp32(v, lo, hi);
+    }
+    return v >= lo && v <= hi ? v : (rule & EQ_OVER_ZERO) != 0 ? 0 : (int32_t)eq_wrap(v, rule);
+}
+
+/* The same for 64 bits. */
+EQ_INLINE int64_t eq_bound64(int64_t v, int64_t lo, int64_t hi, int32_t rule)
+{
+    if ((rule & (EQ_OVER_ZERO | EQ_OVER_WRAP)) == 0 || (v < lo && (rule & EQ_CLAMP_LO) != 0) ||
+        (v > hi && (rule & EQ_CLAMP_HI) != 0)) {
+        return eq_clamp64(v, lo, hi);
+    }
+    return v >= lo && v <= hi ? v : (rule & EQ_OVER_ZERO) != 0 ? 0 : eq_wrap(v, rule);
+}
 
 #endif

@@ -4,7 +4,8 @@
 //
 // NUM_BITS, DEN_BITS   widths of num (two's complement) and den (unsigned, never 0)
 // LEFT, RIGHT          shifts, 0 or more
-// RULE                 0 half_up, 1 half_even, 2 floor, 4 half_away (docs/arithmetic.md)
+// RULE                 0 half_up, 1 half_even, 2 floor, 4 half_away, 5 half_down, 6 half_to_zero, 7 to_zero
+//                      (docs/arithmetic.md)
 // LO, HI, ZERO         bounds of the grid integer and zero point, signed
 // OUT_BITS             width of the code
 //
@@ -74,6 +75,9 @@ module eq_divide #(
     wire up = RULE == 0 ? (negative ? half && !tie : half)
             : RULE == 1 ? half && (!tie || quotient[0])
             : RULE == 2 ? negative && some
+            : RULE == 5 ? (negative ? half : half && !tie)
+            : RULE == 6 ? half && !tie
+            : RULE == 7 ? 1'b0
             : half;
     wire signed [VB-1:0] bounded = value < LEAST ? LEAST : value > GREATEST ? GREATEST : value;
     wire [VB-1:0] code = bounded + OFFSET;

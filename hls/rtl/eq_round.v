@@ -7,9 +7,13 @@
 // SHIFT_MIN, SHIFT_MAX  least and greatest shift to the right; negative: to the left. What all shifts share is wires;
 //                       their differences are a barrel shifter
 // EXTRA_BITS            width of in_extra = shift - SHIFT_MIN; $clog2(SHIFT_MAX - SHIFT_MIN + 1), at least 1
-// RULE                  0 half_up, 1 half_even, 2 floor, 4 half_away (docs/arithmetic.md)
+// RULE                  0 half_up, 1 half_even, 2 floor, 4 half_away, 5 half_down, 6 half_to_zero, 7 to_zero
+//                       (docs/arithmetic.md)
 // LO, HI                bounds of the rounded grid integer, signed
 // ZERO, OUT_BITS        added after the clamp; width of the code
+// OVERFLOW              what becomes of a number beyond the bounds: 0 the bound, 1 zero, 2 its lowest OUT_BITS bits
+//                       (1 and 2: ZERO is 0)
+// CLAMP                 OVERFLOW 1 and 2: bit 0: LO clamps all the same, bit 1: HI does
 //
 // Rounding is decided by three facts: the floor q, the bit below it (guard), whether anything lies below that
 // (sticky). q is narrowed to the few bits that the bounds need before it is rounded, so the carry chains are short.
@@ -18,7 +22,7 @@
 // enable     in   0: everything stands still
 // in_valid, in_data, in_extra     in
 // out_valid, out_data             out, registered
-// Latency 3 + ceil(bits of SHIFT_MAX - SHIFT_MIN / 3), initiation interval 1.
+// Latency 3 + ceil(bits of SHIFT_MAX - SHIFT_MIN / 3), initiation interval 1, whatever RULE and OVERFLOW.
 module eq_round #(
     parameter IN_BITS    = 32,
     parameter SHIFT_MIN  = 0,
@@ -28,7 +32,9 @@ module eq_round #(
     parameter signed [63:0] LO   = -128,
     parameter signed [63:0] HI   = 127,
     parameter signed [63:0] ZERO = 0,
-    parameter OUT_BITS   = 8
+    parameter OUT_BITS   = 8,
+    parameter OVERFLOW   = 0,
+    parameter CLAMP      = 0
 ) (
     input  wire                      clk,
     input  wire                      rst,
@@ -124,6 +130,9 @@ module eq_round #(
     wire round_up = RULE == 0 ? guard
                   : RULE == 1 ? guard && (sticky[STEPS] || odd)
                   : RULE == 4 ? guard && (sticky[STEPS] || !negative)
+                  : RULE == 5 ? guard && sticky[STEPS]
+                  : RULE == 6 ? guard && (sticky[STEPS] || negative)
+                  : RULE == 7 ? negative && (guard || sticky[STEPS])
                   : 1'b0;
     reg signed [QB-1:0] q;
     reg up, v_q;
@@ -148,7 +157,26 @@ module eq_round #(
     wire [RB:0] sum = {{(RB - QB){q[QB-1]}}, q, 1'b1} + {ADDED, up};
     reg signed [RB-1:0] r;
     reg v_r;
-    wire [RB-1:0] bounded = r < LEAST_R ? LEAST_R : r > MOST_R ? MOST_R : r;
+    wire [RB-1:0] beyond_code;                          // OVERFLOW 1, 2: in place of a number beyond the bounds
+    generate
+        if (OVERFLOW == 2) begin : g_wrap
+            // The lowest bits, beside those that the bounds need: both paths have the same registers.
+            wire [TB+RB-1:0] extended = {{RB{negative}}, last};
+            reg [RB-1:0] low, wrapped;
+            reg low_up;
+            always @(posedge clk) if (enable) begin
+                low <= extended[RB:1];
+                low_up <= round_up;
+                wrapped <= low + {{(RB - 1){1'b0}}, low_up};
+            end
+            assign beyond_code = wrapped;
+        end else begin : g_zero
+            assign beyond_code = {RB{1'b0}};
+        end
+    endgenerate
+    localparam KEEP_LO = OVERFLOW == 0 || (CLAMP & 1) != 0, KEEP_HI = OVERFLOW == 0 || (CLAMP & 2) != 0;
+    wire [RB-1:0] bounded = r < LEAST_R ? (KEEP_LO ? LEAST_R : beyond_code)
+                          : r > MOST_R ? (KEEP_HI ? MOST_R : beyond_code) : r;
     always @(posedge clk) begin
         if (enable) begin
             r <= sum[RB:1];

@@ -8,13 +8,14 @@
 // SHIFTS      file of CHANNELS / LANES words, each LANES times 8 bits, two's complement, lane 0 lowest
 // SHIFTS_ROM  "auto", "block", "distributed"
 // SHIFT_MIN, SHIFT_MAX      least and greatest shift of the table: the closer, the fewer LUTs
-// RULE        0 half_up, 1 half_even, 2 floor, 4 half_away
+// RULE        0 half_up, 1 half_even, 2 floor, 4 half_away, 5 half_down, 6 half_to_zero, 7 to_zero
 // LO, HI, ZERO              bounds of the grid integer and zero point, signed
+// OVERFLOW, CLAMP           what becomes of a number beyond the bounds, as eq_round has it; 0: it is clamped
 //
 // clk, rst    in   clock; synchronous reset (also of the channel counter)
 // s_*         in   LANES accumulators; s_ready is a flip-flop
 // m_*         out  LANES codes, registered
-// Initiation interval 1. Latency 4, with a table 5 to 8.
+// Initiation interval 1. Latency 4, with a table 5 to 8; the same for each RULE and OVERFLOW.
 module eq_shift #(
     parameter LANES      = 1,
     parameter IN_BITS    = 24,
@@ -28,7 +29,9 @@ module eq_shift #(
     parameter RULE       = 0,
     parameter signed [63:0] LO   = -128,
     parameter signed [63:0] HI   = 127,
-    parameter signed [63:0] ZERO = 0
+    parameter signed [63:0] ZERO = 0,
+    parameter OVERFLOW   = 0,
+    parameter CLAMP      = 0
 ) (
     input  wire                      clk,
     input  wire                      rst,
@@ -90,7 +93,8 @@ module eq_shift #(
             wire [7:0] extra = shift[i*8 +: 8] - BASE;
             wire unused_bits = &{1'b0, extra};
             eq_round #(.IN_BITS(IN_BITS), .SHIFT_MIN(SHIFT_MIN), .SHIFT_MAX(SHIFT_MAX), .EXTRA_BITS(EB), .RULE(RULE),
-                       .LO(LO), .HI(HI), .ZERO(ZERO), .OUT_BITS(OUT_BITS)) rounding (
+                       .LO(LO), .HI(HI), .ZERO(ZERO), .OUT_BITS(OUT_BITS), .OVERFLOW(OVERFLOW), .CLAMP(CLAMP))
+            rounding (
                 .clk(clk), .rst(rst), .enable(enable), .in_valid(x_valid), .in_data(x[i*IN_BITS +: IN_BITS]),
                 .in_extra(extra[EB-1:0]), .out_valid(code_valid[i]), .out_data(code[i*OUT_BITS +: OUT_BITS]));
         end

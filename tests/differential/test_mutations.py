@@ -119,7 +119,7 @@ FAULTS: dict[str, tuple[str, Fault, str]] = {
     "divisor": (CODE, field("pooled", "divisor", 1), "pooled"),
     "ties to even": (
         "edgeq/edgeq_round.h",
-        swapped("(tie && ((rule & 3) == EQ_HALF_UP || (q & 1) != 0))", "tie"),
+        swapped("(r == den - r && eq_tie_up(num < 0, (q & 1) != 0, rule))", "r == den - r"),
         "pooled",
     ),
     "order of channels": (CODE, field("stem", "in_c", -1), "stem"),

@@ -10,6 +10,8 @@ from edgeq.formats import Affine, FixedPoint, Format, encode
 
 pytestmark = needs_simulator
 RULES = {"half_up": 0, "half_even": 1, "floor": 2, "code_half_away": 4}
+#: of fixed point only
+FIXED = {"half_away": 4, "half_down": 5, "half_to_zero": 6, "to_zero": 7}
 #: input and output formats
 FORMATS: list[tuple[Format, Format]] = [
     (FixedPoint(8, 4), FixedPoint(8, 4)),
@@ -39,13 +41,15 @@ def samples(fmt: Format, taps: int, count: int) -> tuple[np.ndarray, np.ndarray]
     return codes, inside
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", [*RULES, *FIXED])
 @pytest.mark.parametrize("formats", FORMATS, ids=str)
 @pytest.mark.parametrize(("taps", "count_pad"), [(4, 1), (9, 1), (9, 0), (4, 0), (64, 1)])
 def test_average_pool(rule: str, formats: tuple[Format, Format], taps: int, count_pad: int) -> None:
     source, target = formats
     if rule == "code_half_away" and not isinstance(target, Affine):
         pytest.skip("a rule of affine formats")
+    if rule in FIXED and (isinstance(target, Affine) or (taps, count_pad) not in ((4, 1), (9, 0))):
+        pytest.skip("a rule of fixed point; once by a shift and once by a division")
     codes, inside = samples(source, taps, 24 if taps == 64 else 48)
     num = np.where(inside, source.to_grid(codes), 0).sum(axis=1)
     den = np.full(len(codes), taps) if count_pad else inside.sum(axis=1)
@@ -60,7 +64,7 @@ def test_average_pool(rule: str, formats: tuple[Format, Format], taps: int, coun
     out = run(
         "eq_average_pool",
         {"BITS": width, "SIGNED": int(source.code_range[0] < 0), "TAPS": taps, "ZERO": zeros[0], "COUNT_PAD": count_pad}
-        | {"SHIFT": target.frac - source.frac, "RULE": RULES[rule], "LO": lo, "HI": hi, "ZERO_OUT": zeros[1]}
+        | {"SHIFT": target.frac - source.frac, "RULE": (RULES | FIXED)[rule], "LO": lo, "HI": hi, "ZERO_OUT": zeros[1]}
         | {"OUT_BITS": target.bits},
         {"s": Source(width + 1, beats, fields=(("data", width), ("inside", 1)))},
         {"m": Sink(target.bits, len(codes))},

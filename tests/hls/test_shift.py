@@ -7,10 +7,11 @@ import pytest
 from hls.harness import Sink, Source, beats_of, elements, memory, needs_simulator, run
 from hls.vectors import lines
 
-from edgeq.formats import round_ratio
+from edgeq.formats import FixedPoint, overflow, round_ratio
 
 pytestmark = needs_simulator
-RULES = {"half_up": 0, "half_even": 1, "floor": 2, "half_away": 4}
+RULES = {"half_up": 0, "half_even": 1, "floor": 2, "half_away": 4, "half_down": 5, "half_to_zero": 6, "to_zero": 7}
+OVERFLOW = {"saturate": 0, "zero": 1, "wrap": 2}
 
 
 def rounded(numbers: list[int], shifts: list[int], rule: str, lo: int, hi: int) -> list[int]:
@@ -64,6 +65,26 @@ def test_channels(rule: str, shifts: list[int], stalls: tuple[int, int]) -> None
         assert out.cycles["m"][-1] - out.cycles["m"][0] == len(numbers) // 2 - 1, "one beat a cycle"
 
 
+@pytest.mark.parametrize("shift", [-3, 0, 2, 20])
+@pytest.mark.parametrize("mode", ["zero", "wrap"])
+@pytest.mark.parametrize(("signed", "clamp"), [(True, 0), (False, 0), (True, 1), (False, 2)])
+def test_overflow(mode: str, shift: int, signed: bool, clamp: int) -> None:
+    """Numbers beyond 6 bits, each way; a bound of the node's own clamps before. As fast as saturation, beat by beat."""
+    fmt, numbers = FixedPoint(6, 0, signed), samples(12, shift) + list(range(-150, 150, 7))
+    lo, hi = fmt.grid_range
+    own = (lo + 3 if clamp & 1 else None, hi - 5 if clamp & 2 else None)
+    bounds = {"LO": lo if own[0] is None else own[0], "HI": hi if own[1] is None else own[1], "OUT_BITS": 6}
+    common: dict[str, int | str] = {"IN_BITS": 12, "SHIFT": shift, "RULE": RULES["to_zero"], **bounds}
+    found = []
+    for overflowing in ({"OVERFLOW": OVERFLOW[mode], "CLAMP": clamp}, {}):
+        out = run("eq_shift", {**common, **overflowing}, {"s": Source(12, numbers)}, {"m": Sink(6, len(numbers))})
+        found.append((elements(out.beats["m"], 1, 6, signed), out.cycles["m"]))
+    grid = round_ratio(np.array(numbers) << max(-shift, 0), 1 << max(shift, 0), "to_zero")
+    assert found[0][0] == overflow(grid, fmt, mode, own).tolist()
+    assert found[1][0] == np.clip(grid, bounds["LO"], bounds["HI"]).tolist()
+    assert found[0][1] == found[1][1], "the same cycles"
+
+
 @pytest.mark.parametrize("rule", ["half_up", "half_even", "floor"])
 def test_vectors(rule: str) -> None:
     """Vectors of 8-bit formats without a divisor whose numbers fit 62 bits: each with its shift as a channel."""
@@ -87,9 +108,15 @@ def test_vectors(rule: str) -> None:
 
 
 def test_a_wrong_rule_is_seen() -> None:
-    """The bench can fail: the four rules differ on ties."""
-    codes = []
+    """The bench can fail: no two rules agree on ties and what lies beside them."""
+    codes, numbers = [], [-7, -6, -2, 2, 5, 6, 7]
     for rule in RULES.values():
-        out = run("eq_shift", {"SHIFT": 1, "RULE": rule}, {"s": Source(24, [-3, -1, 1, 3])}, {"m": Sink(8, 4)})
+        out = run("eq_shift", {"SHIFT": 2, "RULE": rule}, {"s": Source(24, numbers)}, {"m": Sink(8, 7)})
         codes.append(elements(out.beats["m"], 1, 8, True))
-    assert codes == [[-1, 0, 1, 2], [-2, 0, 0, 2], [-2, -1, 0, 1], [-2, -1, 1, 2]]
+    assert codes[:4] == [
+        [-2, -1, 0, 1, 1, 2, 2],
+        [-2, -2, 0, 0, 1, 2, 2],
+        [-2, -2, -1, 0, 1, 1, 1],
+        [-2, -2, -1, 1, 1, 2, 2],
+    ]
+    assert codes[4:] == [[-2, -2, -1, 0, 1, 1, 2], [-2, -1, 0, 0, 1, 1, 2], [-1, -1, 0, 0, 1, 1, 1]]

@@ -58,5 +58,5 @@ def test_gradient_passes_straight_through(rule: str) -> None:
 
 
 def test_unknown_rule() -> None:
-    with pytest.raises(InputError, match="half_down"):
-        round_by(torch.zeros(1), "half_down")
+    with pytest.raises(InputError, match="half_left"):
+        round_by(torch.zeros(1), "half_left")

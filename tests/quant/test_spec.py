@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgeq.formats import NAMED
+from edgeq.formats import NAMED, RULES
 from edgeq.quant.quantizers import activation_proxy, binary_point
 from edgeq.quant.recipe import ROUNDINGS
 from edgeq.quant.spec import QuantSpec, power_of_two
@@ -34,6 +34,10 @@ def probes(spec: QuantSpec, exponent: int, dtype: str) -> np.ndarray:
     return np.concatenate([points, *near, outside])
 
 
+#: minifloats know the rules of every format, fixed point those of ap_fixed as well
+RULED = [(n, r) for n in NUMBERS for r in (RULES if isinstance(n, str) else ROUNDINGS)]
+
+
 def finite(fmt, code: int) -> int | None:
     try:
         return fmt.to_grid_scalar(code)
@@ -41,8 +45,7 @@ def finite(fmt, code: int) -> int | None:
         return None
 
 
-@pytest.mark.parametrize("rule", ROUNDINGS)
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize(("number", "rule"), RULED)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_quantise_equals_the_format(number, rule: str, dtype: str) -> None:
     for exponent in (-9, 0, 3):
@@ -55,8 +58,7 @@ def test_quantise_equals_the_format(number, rule: str, dtype: str) -> None:
             np.testing.assert_array_equal(got.astype(np.float64), expected)
 
 
-@pytest.mark.parametrize("rule", ROUNDINGS)
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize(("number", "rule"), RULED)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_brevitas_quantiser_equals_the_format(number, rule: str, dtype: str) -> None:
     spec = QuantSpec("x", number, rounding=rule, learned=False, steps=1)

@@ -10,7 +10,7 @@ from edgeq.fpga.dataflow import Param, Stream
 from edgeq.fpga.folding import Fold, lanes_for
 from edgeq.fpga.lowering import Lowering, bounds_bits, integer_operand, zero_of
 from edgeq.fpga.ops._engine import Window, buffer, channel_sums
-from edgeq.fpga.ops._stage import RULES, output_stage, quotient_bits, rule_number
+from edgeq.fpga.ops._stage import PLAIN_RULES, RULES, output_stage, quotient_bits, rule_number, saturating
 from edgeq.ir import Node
 from edgeq.ir.operator import frac_of, output_bounds
 
@@ -23,6 +23,7 @@ def mean_engine(ctx: Lowering, node: Node, source: Stream, window: Window, *, co
     x, out = ctx.graph.ins(node)[0], ctx.graph.outs(node)[0]
     integer_operand(node, x)
     integer_operand(node, out)
+    saturating(node)
     zero, lanes = (
         zero_of(x.format),
         lanes_for(window.positions * window.taps * window.channels, window.channels, ctx.target),
@@ -39,7 +40,7 @@ def mean_engine(ctx: Lowering, node: Node, source: Stream, window: Window, *, co
         "COUNT_PAD": int(count_pad),
         "OUT_BITS": out.format.bits,
         "SHIFT": frac_of(out) - frac_of(x),
-        "RULE": rule_number(node, ("half_up", "half_even", "floor", "code_half_away")),
+        "RULE": rule_number(node, (*PLAIN_RULES, "code_half_away")),
         "LO": lo,
         "HI": hi,
         "ZERO_OUT": zero_of(out.format),

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.formats import DEFAULT_RULE
+from edgeq.formats import DEFAULT_RULE, FIXED_RULES
 from edgeq.fpga.dataflow import Param, Stream
 from edgeq.fpga.lowering import Lowering, fail, integer_operand, packed, zero_of
 from edgeq.ir import Node, Value
-from edgeq.ir.operator import frac_of, output_bounds
+from edgeq.ir.operator import frac_of, output_bounds, overflows
 
-RULES = {"half_up": 0, "half_even": 1, "floor": 2, "tflite": 3, "code_half_away": 4}
+#: numbers of the rounding rules in hls/rtl; the rule of codes is half_away on a sum that has the zero point in it
+RULES = {
+    "half_up": 0,
+    "half_even": 1,
+    "floor": 2,
+    "tflite": 3,
+    "code_half_away": 4,
+    "half_away": 4,
+    "half_down": 5,
+    "half_to_zero": 6,
+    "to_zero": 7,
+}
+#: numbers of the overflow modes of eq_round
+OVERFLOW = {"saturate": 0, "zero": 1, "wrap": 2}
+#: rules of stages that shift or divide
+PLAIN_RULES = tuple(FIXED_RULES)
 
 
 def rule_number(node: Node, known: tuple[str, ...]) -> int:
@@ -19,6 +34,24 @@ def rule_number(node: Node, known: tuple[str, ...]) -> int:
     if rule not in known:
         raise fail(node, f"rounds by {rule}, which this stage does not have in hardware; it has {', '.join(known)}")
     return RULES[rule]
+
+
+def overflow_params(node: Node) -> dict[str, Param]:
+    """What eq_shift has to know of a node that does not saturate; nothing where it does."""
+    if not overflows(node):
+        return {}
+    clamp = ("lo" in node.attrs) | ("hi" in node.attrs) << 1
+    return {"OVERFLOW": OVERFLOW[node.text("overflow")], "CLAMP": clamp}
+
+
+def saturating(node: Node) -> None:
+    """Refuse what a stage that divides does not have."""
+    if overflows(node):
+        raise fail(
+            node,
+            f"divides, and overflows by {node.text('overflow')}: in hardware a quotient only saturates; put the mode "
+            "into a requantise after it",
+        )
 
 
 def quotient_bits(lo: int, hi: int) -> int:
@@ -75,8 +108,8 @@ def output_stage(
         params["CYCLES"] = cycles = interval_of(ctx.target // acc.beats if interval is None else interval)
         module = "eq_scale"
     else:
-        rules = ("code_half_away",) if biased else ("half_up", "half_even", "floor")
-        params |= {"RULE": rule_number(node, rules), **_shift(ctx, acc, fracs, out)}
+        rules = ("code_half_away",) if biased else PLAIN_RULES
+        params |= {"RULE": rule_number(node, rules), **_shift(ctx, acc, fracs, out), **overflow_params(node)}
         module, cycles = "eq_shift", 1
     ctx.stage(module, params, {"s": acc.name}, {"m": made.name}, acc.beats * cycles)
 

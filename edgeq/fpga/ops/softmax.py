@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgeq.fpga.dataflow import Param
 from edgeq.fpga.lowering import Lowering, integer_operand, zero_of
 from edgeq.fpga.ops._rows import back_along, rows_along
-from edgeq.fpga.ops._stage import quotient_bits, rule_number
+from edgeq.fpga.ops._stage import PLAIN_RULES, quotient_bits, rule_number, saturating
 from edgeq.ir import Node
 from edgeq.ir.operator import frac_of, output_bounds
 
@@ -24,6 +24,7 @@ def lower(ctx: Lowering, node: Node) -> None:
     bits = max(1, int(grid.max()).bit_length())
     rows = rows_along(ctx, x, axis)
     made = ctx.stream("shares", out.format.bits, out.format.signed, 1, out.size)
+    saturating(node)
     lo, hi = output_bounds(node, out.format)
     params: dict[str, Param] = {
         "BITS": x.format.bits,
@@ -33,7 +34,7 @@ def lower(ctx: Lowering, node: Node) -> None:
         "TABLE_SIZE": table.size,
         "TABLE": ctx.rom("exp", bits, [int(v) for v in grid]),
         "SHIFT": frac_of(out),
-        "RULE": rule_number(node, ("half_up", "half_even", "floor")),
+        "RULE": rule_number(node, PLAIN_RULES),
         "LO": lo,
         "HI": hi,
         "ZERO": zero_of(out.format),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from edgeq.errors import InputError, UnsupportedError
-from edgeq.formats import DEFAULT_RULE, FixedPoint, Format
+from edgeq.formats import DEFAULT_OVERFLOW, DEFAULT_RULE, FixedPoint, Format, round_scalar
 from edgeq.frontends._tensors import Fixed, Layouts, Origin, Placed, channels_last, identity
 from edgeq.frontends.torch import movement
 from edgeq.ir import Attr, Graph, GraphBuilder
@@ -23,6 +25,7 @@ from edgeq.quant.layers import BIAS_BITS, Conv1d, Conv2d, ConvTranspose1d, ConvT
 from edgeq.quant.preparation import is_prepared
 from edgeq.quant.quantizers import binary_point
 from edgeq.quant.resampling import Picked
+from edgeq.quant.spec import QuantSpec
 
 
 def export(model: nn.Module, example: Any, *, optimise: bool = True, name: str | None = None) -> Graph:
@@ -401,13 +404,35 @@ _CONVERT: dict[type, Callable[[_Exporter, fx.Node, Any, Tensor], Placed]] = {
 
 def output_stage(module: Any, fmt: Format) -> dict[str, Attr]:
     """Attributes of the one rounding and of the clip after it."""
-    rule = binary_point(module.output_quant).spec.rounding
+    spec = binary_point(module.output_quant).spec
+    rule = spec.rounding
     attrs: dict[str, Attr] = {} if rule == DEFAULT_RULE else {"rounding": rule}
+    if spec.overflow != DEFAULT_OVERFLOW:
+        return attrs | {"overflow": spec.overflow} | _clamp(module, fmt, rule, spec)
+    least, most = fmt.grid_range
+    lo, hi = (int(spec.low) if spec.narrow and isinstance(fmt, FixedPoint) else least), most
     if module.bounds is not None:
-        lo, hi = (int(fmt.to_grid(fmt.quantize(np.array([b]), rule))[0]) for b in module.bounds)
-        least, most = fmt.grid_range
-        attrs |= {"lo": lo} if lo > least else {}
-        attrs |= {"hi": hi} if hi < most else {}
+        first, last = (int(fmt.to_grid(fmt.quantize(np.array([b]), rule))[0]) for b in module.bounds)
+        lo, hi = max(lo, first), max(lo, last)
+    attrs |= {"lo": lo} if lo > least else {}
+    attrs |= {"hi": hi} if hi < most else {}
+    return attrs
+
+
+def _clamp(module: Any, fmt: Format, rule: str, spec: QuantSpec) -> dict[str, Attr]:
+    """The clip before an overflow mode: bounds of the node even where they are the ends of the format."""
+    attrs: dict[str, Attr] = {}
+    for key, bound in zip(("lo", "hi"), module.bounds or (), strict=False):
+        if not math.isfinite(bound):
+            continue
+        assert isinstance(fmt.frac, int)
+        end, (least, most) = round_scalar(Fraction(bound) * Fraction(2) ** fmt.frac, rule), fmt.grid_range
+        if not least <= end <= most:
+            raise UnsupportedError(
+                f"{spec.place}: its clip to {bound:g} lies beyond {fmt}, and with overflow {spec.overflow} numbers "
+                "between both would not saturate; use saturate, more bits, or statistics that cover the clip"
+            )
+        attrs[key] = end
     return attrs
 
 

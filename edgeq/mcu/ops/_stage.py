@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeq.formats import DEFAULT_RULE, Minifloat
-from edgeq.ir.operator import frac_of, output_bounds
+from edgeq.formats import DEFAULT_OVERFLOW, DEFAULT_RULE, FIXED_RULES, FixedPoint, Minifloat
+from edgeq.ir.operator import frac_of, output_bounds, overflows
 from edgeq.mcu.select import Context
 from edgeq.mcu.storage import storage
 
@@ -19,7 +19,7 @@ def most_left(wide: bool) -> int:
     return MAX_SHIFT if wide else 31
 
 
-_RULES = {"floor": "EQ_FLOOR", "half_up": "EQ_HALF_UP", "half_even": "EQ_HALF_EVEN"}
+_RULES = {rule: f"EQ_{rule.upper()}" for rule in FIXED_RULES}
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,19 @@ def stage(ctx: Context, fracs: tuple[int, ...], *, fold: bool = True, wide: bool
         rule = "floor"
         starts = tuple((1 << s) >> 1 if s > 0 else 0 for s in shifts)
     lo, hi = _bounds(ctx, wide)
-    name = _RULES[rule] + (" | EQ_LEFT" if any(s < 0 for s in shifts) else "")
+    name = _RULES[rule] + (" | EQ_LEFT" if any(s < 0 for s in shifts) else "") + _overflow(ctx)
     return Stage(shifts, starts, name, lo, hi, storage(ctx.out.format).eq_type, wide)
+
+
+def _overflow(ctx: Context) -> str:
+    """What is added to a rule where the node does not saturate."""
+    if not overflows(ctx.node):
+        return ""
+    fmt, mode = ctx.out.format, ctx.node.text("overflow", DEFAULT_OVERFLOW)
+    assert isinstance(fmt, FixedPoint)
+    wrap = f"EQ_WRAP_{'S' if fmt.sign else 'U'}({fmt.width})"
+    own = [name for key, name in (("lo", "EQ_CLAMP_LO"), ("hi", "EQ_CLAMP_HI")) if key in ctx.node.attrs]
+    return "".join(f" | {part}" for part in ("EQ_OVER_ZERO" if mode == "zero" else wrap, *own))
 
 
 def _bounds(ctx: Context, wide: bool) -> tuple[int, int]:
@@ -105,7 +116,7 @@ def ratio_stage(ctx: Context, frac: int, *, terms: int = 1, wide: bool | None = 
     wide = is_wide(ctx) or terms << right > INT32[1] if wide is None else wide
     left = min(max(frac_of(ctx.out) - frac, 0), most_left(wide))
     lo, hi = _bounds(ctx, wide)
-    rule = _RULES[ctx.node.text("rounding", DEFAULT_RULE)]
+    rule = _RULES[ctx.node.text("rounding", DEFAULT_RULE)] + _overflow(ctx)
     fixed = (storage(ctx.out.format).eq_type, rule, "true" if wide else "false")
     return RatioStage("true", left, terms << right, 1 << right, 0, lo, hi, fixed)
 
