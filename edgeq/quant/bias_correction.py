@@ -31,9 +31,8 @@ def correcting(prepared: nn.Module) -> Iterator[None]:
             handle.remove()
     if finished:
         for layer, shift in zip(layers, shifts, strict=True):
-            if shift.count and layer.bias is not None:
-                with torch.no_grad():
-                    layer.bias.add_((shift.total / shift.count).to(layer.bias))
+            if shift.count:
+                layer.correct_bias(shift.total / shift.count)
 
 
 class _Shift:
@@ -46,7 +45,7 @@ class _Shift:
     @torch.no_grad()
     def see(self, layer: Any, inputs: tuple[Tensor, ...]) -> None:
         """Take one batch in."""
-        lost = layer.weight - layer.weight_quant(layer.weight).value
+        lost = layer.weight - layer.quantised_weight()
         made: Tensor = layer.product(inputs[0], lost, None)
         channel = made.ndim - 1 if isinstance(layer, nn.Linear) else 1
         rows = made.movedim(channel, 0).reshape(made.shape[channel], -1).double()
