@@ -50,19 +50,16 @@ class _PowerOfTwo(torch.autograd.Function):
 
 
 class _ScaleGradient(torch.autograd.Function):
-    """Forward: the identity. Backward: times the point's factor, which depends on the tensor that is quantised.
-
-    The factor is looked up in the backward pass, since Brevitas asks for the width before it shows the tensor.
-    """
+    """Forward: the identity. Backward: times a factor."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, point: BinaryPoint) -> Tensor:
-        ctx.point = point
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
         return x.view_as(x)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return grads[0] * ctx.point.factor, None
+        return grads[0] * ctx.factor, None
 
 
 class BinaryPoint(nn.Module):
@@ -73,8 +70,9 @@ class BinaryPoint(nn.Module):
                 learned.
     steps:      batches whose statistics went in; 0 means that the point is not known yet.
 
-    The gradient of a parameter is that of the straight-through estimator, times 1 / sqrt(elements * top), which
+    The gradient of log2_range is that of the straight-through estimator, times 1 / sqrt(elements * top), which
     keeps it in proportion to those of the weights (LSQ, arXiv 1902.08153) for optimisers that do not normalise.
+    That of the width is not changed, so that it can be weighed against that of a penalty.
     """
 
     log2_range: Tensor
@@ -83,8 +81,6 @@ class BinaryPoint(nn.Module):
     def __init__(self, spec: QuantSpec, shape: tuple[int, ...] = ()) -> None:
         super().__init__()
         self._given = self._now = spec
-        #: of the gradients of the parameters
-        self.factor = 1.0
         learned_width = spec.width_learned and not spec.minifloat
         self.bits = nn.Parameter(torch.tensor(float(spec.bits))) if learned_width else None
         start = torch.full(shape, float(spec.fixed or 0))
@@ -130,26 +126,16 @@ class BinaryPoint(nn.Module):
                 f"{self.spec.place}: its binary point is not known yet; run training batches, or edgeq.calibrate, first"
             )
         log2 = self.log2_range
-        if self.training:
+        if self.learned and self.training:
             per_scale = x.numel() / max(log2.numel(), 1) / (x.shape[0] if self.spec.steps and x.ndim else 1)
-            self.factor = 1.0 / math.sqrt(max(per_scale, 1.0) * self.spec.top)
-            if self.learned:
-                log2 = _ScaleGradient.apply(log2, self)  # type: ignore[no-untyped-call]
+            factor = 1.0 / math.sqrt(max(per_scale, 1.0) * self.spec.top)
+            log2 = _ScaleGradient.apply(log2, factor)  # type: ignore[no-untyped-call]
         head = self.spec.head if self.bits is None else self.width() - float(self.spec.signed)
         scale: Tensor = _PowerOfTwo.apply(log2, head)  # type: ignore[no-untyped-call]
         return scale
 
     def width(self) -> Tensor:
-        """The width for the forward pass: a whole number, with a straight-through gradient where it is learned."""
-        if self.bits is None:
-            return torch.tensor(float(self.spec.bits), device=self.log2_range.device)
-        whole = self.price_width()
-        if self.training:
-            whole = _ScaleGradient.apply(whole, self)  # type: ignore[no-untyped-call]
-        return whole
-
-    def price_width(self) -> Tensor:
-        """The width for a penalty: as `width`, with a gradient of one."""
+        """The width for the forward pass: a whole number; where it is learned, with a straight-through gradient."""
         if self.bits is None:
             return torch.tensor(float(self.spec.bits), device=self.log2_range.device)
         if self.training:

@@ -75,7 +75,8 @@ class WidthPenalty:
         if self.kind == "bytes":
             return self._bytes(work, bits)
         if not operands:
-            return torch.zeros(())
+            # A constant, or an input: nothing is computed.
+            return 0 * bits(binary_point(work.module.output_quant))
         if weighted:
             point = binary_point(work.module.weight_quant)
             return work.count * self._product(operands[0], bits(point), point)
@@ -120,7 +121,7 @@ def freeze_widths(prepared: nn.Module) -> dict[str, int]:
 
 
 def _now(point: BinaryPoint) -> Tensor:
-    return point.price_width()
+    return point.width()
 
 
 def _most(point: BinaryPoint) -> Tensor:
