@@ -9,7 +9,7 @@ from edgeq.formats.affine import CODE_RULE, Affine
 from edgeq.formats.dyadic import DYADIC_RULES, scale, scale_scalar
 from edgeq.formats.fixed_point import FixedPoint
 from edgeq.formats.format import Format, encode, encode_scalar
-from edgeq.formats.khot import KHot, count_digits, split_digits
+from edgeq.formats.khot import KHot, count_digits
 from edgeq.formats.minifloat import Minifloat
 from edgeq.formats.rounding import DEFAULT_RULE, RULES, round_ratio, round_scalar
 
@@ -58,5 +58,4 @@ __all__ = [
     "round_scalar",
     "scale",
     "scale_scalar",
-    "split_digits",
 ]

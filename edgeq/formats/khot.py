@@ -103,21 +103,6 @@ def count_digits(values: npt.ArrayLike, digits: str = "signed") -> Int64Array:
     return np.bitwise_count(ones).astype(np.int64)
 
 
-def split_digits(value: int, digits: str = "signed") -> tuple[tuple[int, int], ...]:
-    """(shift, sign) of each non-zero digit, ascending: value = sum(sign * 2**shift), with the fewest digits."""
-    sign, rest, shift = (1 if value >= 0 else -1), abs(value), 0
-    found = []
-    while rest:
-        if rest & 1:
-            # 3 modulo 4 starts a run of ones: 2**n - 1 is shorter.
-            digit = -1 if digits == "signed" and rest & 3 == 3 else 1
-            found.append((shift, sign * digit))
-            rest -= digit
-        rest >>= 1
-        shift += 1
-    return tuple(found)
-
-
 @lru_cache(maxsize=256)
 def _levels(fmt: KHot) -> Int64Array:
     most = (1 << (fmt.bits - 1)) - 1
@@ -152,4 +137,4 @@ def _check_rule(rule: str) -> None:
         raise FormatError(f"KHot values are rounded by one of {', '.join(NEAREST_RULES)}, not {rule!r}")
 
 
-__all__ = ["DIGITS", "KHot", "count_digits", "split_digits"]
+__all__ = ["DIGITS", "KHot", "count_digits"]

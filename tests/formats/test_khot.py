@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgeq.errors import FormatError
-from edgeq.formats import KHot, count_digits, round_scalar, split_digits
+from edgeq.formats import KHot, count_digits, round_scalar
 
 CASES = [(bits, k, digits) for bits in (2, 3, 4, 5, 8) for k in (1, 2, 3) for digits in ("signed", "binary")]
 
@@ -72,16 +72,9 @@ def test_nearest_of_floats_beside_a_tie() -> None:
     assert fmt.nearest([1e300, -1e300, 2**60]).tolist() == [64, -64, 64]
 
 
-@pytest.mark.parametrize("digits", ["signed", "binary"])
-def test_digits_add_up_and_are_as_few_as_can_be(digits: str) -> None:
-    for value in range(-300, 301):
-        parts = split_digits(value, digits)
-        assert sum(sign * (1 << shift) for shift, sign in parts) == value
-        assert len(parts) == int(count_digits(value, digits))
-        if digits == "binary":
-            assert len({sign for _, sign in parts}) <= 1
-    assert count_digits([7, 11, 128], "signed").tolist() == [2, 3, 1]
-    assert count_digits([7, 11, 128], "binary").tolist() == [3, 3, 1]
+def test_digits_are_counted_at_their_fewest() -> None:
+    assert count_digits([7, -11, 128, 0, 2**60 - 1], "signed").tolist() == [2, 3, 1, 0, 2]
+    assert count_digits([7, -11, 128, 0, 2**60 - 1], "binary").tolist() == [3, 3, 1, 0, 60]
 
 
 @pytest.mark.parametrize("wrong", [{"bits": 1}, {"bits": 17}, {"khot": 0}, {"khot": True}, {"digits": "octal"}])
