@@ -78,10 +78,6 @@ class BatchNorm(nn.Module, Weighted):
         quantised: Tensor = self.weight_quant(self.weight if weight is None else weight)
         return quantised
 
-    @torch.no_grad()
-    def correct_bias(self, change: Tensor) -> None:
-        self.beta.add_(change.to(self.beta))
-
     def _factor(self, variance: Tensor) -> Tensor:
         return self.gamma * torch.rsqrt(variance + self.eps)
 

@@ -13,13 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from edgeq.quant.batch_norm import BatchNorm
 from edgeq.quant.layers import Weighted
 
 
 @contextmanager
 def correcting(prepared: nn.Module) -> Iterator[None]:
     """Look at the inputs of every layer with a bias; on leaving without an error the biases are corrected."""
-    layers = [m for m in prepared.modules() if isinstance(m, Weighted) and m.bias is not None]
+    # A BatchNorm that is kept makes its offset from its rounded factor, so there is nothing to correct.
+    layers = [
+        m for m in prepared.modules() if isinstance(m, Weighted) and not isinstance(m, BatchNorm) and m.bias is not None
+    ]
     shifts = [_Shift() for _ in layers]
     handles = [m.register_forward_pre_hook(s.see) for m, s in zip(layers, shifts, strict=True)]
     finished = False
@@ -31,8 +35,9 @@ def correcting(prepared: nn.Module) -> Iterator[None]:
             handle.remove()
     if finished:
         for layer, shift in zip(layers, shifts, strict=True):
-            if shift.count:
-                layer.correct_bias(shift.total / shift.count)
+            if shift.count and layer.bias is not None:
+                with torch.no_grad():
+                    layer.bias.add_((shift.total / shift.count).to(layer.bias))
 
 
 class _Shift:

@@ -97,12 +97,6 @@ class Weighted(Output):
         value: Tensor = quantised.value
         return value
 
-    @torch.no_grad()
-    def correct_bias(self, change: Tensor) -> None:
-        """Add to the bias of each channel."""
-        assert self.bias is not None
-        self.bias.add_(change.to(self.bias))
-
     @property
     def bias_bits(self) -> int:
         """Width of a bias."""

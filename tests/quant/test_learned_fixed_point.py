@@ -227,6 +227,14 @@ def test_rounding_the_factor_moves_no_mean() -> None:
     assert mean.abs().max() < 1e-4
 
 
+def test_bias_correction_leaves_a_kept_batch_norm_alone() -> None:
+    """Its offset is made from the rounded factor already; a second correction would shift the mean."""
+    model, batch = network("vectors")
+    prepared = calibrate(prepare(model.eval(), {"batch_norm": "keep", "weights": 2}, batch), [batch], correct_bias=True)
+    assert torch.equal(prepared.norm.beta, model.norm.bias)
+    assert not torch.equal(prepared.one.bias, model.one.bias)
+
+
 def test_kept_batch_norm_is_one_node_of_the_graph() -> None:
     prepared, batch = trained("vectors", RECIPES["all_layers"], steps=1)
     graph = export(prepared, batch, optimise=False)
