@@ -135,9 +135,10 @@ def train(example: Example, data: Data, args: argparse.Namespace) -> nn.Module:
 def fit(model: nn.Module, data: Data, example: Example, epochs: int, rate: float, what: str) -> None:
     """An ordinary training loop: AdamW and one learning-rate cycle. Ends in eval mode."""
     steps = -(-len(data.train_y) // example.batch)
-    points = [p for name, p in model.named_parameters() if name.endswith("log2_range")]
-    others = [p for name, p in model.named_parameters() if not name.endswith("log2_range")]
-    # Weight decay would pull binary points towards a range of one.
+    learned = ("log2_range", "scaling_impl.bits")
+    points = [p for name, p in model.named_parameters() if name.endswith(learned)]
+    others = [p for name, p in model.named_parameters() if not name.endswith(learned)]
+    # Weight decay would pull binary points towards a range of one, and widths towards none.
     groups = [{"params": others}, {"params": points, "weight_decay": 0.0}] if points else [{"params": others}]
     optimiser = torch.optim.AdamW(groups, lr=rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=max(1, epochs * steps))

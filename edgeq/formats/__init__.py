@@ -9,6 +9,7 @@ from edgeq.formats.affine import CODE_RULE, Affine
 from edgeq.formats.dyadic import DYADIC_RULES, scale, scale_scalar
 from edgeq.formats.fixed_point import FixedPoint
 from edgeq.formats.format import Format, align, encode, encode_scalar
+from edgeq.formats.khot import KHot, count_digits
 from edgeq.formats.minifloat import Minifloat
 from edgeq.formats.overflow import DEFAULT_OVERFLOW, OVERFLOWS, overflow, overflow_scalar
 from edgeq.formats.rounding import DEFAULT_RULE, FIXED_RULES, RULES, round_ratio, round_scalar
@@ -51,8 +52,10 @@ __all__ = [
     "Affine",
     "FixedPoint",
     "Format",
+    "KHot",
     "Minifloat",
     "align",
+    "count_digits",
     "encode",
     "encode_scalar",
     "from_json",

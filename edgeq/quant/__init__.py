@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edgeq.quant.calibration import calibrate
     from edgeq.quant.exactness import float32_exact, wide_sums
     from edgeq.quant.preparation import is_prepared, prepare, quantisers
+    from edgeq.quant.widths import WidthPenalty, freeze_widths
 
 _LAZY = {
     "calibrate": "edgeq.quant.calibration",
@@ -21,6 +22,8 @@ _LAZY = {
     "quantisers": "edgeq.quant.preparation",
     "float32_exact": "edgeq.quant.exactness",
     "wide_sums": "edgeq.quant.exactness",
+    "WidthPenalty": "edgeq.quant.widths",
+    "freeze_widths": "edgeq.quant.widths",
 }
 
 
@@ -38,8 +41,10 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "LayerRecipe",
     "Recipe",
+    "WidthPenalty",
     "calibrate",
     "float32_exact",
+    "freeze_widths",
     "is_prepared",
     "prepare",
     "quantisers",

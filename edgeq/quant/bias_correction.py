@@ -13,13 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from edgeq.quant.batch_norm import BatchNorm
 from edgeq.quant.layers import Weighted
 
 
 @contextmanager
 def correcting(prepared: nn.Module) -> Iterator[None]:
     """Look at the inputs of every layer with a bias; on leaving without an error the biases are corrected."""
-    layers = [m for m in prepared.modules() if isinstance(m, Weighted) and m.bias is not None]
+    # A BatchNorm that is kept makes its offset from its rounded factor, so there is nothing to correct.
+    layers = [
+        m for m in prepared.modules() if isinstance(m, Weighted) and not isinstance(m, BatchNorm) and m.bias is not None
+    ]
     shifts = [_Shift() for _ in layers]
     handles = [m.register_forward_pre_hook(s.see) for m, s in zip(layers, shifts, strict=True)]
     finished = False
@@ -46,7 +50,7 @@ class _Shift:
     @torch.no_grad()
     def see(self, layer: Any, inputs: tuple[Tensor, ...]) -> None:
         """Take one batch in."""
-        lost = layer.weight - layer.weight_quant(layer.weight).value
+        lost = layer.weight - layer.quantised_weight()
         made: Tensor = layer.product(inputs[0], lost, None)
         channel = made.ndim - 1 if isinstance(layer, nn.Linear) else 1
         rows = made.movedim(channel, 0).reshape(made.shape[channel], -1).double()

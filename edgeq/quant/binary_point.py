@@ -1,4 +1,4 @@
-"""BinaryPoint: the power-of-two scale of a quantiser, learned by gradient or followed from statistics.
+"""BinaryPoint: the power-of-two scale of a quantiser, learned by gradient or followed from statistics; its width, too.
 
 It takes the place of Brevitas' PARAMETER_FROM_STATS scaling and means the same (log2 of the range starts from
 statistics, then is a parameter; arXiv 1903.08066), with three differences. While statistics are collected the
@@ -24,25 +24,29 @@ SEARCH_DEPTH = 6
 SEARCH_ELEMENTS = 1 << 15
 #: and of each channel at least
 SEARCH_ROW = 1 << 10
+#: the least width that training may come down to
+LEAST_BITS = 2
 #: a channel far smaller than the rest of its tensor gets no finer point than this many bits more
 CHANNEL_SPREAD = 10
 PERCENTILE = 0.9999
 
 
 class _PowerOfTwo(torch.autograd.Function):
-    """2**(round(log2) - head): exact forward, straight-through gradient ln2 * scale."""
+    """2**(round(log2) - head): exact forward, straight-through gradient ln2 * scale; of a learned head the negative."""
 
     @staticmethod
-    def forward(ctx: Any, log2: Tensor, head: int) -> Tensor:
-        scale = power_of_two(torch.round(log2).clamp(MIN_EXPONENT, MAX_EXPONENT).to(torch.int32) - head)
+    def forward(ctx: Any, log2: Tensor, head: Tensor | int) -> Tensor:
+        whole = head.round().to(torch.int32) if isinstance(head, Tensor) else head
+        scale = power_of_two(torch.round(log2).clamp(MIN_EXPONENT, MAX_EXPONENT).to(torch.int32) - whole)
         scale = scale.to(log2.dtype)
         ctx.save_for_backward(scale)
         return scale
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None]:
         (scale,) = ctx.saved_tensors
-        return grads[0] * scale * math.log(2.0), None
+        log2 = grads[0] * scale * math.log(2.0)
+        return log2, -log2.sum() if ctx.needs_input_grad[1] else None
 
 
 class _ScaleGradient(torch.autograd.Function):
@@ -62,10 +66,13 @@ class BinaryPoint(nn.Module):
     """Scale 2**(round(log2_range) - head) of a quantiser; Brevitas' `scaling_impl`.
 
     log2_range: parameter (learned) or buffer (stats): log2 of the greatest magnitude that the format covers.
+    bits:       parameter: the width, rounded and kept between 2 and the spec's where it is used; None where it is not
+                learned.
     steps:      batches whose statistics went in; 0 means that the point is not known yet.
 
-    The gradient of the parameter is that of the straight-through estimator, times 1 / sqrt(elements * top), which
+    The gradient of log2_range is that of the straight-through estimator, times 1 / sqrt(elements * top), which
     keeps it in proportion to those of the weights (LSQ, arXiv 1902.08153) for optimisers that do not normalise.
+    That of the width is not changed, so that it can be weighed against that of a penalty.
     """
 
     log2_range: Tensor
@@ -73,7 +80,9 @@ class BinaryPoint(nn.Module):
 
     def __init__(self, spec: QuantSpec, shape: tuple[int, ...] = ()) -> None:
         super().__init__()
-        self.spec = spec
+        self._given = self._now = spec
+        learned_width = spec.width_learned and not spec.minifloat
+        self.bits = nn.Parameter(torch.tensor(float(spec.bits))) if learned_width else None
         start = torch.full(shape, float(spec.fixed or 0))
         if self.learned:
             self.log2_range = nn.Parameter(start)
@@ -83,9 +92,21 @@ class BinaryPoint(nn.Module):
         self.observer: Observer | None = None
 
     @property
+    def spec(self) -> QuantSpec:
+        """The quantiser as it is now: where the width is learned, with the width that it has come to."""
+        if self.bits is not None and self._now.bits != (bits := self._whole_bits(self.bits)):
+            self._now = self._given.of_width(bits)
+        return self._now
+
+    @property
+    def most_bits(self) -> int:
+        """The width of the recipe: the greatest that training may take."""
+        return self._given.bits
+
+    @property
     def learned(self) -> bool:
         """Whether the point is a parameter."""
-        return self.spec.learned and self.spec.fixed is None
+        return self._given.learned and self._given.fixed is None
 
     @property
     def ready(self) -> bool:
@@ -109,8 +130,19 @@ class BinaryPoint(nn.Module):
             per_scale = x.numel() / max(log2.numel(), 1) / (x.shape[0] if self.spec.steps and x.ndim else 1)
             factor = 1.0 / math.sqrt(max(per_scale, 1.0) * self.spec.top)
             log2 = _ScaleGradient.apply(log2, factor)  # type: ignore[no-untyped-call]
-        scale: Tensor = _PowerOfTwo.apply(log2, self.spec.head)  # type: ignore[no-untyped-call]
+        head = self.spec.head if self.bits is None else self.width() - float(self.spec.signed)
+        scale: Tensor = _PowerOfTwo.apply(log2, head)  # type: ignore[no-untyped-call]
         return scale
+
+    def width(self) -> Tensor:
+        """The width for the forward pass: a whole number; where it is learned, with a straight-through gradient."""
+        if self.bits is None:
+            return torch.tensor(float(self.spec.bits), device=self.log2_range.device)
+        if self.training:
+            with torch.no_grad():
+                # Beyond its ends a parameter would take long to come back.
+                self.bits.clamp_(LEAST_BITS, self._given.bits)
+        return self.bits + (float(self.spec.bits) - self.bits).detach()
 
     def exponent(self) -> Tensor:
         """log2 of the scale, int32, of the shape of the point; InputError where training has lost it."""
@@ -118,6 +150,11 @@ class BinaryPoint(nn.Module):
             raise InputError(f"{self.spec.place}: its binary point is not a finite number; the training has diverged")
         whole = torch.round(self.log2_range.detach()).clamp(MIN_EXPONENT, MAX_EXPONENT)
         return whole.to(torch.int32) - self.spec.head
+
+    def _whole_bits(self, bits: Tensor) -> int:
+        if not torch.isfinite(bits):
+            raise InputError(f"{self._given.place}: its width is not a finite number; the training has diverged")
+        return int(torch.round(bits.detach()).clamp(LEAST_BITS, self._given.bits))
 
     @torch.no_grad()
     def set(self, log2_range: Tensor) -> None:
@@ -230,4 +267,4 @@ def _percentile(rows: Tensor) -> Tensor:
     return magnitudes.kthvalue(rank, dim=1).values
 
 
-__all__ = ["BinaryPoint", "Observer", "covering_exponent", "find_range"]
+__all__ = ["LEAST_BITS", "BinaryPoint", "Observer", "covering_exponent", "find_range"]

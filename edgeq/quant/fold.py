@@ -22,7 +22,7 @@ def fold_batch_norm(module: fx.GraphModule, input_rank: int | None = None) -> No
         if not is_batch_norm(node, modules):
             continue
         norm: Any = modules[str(node.target)]
-        _check(str(node.target), norm)
+        check_batch_norm(str(node.target), norm)
         before = node.args[0]
         if is_weighted(before, modules) and len(before.users) == 1:
             _fold_into(modules[str(before.target)], *_affine(norm))
@@ -37,7 +37,8 @@ def fold_batch_norm(module: fx.GraphModule, input_rank: int | None = None) -> No
     module.delete_all_unused_submodules()
 
 
-def _check(name: str, norm: Any) -> None:
+def check_batch_norm(name: str, norm: Any) -> None:
+    """Raise an error for a BatchNorm without statistics, or with numbers that are not finite."""
     if norm.running_mean is None or norm.running_var is None:
         raise UnsupportedError(f"{name}: BatchNorm without running statistics; train with track_running_stats=True")
     for tensor in (norm.running_mean, norm.running_var, norm.weight, norm.bias):

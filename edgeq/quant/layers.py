@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from brevitas.nn import QuantConv1d, QuantConv2d, QuantConvTranspose1d, QuantConvTranspose2d, QuantLinear
 from torch import Tensor, nn
 
+from edgeq.quant.biases import BiasQuant
 from edgeq.quant.quantizers import activation_injector, activation_proxy, binary_point, weight_injector
 from edgeq.quant.rounding import round_ste
 from edgeq.quant.spec import QuantSpec, power_of_two
@@ -62,6 +63,8 @@ class Weighted(Output):
     weight: nn.Parameter
     bias: nn.Parameter | None
     weight_quant: nn.Module
+    #: of biases with a binary point of their own; None: on the grid of the products
+    own_bias: BiasQuant | None
     training: bool
 
     def product(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -71,19 +74,33 @@ class Weighted(Output):
     def attach(self) -> None:
         """Finish construction."""
         self.sources = []
-        self.bounds = None
+        self.bounds = self.own_bias = None
         self.output_quant.skip_create_quant_tensor = True  # type: ignore[assignment]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Quantised output. In eval mode the sums are exact, in float64 where float32 does not hold them."""
-        quantised: Any = self.weight_quant(self.weight)
-        weight, dtype = quantised.value, x.dtype
+        """Quantised output."""
+        return self.compute(x, self.quantised_weight(), self.bias)
+
+    def compute(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Output for quantised weights. Sums are exact in eval mode, in float64 where float32 does not hold them."""
+        dtype = x.dtype
         if not self.inputs_ready():
-            return self.finish(self.product(x, weight, self.bias), dtype)
-        bias = None if self.bias is None else self.rounded_bias()[0]
+            return self.finish(self.product(x, weight, bias), dtype)
+        bias = None if bias is None else self.rounded_bias(bias)[0]
         if not self.training and (not x.is_cpu or self.largest_sum(weight.detach()) >= FLOAT32_EXACT):
             x, weight, bias = x.double(), weight.double(), None if bias is None else bias.double()
         return self.finish(self.product(x, weight, bias), dtype)
+
+    def quantised_weight(self) -> Tensor:
+        """Values of the weights after quantisation."""
+        quantised: Any = self.weight_quant(self.weight)
+        value: Tensor = quantised.value
+        return value
+
+    @property
+    def bias_bits(self) -> int:
+        """Width of a bias."""
+        return BIAS_BITS if self.own_bias is None else self.own_bias.scaling_impl.spec.bits
 
     def channel_exponents(self) -> Tensor:
         """log2 of the weights' grid for each output channel, int32."""
@@ -98,20 +115,24 @@ class Weighted(Output):
         point = binary_point(self.sources[0])
         return self.channel_exponents() + (point.exponent() - point.spec.grid_frac)
 
-    def rounded_bias(self) -> tuple[Tensor, Tensor]:
-        """The bias on the grid of the products, and log2 of its grid for each channel.
+    def rounded_bias(self, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The bias on the grid of the products, and log2 of its grid for each channel; or on a grid of its own.
 
         Where 32 bits do not hold it on that grid (products of minifloats are fine-grained), the finest grid on
         which they do is taken.
         """
-        assert self.bias is not None
+        bias = self.bias if bias is None else bias
+        assert bias is not None
         exponent = self.accumulator_exponents()
-        _, size = torch.frexp(self.bias.detach())
+        if self.own_bias is not None:
+            rounded: tuple[Tensor, Tensor] = self.own_bias(bias, exponent)
+            return rounded
+        _, size = torch.frexp(bias.detach())
         exponent = torch.maximum(exponent, size.to(torch.int32) - (BIAS_BITS - 2))
         if binary_point(self.weight_quant).log2_range.numel() == 1:
             exponent = exponent.max().expand(exponent.shape)
-        scale = power_of_two(exponent).to(self.bias.dtype)
-        return round_ste(self.bias / scale, "half_up") * scale, exponent
+        scale = power_of_two(exponent).to(bias.dtype)
+        return round_ste(bias / scale, "half_up") * scale, exponent
 
     @torch.no_grad()
     def largest_sum(self, weight: Tensor) -> float:

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor, fx, nn
 
 from edgeq.errors import InputError, UnsupportedError
-from edgeq.formats import DEFAULT_OVERFLOW
+from edgeq.formats import DEFAULT_OVERFLOW, KHot
 from edgeq.quant import operations as ops
+from edgeq.quant.batch_norm import BatchNorm
 from edgeq.quant.batches import checked_example, input_tensors
+from edgeq.quant.biases import BiasQuant
 from edgeq.quant.binary_point import BinaryPoint
-from edgeq.quant.fold import fold_batch_norm
+from edgeq.quant.fold import check_batch_norm, fold_batch_norm
 from edgeq.quant.functions import Softmax, Table
 from edgeq.quant.kinds import (
     BINARY,
@@ -28,6 +30,7 @@ from edgeq.quant.kinds import (
     canonical,
     clip_of,
     function_of,
+    is_batch_norm,
     is_weighted,
     place_of,
     resize_of,
@@ -49,7 +52,8 @@ SOFTMAX_BITS = 12
 def prepare(model: nn.Module, recipe: Recipe | Mapping[str, Any] | None = None, example: Any = None) -> fx.GraphModule:
     """A quantised copy of a float module, with the same layer names, for your own training loop.
 
-    model:   an ordinary float module; it is not changed. BatchNorm is folded into the layer before it.
+    model:   an ordinary float module; it is not changed. BatchNorm is folded into the layer before it, unless the
+             recipe keeps it.
     recipe:  a Recipe (or its keys as a dict); None: 8-bit weights and activations.
     example: an input batch (a tuple for several inputs). Not needed; with one, unsigned inputs are recognised and
              the result is run once, so that what does not fit is found here.
@@ -68,7 +72,8 @@ def prepare(model: nn.Module, recipe: Recipe | Mapping[str, Any] | None = None, 
     module = trace(model)
     _check_finite(model)
     simplify(module)
-    fold_batch_norm(module, examples[0].ndim if examples else None)
+    if chosen.batch_norm == "fold":
+        fold_batch_norm(module, examples[0].ndim if examples else None)
     prepared = _Preparer(module, chosen, examples).run()
     if examples:
         _try_out(prepared, input_tensors(prepared, examples))
@@ -89,6 +94,9 @@ def quantisers(prepared: nn.Module) -> dict[str, BinaryPoint]:
             for key in ("weight_quant", "output_quant"):
                 if hasattr(module, key):
                     found[prefix + key] = binary_point(getattr(module, key))
+            own_bias = getattr(module, "own_bias", None)
+            if own_bias is not None:
+                found[prefix + "own_bias"] = binary_point(own_bias)
     return found
 
 
@@ -167,7 +175,7 @@ class _Preparer:
     def _check_reuse(self) -> None:
         called: set[str] = set()
         for node in self.graph.nodes:
-            if is_weighted(node, self.modules):
+            if is_weighted(node, self.modules) or is_batch_norm(node, self.modules):
                 if str(node.target) in called:
                     raise UnsupportedError(
                         f"{node.target}: the layer is called twice, and each call has its own number format; "
@@ -210,6 +218,8 @@ class _Preparer:
             self.sizes.add(node)
         elif is_weighted(node, self.modules):
             self._weighted(node)
+        elif is_batch_norm(node, self.modules):
+            self._batch_norm(node)
         elif (clip := clip_of(node, self.modules)) is not None:
             self._replace(node, [node.args[0]], name, lambda s: ops.Requantise(s), clip=clip)
         elif name in BINARY:
@@ -259,7 +269,8 @@ class _Preparer:
             signed = index >= len(self.examples) or bool(self.examples[index].min() < 0)
         # Inputs are rounded where they enter, by one rule for every network.
         path = free_name(self.module, str(node.target))
-        spec = self._spec(path, number, signed, "half_up", self.recipe.layer(path))
+        layer = replace(self.recipe.layer(path), width="fixed")
+        spec = self._spec(path, number, signed, "half_up", layer)
         self.module.add_submodule(path, ops.Requantise(spec))
         with self.graph.inserting_after(node):
             made = self.graph.call_module(path, ())
@@ -277,19 +288,56 @@ class _Preparer:
         if len(node.args) + len(node.kwargs) != 1:
             raise UnsupportedError(f"{path}: output_size is not supported; use output_padding of the layer")
         layer_recipe = self.recipe.layer(path, node in self.first, node in self.last)
+        weights, output = self._layer_specs(node, layer_recipe)
+        layer = quantised_layer(self.modules[path], weights, layer_recipe.per_channel, output)
+        self._place(node, layer, layer_recipe)
+
+    def _batch_norm(self, node: fx.Node) -> None:
+        """A BatchNorm that the recipe keeps."""
+        path = str(node.target)
+        norm: Any = self.modules[path]
+        check_batch_norm(path, norm)
+        layer_recipe = self.recipe.layer(path, elementwise=True)
+        weights, output = self._layer_specs(node, layer_recipe)
+        self._place(node, BatchNorm(norm, weights, layer_recipe.per_channel, output), layer_recipe)
+
+    def _layer_specs(self, node: fx.Node, layer: LayerRecipe) -> tuple[QuantSpec, QuantSpec]:
+        """Quantisers of a layer's weights and of its output."""
+        path = str(node.target)
         clip, last = self._fused_clip(node)
-        output = self._output_spec(path, node, last, layer_recipe, signed=clip is None or clip.low < 0)
+        output = self._output_spec(path, node, last, layer, signed=clip is None or clip.low < 0)
+        khot = layer.weights if isinstance(layer.weights, KHot) else None
         weights = QuantSpec(
             f"{path}.weight",
-            layer_recipe.weights,
+            layer.weights.bits if isinstance(layer.weights, KHot) else layer.weights,
             narrow=True,
-            rounding=layer_recipe.rule(layer_recipe.weights),
-            learned=layer_recipe.binary_point == "learned",
-            statistics=layer_recipe.statistics,
+            rounding=layer.rule(layer.weights),
+            learned=layer.binary_point == "learned",
+            statistics=layer.statistics,
+            khot=khot,
+            width_learned=layer.learns_width("weights"),
         )
-        layer = quantised_layer(self.modules[path], weights, layer_recipe.per_channel, output)
-        layer.sources = [self._source(node.args[0], path)]  # type: ignore[assignment]
-        layer.bounds = None if clip is None else (clip.low, clip.high)  # type: ignore[assignment]
+        return weights, output
+
+    def _place(self, node: fx.Node, made: nn.Module, recipe: LayerRecipe) -> None:
+        """Put a layer with weights in the place of a node, the clip that follows included."""
+        path = str(node.target)
+        clip, last = self._fused_clip(node)
+        layer: Any = made
+        if layer.bias is not None and recipe.biases is not None:
+            spec = QuantSpec(
+                f"{path}.bias",
+                recipe.biases,
+                rounding=recipe.rule(recipe.biases),
+                learned=recipe.binary_point == "learned",
+                statistics=recipe.statistics,
+                width_learned=recipe.learns_width("weights"),
+            )
+            layer.own_bias = BiasQuant(spec).to(layer.bias)
+            layer.own_bias.scaling_impl.fit(layer.bias)
+            layer.own_bias.train(layer.training)
+        layer.sources = [self._source(node.args[0], path)]
+        layer.bounds = None if clip is None else (clip.low, clip.high)
         self.module.set_submodule(path, layer)
         self._absorb(node, last)
         self._register(node, path)
@@ -371,7 +419,7 @@ class _Preparer:
         if spec.minifloat is None and spec.bits <= SOFTMAX_BITS:
             return
         path = free_name(self.module, f"{place_of(node, 'softmax')}_input")
-        layer = self.recipe.layer(path)
+        layer = replace(self.recipe.layer(path), width="fixed")
         made_spec = self._spec(path, SOFTMAX_BITS, spec.signed, layer.rule(SOFTMAX_BITS), layer)
         operation = ops.Requantise(made_spec)
         operation.sources = [self.source[value]]
@@ -414,7 +462,8 @@ class _Preparer:
             signed = any(binary_point(s).spec.signed for s in sources)
         if fused is not None and fused.low >= 0:
             signed = False
-        spec = self._output_spec(path, node, last, self.recipe.layer(path), signed, fixed)
+        layer = self.recipe.layer(path, elementwise=True)
+        spec = self._output_spec(path, node, last, layer, signed, fixed)
         operation = make(spec)
         operation.sources = sources
         operation.bounds = None if fused is None else (fused.low, fused.high)
@@ -495,6 +544,8 @@ class _Preparer:
         if self._reaches_output(last):
             number, said = split_sign(self.recipe.output or widened(number))
             signed = signed if said is None else said
+            # The user decides about the border, not the training.
+            layer = replace(layer, width="fixed")
         elif self._reaches_output(last, functions=True):
             # What a last softmax or sigmoid reads deserves what an output gets.
             number = widened(number)
@@ -514,6 +565,7 @@ class _Preparer:
             learned=layer.binary_point == "learned",
             statistics=layer.statistics,
             steps=self.recipe.collect_stats_steps,
+            width_learned=layer.learns_width("activations"),
         )
 
 

@@ -28,7 +28,7 @@ from edgeq.formats import Minifloat
 from edgeq.quant.binary_point import BinaryPoint
 from edgeq.quant.overflow import OVERFLOW_MODULES
 from edgeq.quant.rounding import ROUND_MODULES, round_ste
-from edgeq.quant.spec import QuantSpec, minifloat_step
+from edgeq.quant.spec import QuantSpec, minifloat_step, round_khot
 
 
 class _KeepsParameters:
@@ -93,22 +93,71 @@ def _special_codes(fmt: Minifloat) -> tuple[tuple[str, ...] | None, tuple[str, .
     return None, None
 
 
+class LearnedWidth(nn.Module):
+    """Brevitas' `bit_width_impl`: the width that the binary point holds."""
+
+    def __init__(self, scaling_impl: BinaryPoint) -> None:
+        super().__init__()
+        # In a tuple, so that its parameters are not registered twice.
+        self.point = (scaling_impl,)
+
+    def forward(self) -> Tensor:
+        return self.point[0].width()
+
+
+class _NearestLevel(torch.autograd.Function):
+    """Forward: nearest K-hot level. Backward: the identity."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, spec: QuantSpec) -> Tensor:
+        assert spec.khot is not None
+        return round_khot(x, spec.khot, spec.rounding)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return grads[0], None
+
+
+class KHotRound(nn.Module):
+    """Brevitas' `float_to_int_impl` for K-hot weights: clip to the greatest level, then the nearest, straight through.
+
+    The greatest level may lie well below the greatest code (64 of 127 for one digit), so the clip that follows in
+    Brevitas would come too late. Of a learned width the greatest level is taken to double with each bit.
+    """
+
+    def __init__(self, scaling_impl: BinaryPoint) -> None:
+        super().__init__()
+        self.point = (scaling_impl,)
+
+    def forward(self, x: Tensor) -> Tensor:
+        point = self.point[0]
+        spec = point.spec
+        top = torch.tensor(spec.top, dtype=x.dtype, device=x.device)
+        if point.bits is not None:
+            width = point.width()
+            top = top * torch.exp2(width - width.detach())
+        clipped = torch.where(x > top, top, torch.where(x < -top, -top, x))
+        levels: Tensor = _NearestLevel.apply(clipped, spec)  # type: ignore[no-untyped-call]
+        return levels
+
+
 def _injector(spec: QuantSpec, shape: tuple[int, ...], proxies: tuple[type, type]) -> Any:
     """The Brevitas injector of a spec; `proxies` are those of fixed point and of minifloats."""
 
     shared = {"spec": spec, "shape": shape, "scaling_impl": BinaryPoint, "signed": spec.signed}
+    khot, learned = spec.khot is not None, spec.width_learned
     if spec.minifloat is not None:
         return ExtendedInjector.let(proxy_class=proxies[1], tensor_quant=MinifloatQuant, **shared)
     return ExtendedInjector.let(
         proxy_class=proxies[0],
         tensor_quant=RescalingIntQuant,
         int_quant=IntQuant,
-        float_to_int_impl=ROUND_MODULES[spec.rounding],
+        float_to_int_impl=KHotRound if khot else ROUND_MODULES[spec.rounding],
         tensor_clamp_impl=OVERFLOW_MODULES.get(spec.overflow, TensorClamp),
         input_view_impl=Identity,
         int_scaling_impl=PowerOfTwoIntScaling,
         zero_point_impl=ZeroZeroPoint,
-        bit_width_impl=BitWidthConst,
+        bit_width_impl=LearnedWidth if learned else BitWidthConst,
         bit_width=spec.bits,
         narrow_range=spec.narrow,
         quant_delay_steps=0,
@@ -126,9 +175,9 @@ def activation_injector(spec: QuantSpec) -> Any:
     return _injector(spec, (), (FixedActivationProxy, MinifloatActivationProxy))
 
 
-def activation_proxy(layer: nn.Module, spec: QuantSpec) -> nn.Module:
+def activation_proxy(layer: nn.Module, spec: QuantSpec, shape: tuple[int, ...] = ()) -> nn.Module:
     """A Brevitas activation quantiser for a layer that Brevitas does not know; it takes and gives plain tensors."""
-    injector = activation_injector(spec)
+    injector = _injector(spec, shape, (FixedActivationProxy, MinifloatActivationProxy))
     proxy: nn.Module = injector.proxy_class(layer, injector)
     proxy.skip_create_quant_tensor = True  # type: ignore[assignment]
     return proxy

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from edgeq.errors import InputError
-from edgeq.formats import FIXED_RULES, NAMED, OVERFLOWS, RULES
+from edgeq.errors import FormatError, InputError
+from edgeq.formats import FIXED_RULES, NAMED, OVERFLOWS, RULES, KHot
 
 #: how binary points come about: learned by gradient, or followed from statistics
 POINTS = ("learned", "stats")
@@ -20,6 +20,13 @@ ROUNDINGS = tuple(FIXED_RULES)
 #: overflow modes; "symmetric" saturates without the least code (AP_SAT_SYM)
 OVERFLOW = (*OVERFLOWS, "symmetric")
 
+#: whose widths training learns
+WIDTHS = ("fixed", "learned", "weights", "activations")
+#: what becomes of BatchNorm
+BATCH_NORMS = ("fold", "keep")
+#: hardware costs that a penalty on widths may have
+COSTS = ("bitops", "luts", "bytes")
+
 #: a number of bits, or the name of a minifloat
 Number = int | str
 
@@ -28,21 +35,35 @@ Number = int | str
 class LayerRecipe:
     """What one layer gets: `Recipe` with the overrides for its name applied."""
 
-    weights: Number
+    weights: Number | KHot
     activations: Number
+    biases: int | None
     per_channel: bool
     binary_point: str
+    width: str
     rounding: str | None
     overflow: str
     statistics: str
 
-    def rule(self, number: Number) -> str:
+    def __post_init__(self) -> None:
+        for key in ("weights", "activations"):
+            if self.learns_width(key) and isinstance(getattr(self, key), str):
+                raise InputError(
+                    f"recipe: width: {self.width} needs {key} of fixed point, and these are {getattr(self, key)}; "
+                    "give them bits, or width: fixed"
+                )
+
+    def rule(self, number: Number | KHot) -> str:
         """Rounding rule for values of a format: half_up for fixed point, half_even for minifloats, unless set."""
         if self.rounding is not None:
             if isinstance(number, str) and self.rounding not in RULES:
                 raise InputError(f"recipe: rounding {self.rounding} is of fixed point only, not of {number}")
             return self.rounding
         return "half_even" if isinstance(number, str) else "half_up"
+
+    def learns_width(self, key: str) -> bool:
+        """Whether training learns the width of the "weights" (biases too) or of the "activations"."""
+        return self.width in ("learned", key)
 
 
 #: keys that `first`, `last` and `layers` may override
@@ -53,10 +74,15 @@ LAYER_KEYS = tuple(f.name for f in fields(LayerRecipe))
 class Recipe:
     """Formats of a whole network.
 
-    weights:      bits of fixed-point weights, 2 to 8, or a minifloat ("e2m1", "e2m3", "e3m2", "e4m3", "e5m2").
+    weights:      bits of fixed-point weights, 2 to 8, or a minifloat ("e2m1", "e2m3", "e3m2", "e4m3", "e5m2"), or a
+                  KHot (as a mapping {bits: 8, khot: 2, digits: signed}): weights of at most so many non-zero digits.
     activations:  bits of fixed-point activations, 2 to 16, or a minifloat.
+    biases:       bits of biases, 2 to 32, which then have a binary point of their own for each layer; None: 32 bits on
+                  the grid of the products.
     per_channel:  one binary point for each output channel of the weights (True), or one for each tensor.
     binary_point: "learned" by gradient in training, or "stats": followed from statistics.
+    width:        "fixed", or "learned": bits are where training starts and the most that it may use; "weights" or
+                  "activations" learn those alone. `edgeq.quant.WidthPenalty` says what bits cost.
     rounding:     rule of the one rounding of every output; None: half_up, and half_even for minifloats.
     overflow:     what becomes of outputs beyond their format: "saturate", "symmetric" (without the least code), "wrap"
                   or "zero". Weights, constants, inputs and the tables of functions saturate.
@@ -67,13 +93,19 @@ class Recipe:
                   unless the example given to `prepare` has no negative element.
     output:       format of the network's outputs; None: the activations' format, but at least 8 bits.
     first, last:  overrides (any of the keys above down to `statistics`) for the first and the last weight layers.
+    elementwise:  overrides for what has no weights of a matrix: additions, products, means, pools, functions,
+                  concatenations, and BatchNorm that is kept.
+    batch_norm:   "fold" into the layer before it, or "keep" as a fixed-point multiply-add of its own.
+    width_cost:   what a bit costs where widths are learned: "bitops", "luts" or "bytes".
     layers:       overrides by layer name; names are patterns (`fnmatch`), a later pattern wins.
     """
 
-    weights: Number = 8
+    weights: Number | KHot = 8
     activations: Number = 8
+    biases: int | None = None
     per_channel: bool = True
     binary_point: str = "learned"
+    width: str = "fixed"
     rounding: str | None = None
     overflow: str = "saturate"
     statistics: str = "mse"
@@ -82,6 +114,9 @@ class Recipe:
     output: Number | None = None
     first: Mapping[str, Any] = field(default_factory=dict)
     last: Mapping[str, Any] = field(default_factory=dict)
+    elementwise: Mapping[str, Any] = field(default_factory=dict)
+    batch_norm: str = "fold"
+    width_cost: str = "bitops"
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -93,16 +128,19 @@ class Recipe:
         for key in ("input", "output"):
             if getattr(self, key) is not None:
                 object.__setattr__(self, key, border_number(getattr(self, key), f"recipe: {key}"))
-        for key in ("first", "last"):
+        for key, allowed in (("batch_norm", BATCH_NORMS), ("width_cost", COSTS)):
+            _one_of(getattr(self, key), allowed, f"recipe: {key}")
+        for key in ("first", "last", "elementwise"):
             object.__setattr__(self, key, _overrides(getattr(self, key), f"recipe: {key}"))
         if not isinstance(self.layers, Mapping):
             raise InputError(f"recipe: layers must map name patterns to overrides, not {self.layers!r}")
         layers = {str(k): _overrides(v, f"recipe: layers: {k}") for k, v in self.layers.items()}
         object.__setattr__(self, "layers", layers)
 
-    def layer(self, name: str, first: bool = False, last: bool = False) -> LayerRecipe:
-        """The formats of layer `name`; `first` and `last` apply before the patterns of `layers`."""
+    def layer(self, name: str, first: bool = False, last: bool = False, elementwise: bool = False) -> LayerRecipe:
+        """The formats of layer `name`; `first`, `last`, `elementwise` apply before the patterns of `layers`."""
         chosen = {key: getattr(self, key) for key in LAYER_KEYS}
+        chosen |= self.elementwise if elementwise else {}
         chosen |= self.first if first else {}
         chosen |= self.last if last else {}
         for pattern, changes in self.layers.items():
@@ -139,8 +177,12 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Plain data that `from_dict` reads back equal."""
         found = {f.name: getattr(self, f.name) for f in fields(self)}
-        layers = {k: dict(v) for k, v in self.layers.items()}
-        return found | {"first": dict(self.first), "last": dict(self.last), "layers": layers}
+        found = _plain(found) | {key: _plain(found[key]) for key in ("first", "last", "elementwise")}
+        return found | {"layers": {k: _plain(v) for k, v in self.layers.items()}}
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value.to_dict() if isinstance(value, KHot) else value for key, value in values.items()}
 
 
 def widened(number: Number, least: int = 8) -> Number:
@@ -180,18 +222,51 @@ def _checked(key: str, value: Any, place: str) -> Any:
     """The value of a layer key, normalised; InputError names the key."""
     where = f"{place}: {key}"
     if key == "weights":
-        return _number(value, 2, 8, where)
+        return _khot(value, where) if isinstance(value, (Mapping, KHot)) else _number(value, 2, 8, where)
     if key == "activations":
         return _number(value, 2, 16, where)
+    if key == "biases":
+        return None if value is None else _bits(value, 2, 32, where)
     if key == "per_channel":
         if not isinstance(value, bool):
             raise InputError(f"{where}: must be true or false, not {value!r}")
         return value
-    allowed = {"binary_point": POINTS, "statistics": STATISTICS, "rounding": ROUNDINGS, "overflow": OVERFLOW}[key]
-    if value is None and key == "rounding":
-        return value
+    allowed = {
+        "binary_point": POINTS,
+        "statistics": STATISTICS,
+        "rounding": ROUNDINGS,
+        "overflow": OVERFLOW,
+        "width": WIDTHS,
+    }[key]
+    return value if value is None and key == "rounding" else _one_of(value, allowed, where)
+
+
+def _one_of(value: Any, allowed: tuple[str, ...], place: str) -> str:
     if value not in allowed:
-        raise InputError(f"{where}: must be one of {', '.join(allowed)}, not {value!r}")
+        raise InputError(f"{place}: must be one of {', '.join(allowed)}, not {value!r}")
+    return str(value)
+
+
+def _bits(value: Any, least: int, most: int, place: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InputError(f"{place}: must be {least} to {most} bits, not {value!r}")
+    return value
+
+
+def _khot(value: Any, place: str) -> KHot:
+    """K-hot weights from a mapping; widths are those of other weights."""
+    if isinstance(value, Mapping):
+        wrong = [key for key in value if key not in ("bits", "khot", "digits")]
+        if wrong or not {"bits", "khot"} <= value.keys():
+            raise InputError(
+                f"{place}: K-hot weights are {{bits: …, khot: …, digits: signed or binary}}, not {value!r}"
+            )
+        try:
+            value = KHot(**value)
+        except FormatError as error:
+            raise InputError(f"{place}: {error}") from None
+    assert isinstance(value, KHot)
+    _bits(value.bits, 2, 8, f"{place}: bits")
     return value
 
 

@@ -6,13 +6,13 @@ for training, and both are tested against `Format.quantize`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
 
-from edgeq.formats import DEFAULT_OVERFLOW, NAMED, FixedPoint, Format, Minifloat
+from edgeq.formats import DEFAULT_OVERFLOW, NAMED, FixedPoint, Format, KHot, Minifloat
 from edgeq.quant.overflow import overflow
 from edgeq.quant.recipe import Number
 from edgeq.quant.rounding import round_by
@@ -35,6 +35,8 @@ class QuantSpec:
     statistics: "mse", "max" or "percentile".
     steps:      training batches whose statistics start the binary point; 0 for parameters, which are known.
     fixed:      log2 of a range that is known beforehand and never moves (1 for a probability), or None.
+    khot:       the values that the width leaves when all but so many digits are zero (of the same bits), or None.
+    width_learned: whether training moves the width; `number` is then the one at the start and the greatest.
     """
 
     place: str
@@ -47,6 +49,8 @@ class QuantSpec:
     statistics: str = "mse"
     steps: int = 0
     fixed: int | None = None
+    khot: KHot | None = None
+    width_learned: bool = False
 
     @property
     def minifloat(self) -> Minifloat | None:
@@ -65,6 +69,8 @@ class QuantSpec:
             fmt = NAMED[self.number]
             assert isinstance(fmt.frac, int)
             return float(fmt.max_magnitude * 2.0**-fmt.frac)
+        if self.khot is not None:
+            return float(self.khot.top)
         return float(2 ** (self.number - self.signed) - 1)
 
     @cached_property
@@ -77,7 +83,7 @@ class QuantSpec:
     @property
     def low(self) -> float:
         """Least value at scale one."""
-        if isinstance(self.number, str) or (self.signed and self.narrow):
+        if isinstance(self.number, str) or self.khot is not None or (self.signed and self.narrow):
             return -self.top
         return -self.top - 1 if self.signed else 0.0
 
@@ -92,9 +98,15 @@ class QuantSpec:
         """Nearest representable values of `x` at scale 2**exponent, brought into range; the same dtype, no gradient."""
         scale = power_of_two(exponent).to(x.dtype)
         units = x / scale
+        if self.khot is not None:
+            return round_khot(units, self.khot, self.rounding) * scale
         if self.minifloat is None:
             return overflow(round_by(units, self.rounding), self.low, self.top, self.overflow) * scale
         return round_minifloat(units, self.minifloat, self.rounding, self.top) * scale
+
+    def of_width(self, bits: int) -> QuantSpec:
+        """The same quantiser with another number of bits."""
+        return replace(self, number=bits, khot=None if self.khot is None else replace(self.khot, bits=bits))
 
     def format(self, exponent: int | tuple[int, ...], axis: int | None = None) -> Format:
         """The format of values at scale 2**exponent (a tuple: one scale for each channel along `axis`)."""
@@ -118,6 +130,22 @@ def round_minifloat(units: Tensor, fmt: Minifloat, rule: str, top: float) -> Ten
     return torch.clamp(round_by(units / step, rule) * step, -top, top)
 
 
+def round_khot(units: Tensor, fmt: KHot, rule: str) -> Tensor:
+    """Levels of `fmt` nearest to `units`, saturated; exact for every finite float, no gradient."""
+    levels, thresholds = _khot_tables(fmt, rule, units.dtype, units.device)
+    return levels[torch.bucketize(units.detach().contiguous(), thresholds, right=True)]
+
+
+@lru_cache(maxsize=256)
+def _khot_tables(fmt: KHot, rule: str, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Levels and thresholds; where a tie belongs to the lesser level, the next number of the dtype above the tie."""
+    exact = torch.from_numpy(fmt.thresholds(rule).copy())
+    thresholds = exact.to(dtype)
+    above = torch.nextafter(thresholds, torch.full_like(thresholds, torch.inf))
+    thresholds = torch.where(thresholds.double() < exact, above, thresholds)
+    return torch.from_numpy(fmt.levels.copy()).to(device, dtype), thresholds.to(device)
+
+
 def minifloat_step(units: Tensor, fmt: Minifloat) -> Tensor:
     """Distance of neighbouring values of `fmt` around each unit; by `frexp`, since log2 rounds near powers of two."""
     assert fmt.bias is not None
@@ -127,4 +155,4 @@ def minifloat_step(units: Tensor, fmt: Minifloat) -> Tensor:
     return power_of_two(step).to(units.dtype)
 
 
-__all__ = ["QuantSpec", "minifloat_step", "power_of_two", "round_minifloat"]
+__all__ = ["QuantSpec", "minifloat_step", "power_of_two", "round_khot", "round_minifloat"]

@@ -18,10 +18,11 @@ from edgeq.frontends._tensors import Fixed, Layouts, Origin, Placed, channels_la
 from edgeq.frontends.torch import movement
 from edgeq.ir import Attr, Graph, GraphBuilder
 from edgeq.quant import operations as ops
+from edgeq.quant.batch_norm import BatchNorm
 from edgeq.quant.batches import input_tensors
 from edgeq.quant.functions import Softmax, Table, current_format, exp_format
 from edgeq.quant.kinds import MOVEMENT, canonical, place_of
-from edgeq.quant.layers import BIAS_BITS, Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Linear, Output
+from edgeq.quant.layers import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Linear, Output
 from edgeq.quant.preparation import is_prepared
 from edgeq.quant.quantizers import binary_point
 from edgeq.quant.resampling import Picked
@@ -246,6 +247,36 @@ def _linear(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
     return _matrix(e, n, module, "linear", x, result, {})
 
 
+def _batch_norm(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
+    """A multiply-add of each channel: a depthwise convolution of kernel one; vectors are rows of one place."""
+    x, place = e.operand(n, 0), str(n.target)
+    flat = len(x.shape) == 1
+    rank = 1 if flat else len(x.shape) - 1
+    channels = x.shape[0]
+    if flat:
+        fmt = e.builder.values[x.name].format
+        name = e.builder.node("reshape", f"{place}.row", [x.name], fmt, place, shape=(1, channels))
+        e.layouts.origins[name] = Origin(n.all_input_nodes[0].name, identity(1))
+        x = Placed(name, (channels, 1), channels_last(2))
+    x = e.layouts.to(x, channels_last(rank + 1))
+    codes, weight_format = weight_codes(module, place)
+    bias, bias_format = bias_codes(module, place)
+    inputs = [
+        x.name,
+        e.builder.constant(f"{place}.weight", codes.reshape(channels, *(1,) * (rank + 1)), weight_format, place),
+        e.builder.constant(f"{place}.bias", bias, bias_format, place),
+    ]
+    ones, none = (1,) * rank, (0,) * (2 * rank)
+    attrs: dict[str, Attr] = {"stride": ones, "dilation": ones, "padding": none, "groups": channels}
+    made = e.emit(n, module, "conv", inputs, x.shape, x.permutation, **attrs)
+    if not flat:
+        return made
+    e.layouts.origins[made.name] = Origin(n.name, identity(1))
+    fmt = e.builder.values[made.name].format
+    name = e.builder.node("reshape", f"{place}.flat", [made.name], fmt, place, shape=(channels,))
+    return Placed(name, (channels,), identity(1))
+
+
 def _matrix(
     e: _Exporter, n: fx.Node, module: Any, op: str, x: Placed, result: Tensor, attrs: dict[str, Attr]
 ) -> Placed:
@@ -381,6 +412,7 @@ _CONVERT: dict[type, Callable[[_Exporter, fx.Node, Any, Tensor], Placed]] = {
     ConvTranspose1d: _conv_transpose,
     ConvTranspose2d: _conv_transpose,
     Linear: _linear,
+    BatchNorm: _batch_norm,
     ops.Add: _binary("add"),
     ops.Sub: _binary("sub"),
     ops.Mul: _binary("mul"),
@@ -451,7 +483,7 @@ def weight_codes(layer: Any, place: str) -> tuple[npt.NDArray[np.int64], Format]
     """Codes of a layer's weights as (O, *kernel, C / groups) or (O, C), and their format."""
     if not torch.isfinite(layer.weight).all():
         raise InputError(f"{place}: weights hold NaN or infinity; the training has diverged")
-    values = layer.weight_quant(layer.weight).value.detach()
+    values = layer.quantised_weight().detach()
     if isinstance(layer, (ConvTranspose1d, ConvTranspose2d)):
         inputs, outputs = values.shape[:2]
         grouped = values.reshape(layer.groups, inputs // layer.groups, outputs, *values.shape[2:])
@@ -462,7 +494,11 @@ def weight_codes(layer: Any, place: str) -> tuple[npt.NDArray[np.int64], Format]
     exponents = [int(v) + point.spec.grid_frac for v in layer.channel_exponents()]
     exponent, axis = _shared(exponents)
     fmt = point.spec.format(exponent, axis)
-    return grid_codes(values, fmt, f"{place}.weight"), fmt
+    codes = grid_codes(values, fmt, f"{place}.weight")
+    khot = point.spec.khot
+    if khot is not None and not khot.holds(codes).all():
+        raise InputError(f"{place}: weights are not K-hot ({khot}); quantise them anew with edgeq.prepare")
+    return codes, fmt
 
 
 def bias_codes(layer: Any, place: str) -> tuple[npt.NDArray[np.int64], Format]:
@@ -471,7 +507,7 @@ def bias_codes(layer: Any, place: str) -> tuple[npt.NDArray[np.int64], Format]:
         raise InputError(f"{place}: bias holds NaN or infinity; the training has diverged")
     values, exponents = layer.rounded_bias()
     exponent, axis = _shared([-int(v) for v in exponents])
-    fmt = FixedPoint(BIAS_BITS, exponent, axis=axis)
+    fmt = FixedPoint(layer.bias_bits, exponent, axis=axis)
     return grid_codes(values, fmt, f"{place}.bias"), fmt
 
 
