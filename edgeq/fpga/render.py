@@ -30,9 +30,9 @@ class Rendered:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def _environment(folder: str) -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resource_dir("templates") / "rtl"),
+        loader=jinja2.FileSystemLoader(resource_dir("templates") / folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -41,9 +41,9 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def render(template: str, context: Mapping[str, Any]) -> str:
-    """The text of one template of templates/rtl."""
-    return _environment().get_template(template).render(version=__version__, **context)
+def render(template: str, context: Mapping[str, Any], folder: str = "rtl") -> str:
+    """The text of one template of templates/`folder`."""
+    return _environment(folder).get_template(template).render(version=__version__, **context)
 
 
 def write(flow: Dataflow, folder: Path | str, extra: Iterable[str] = ()) -> Rendered:
@@ -107,7 +107,7 @@ def core_text(flow: Dataflow, taps: int = 0) -> str:
             "inputs": [_port(flow.streams[s], f"in{i}") for i, s in enumerate(flow.inputs)],
             "outputs": [{**_port(flow.streams[s], f"out{i}"), "stream": s} for i, s in enumerate(flow.outputs)],
             "streams": [s for s in flow.streams.values() if s.name not in flow.inputs],
-            "unread": list(_unread(flow)),
+            "unread": list(unread(flow)),
             "layers": stages,
             "taps": list(_taps(flow, taps)) if taps else [],
         },
@@ -121,7 +121,7 @@ def _port(stream: Stream, name: str) -> dict[str, Any]:
     return {"name": name, "width": stream.width, "note": note}
 
 
-def _unread(flow: Dataflow) -> Iterator[str]:
+def unread(flow: Dataflow) -> Iterator[str]:
     """Streams that nothing reads."""
     return (name for name, stages in flow.consumers().items() if not stages and name not in flow.outputs)
 
@@ -140,7 +140,7 @@ def _stages(flow: Dataflow) -> Iterator[dict[str, Any]]:
     for stage in flow.stages:
         heading = ""
         if stage.node and stage.node != before:
-            heading = _heading(flow, stage, nodes[stage.node])
+            heading = heading_of(flow, stage, nodes[stage.node])
             before = stage.node
         yield {
             "heading": heading,
@@ -151,7 +151,8 @@ def _stages(flow: Dataflow) -> Iterator[dict[str, Any]]:
         }
 
 
-def _heading(flow: Dataflow, stage: Stage, node: Node) -> str:
+def heading_of(flow: Dataflow, stage: Stage, node: Node) -> str:
+    """A comment that says which layer begins: operator, name, shape and format."""
     out = flow.graph.values[node.outputs[0]]
     shape = "x".join(map(str, out.shape))
     return f"{node.op} {layer_of(flow, stage)}: {shape} {out.format}".replace("\n", " ")

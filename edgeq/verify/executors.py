@@ -1,4 +1,4 @@
-"""What can execute a graph, behind one method: golden emulator, slow reference, C, boards, simulated Verilog."""
+"""What can execute a graph, behind one method: golden emulator, slow reference, C, boards, simulated hardware."""
 
 from __future__ import annotations
 
@@ -69,13 +69,17 @@ def built(build: BuildResult, name: str) -> Executor:
 
 
 def on_board(graph: Graph, board: Board, folder: Path) -> Executor:
-    """The executor of a board; firmware is built into `folder`/<board name>, Verilog is simulated."""
+    """The executor of a board; firmware is built into `folder`/<board name>, Verilog and C++ for HLS are simulated."""
     if board.kind == "emulator":
         return emulator(graph)
     if board.kind == "fpga":
         from edgeq.fpga.execute import trace
 
         return TraceFunction(board.name, lambda inputs: trace(graph, board, inputs))
+    if board.kind == "hls":
+        from edgeq.hls.execute import trace as simulated
+
+        return TraceFunction(board.name, lambda inputs: simulated(graph, board, inputs))
     from edgeq.mcu.build import build
 
     return built(build(graph, board, folder / board.name), board.name)
