@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,7 @@ def build(
     inferences: float | None = None,
     dsps: int | None = None,
     style: str | None = None,
+    clock_mhz: float | None = None,
     check: bool = True,
     progress: Progress = silent,
 ) -> HlsBuild:
@@ -81,6 +82,7 @@ def build(
     inferences: inferences a second to reach with the fewest multipliers; by default as many as the board's allow.
     dsps:       multiplier blocks to spend, in place of all that the board has.
     style:      "dsp", "lut" or "constant" for all layers.
+    clock_mhz:  the clock that the processor gives the logic; by default the board's.
     check:      simulate the C++ with the golden vectors where a compiler and its headers are there, every value.
 
     Raises GraphError, RangeError and UnsupportedError for what cannot be made, BudgetError for what does not fit,
@@ -88,6 +90,8 @@ def build(
     """
     expect_graph(graph, "build")
     target = board if isinstance(board, Board) else load_board(board)
+    if clock_mhz is not None:
+        target = with_clock(target, clock_mhz)
     device = device_of(target)
     if inferences is not None and not inferences > 0:
         raise InputError(f"target of {inferences} inferences a second: give a number above 0")
@@ -108,6 +112,13 @@ def build(
         (made / MANIFEST).write_text(json.dumps(make_manifest(result), indent=1) + "\n", "utf-8")
         put_in_place(made, folder, Path(scratch, "old"))
     return result
+
+
+def with_clock(board: Board, mhz: float) -> Board:
+    """The board with another clock for its logic."""
+    if not 1 <= mhz <= 800:
+        raise InputError(f"clock of {mhz:g} MHz: give 1 to 800")
+    return replace(board, hls=replace(device_of(board), target_hz=round(mhz * 1e6)))
 
 
 def write_project(

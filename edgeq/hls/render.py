@@ -182,8 +182,13 @@ def _wrapped(items: list[str], indent: str) -> list[str]:
 
 
 def _scalars(stage: Stage) -> list[TemplateParameter]:
-    """The parameters in the head of a stage's function; those of its inputs in turn (eq_concat) are variadic."""
-    return [p for p in template_parameters(stage.module) if not p.type.endswith("...")]
+    """The parameters in the head of a stage's function that are given; the compiler deduces those behind them."""
+    found = []
+    for parameter in template_parameters(stage.module):
+        if parameter.name != "BEATS" and parameter.name not in stage.params and parameter.default is None:
+            break
+        found.append(parameter)
+    return found
 
 
 def _value(flow: Dataflow, stage: Stage, parameter: TemplateParameter) -> str:
@@ -195,8 +200,7 @@ def _value(flow: Dataflow, stage: Stage, parameter: TemplateParameter) -> str:
         return f"EQ_{value.upper()}"
     if isinstance(value, int):
         return f"{value}LL" if parameter.type == "long long" else str(value)
-    if parameter.default is None:
-        raise UnsupportedError(f"{stage.name}: {stage.module} needs {parameter.name}, which the stage does not say")
+    assert parameter.default is not None, "see _scalars"
     return parameter.default
 
 

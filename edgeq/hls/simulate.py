@@ -56,6 +56,16 @@ def find_compiler() -> list[str]:
     raise ToolError("no C++ compiler: install g++ or clang, or pip install ziglang")
 
 
+def available_compilers() -> list[str]:
+    """What can simulate C++ for HLS here: a compiler's name, or nothing."""
+    try:
+        find_headers()
+        command = find_compiler()
+    except ToolError:
+        return []
+    return [f"{'zig c++' if len(command) > 1 else Path(command[0]).name} with ap_types"]
+
+
 def simulate(
     flow: Dataflow, inputs: Mapping[str, npt.NDArray[Any]], *, width: int = WIDTH, folder: Path | None = None
 ) -> dict[str, Codes]:
