@@ -58,7 +58,7 @@ def show(title: str, found: dict[str, Any]) -> None:
     rate = f"{found['inferences_per_second']:,} inferences a second, if the clock and every initiation interval are met"
     out.print(f"{found['cycles_per_inference']:,} cycles an inference in steady state: {rate}", soft_wrap=True)
     if found["checked"] is None:
-        out.print("not simulated: no C++ compiler, or no ap_int.h (pip install hls4ml)")
+        out.print("not simulated: no C++ compiler, or no ap_int.h (pip install 'edgeq[hls]')")
     else:
         out.print(f"C simulation: every value of {found['checked']} inferences equals the emulator")
     out.print(f"project: {near(found['path'])}; next: make -C {near(found['path'])} hls", soft_wrap=True)

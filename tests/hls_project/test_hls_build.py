@@ -17,7 +17,6 @@ from edgeq.cli import main
 from edgeq.emulator import encode_inputs, executor
 from edgeq.errors import BudgetError, InputError, ToolError
 from edgeq.formats import Affine, FixedPoint
-from edgeq.fpga import lower
 from edgeq.hls import build as build_module
 from edgeq.hls.build import HlsBuild, build
 from edgeq.hls.simulate import available_compilers
@@ -115,7 +114,9 @@ class Overlay:
         trace = executor(self.graph).trace(codes)
         for k, name in enumerate(self.graph.outputs):
             buffer = getattr(self, f"dma{k}").recvchannel.buffer
-            wide = trace[name].reshape(len(buffer), -1).astype("<i2" if self.graph.values[name].format.bits > 8 else "i1")
+            wide = (
+                trace[name].reshape(len(buffer), -1).astype("<i2" if self.graph.values[name].format.bits > 8 else "i1")
+            )
             packed = wide.view(np.uint8).reshape(len(buffer), -1)
             assert packed.shape[1] <= buffer.shape[1] < packed.shape[1] + 4
             buffer[:, : packed.shape[1]] = packed
@@ -167,7 +168,12 @@ def test_the_driver_rounds_as_edgeq_does(fmt: Any, tmp_path: Path, monkeypatch: 
     driver = driver_of(graph, tmp_path / "p", monkeypatch)
     step = driver.INPUTS[0]["scale"]
     ties = (np.arange(-300, 300) + 0.5) * step
-    for reals in (ties, np.nextafter(ties, np.inf), np.nextafter(ties, -np.inf), np.array([1e300, -1e300, -1e-320] * 6)):
+    for reals in (
+        ties,
+        np.nextafter(ties, np.inf),
+        np.nextafter(ties, -np.inf),
+        np.array([1e300, -1e300, -1e-320] * 6),
+    ):
         x = np.resize(reals, (len(reals) // 18 + 1, 6, 3))
         assert np.array_equal(driver.quantise(driver.INPUTS[0], x), encode_inputs(graph, x)[0]["x"])
 
@@ -183,7 +189,9 @@ def test_every_board_has_a_project(board: str, tmp_path: Path) -> None:
     design = (tmp_path / board / "scripts" / "design.tcl").read_text("utf-8")
     assert ("processing_system7" in design) == (device.processor == "zynq7")
     assert f"CONFIG.c_m_axis_mm2s_tdata_width {device.dma_bits} " in design
-    assert f"hls::stream<eq_axis<{device.dma_bits}> > &in0" in (tmp_path / board / "src/digits_core.hpp").read_text("utf-8")
+    assert f"hls::stream<eq_axis<{device.dma_bits}> > &in0" in (tmp_path / board / "src/digits_core.hpp").read_text(
+        "utf-8"
+    )
     assert made.used.dsps <= device.dsps
     assert made.flow.cycles * 20_000 <= device.target_hz
 
@@ -193,9 +201,10 @@ def test_what_is_wrong_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         build(digits(), "ulx3s-85f", tmp_path / "x")
     with pytest.raises(InputError, match="clock of 5000 MHz"):
         build(digits(), "pynq-z2", tmp_path / "x", clock_mhz=5000)
+    net = Net()
+    large = net.b.build([net.linear("y", net.input((3000,)), 4000, FixedPoint(8, 2))])
     with pytest.raises(BudgetError, match=r"board pynq-z2: about [\d,]+ block RAMs are needed.*estimate"):
-        net = Net()
-        build(net.b.build([net.linear("y", net.input((3000,)), 4000, FixedPoint(8, 2))]), "pynq-z2", tmp_path / "x")
+        build(large, "pynq-z2", tmp_path / "x")
     monkeypatch.setattr("edgeq.hls.simulate.find_compiler", lambda: ["c++"])
     monkeypatch.setattr("edgeq.hls.simulate.find_headers", lambda: tmp_path)
     wrong = {name: codes ^ (name == "long") for name, codes in executor(digits()).trace(inputs()).items()}
@@ -209,19 +218,30 @@ def inputs() -> Any:
     return build_module.golden_inputs(digits(), build_module.SAMPLES)
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from edgeq.ir import save
-
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgeq.hls.simulate.find_compiler", no_compiler)
     net = Net()
-    model = tmp_path / "net.edgeq"
-    save(net.b.build([net.linear("y", net.input((5,)), 3, FixedPoint(8, 2))]), model)
-    boards = ["--board", "zcu102"]
-    assert main(["inspect", str(model), *boards, "--json"]) == 0
-    hardware = json.loads(capsys.readouterr().out)["hardware"]
-    assert hardware["estimated"] is True
-    assert main(["bench", str(model), *boards]) == 2
+    model, out = tmp_path / "net.edgeq", tmp_path / "project"
+    net.b.build([net.linear("y", net.input((5,)), 3, FixedPoint(8, 2))]).save(model)
+    assert main(["inspect", str(model), "--board", "zcu102", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["hardware"]["estimated"] is True
+    options = ["--board", "zcu102", "--clock", "150", "--dsps", "3", "-o", str(out)]
+    assert main(["build", str(model), *options, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["estimated"], found["checked"], found["dsps"]) == (True, None, 3)
+    assert json.loads((out / "manifest.json").read_text("utf-8"))["clock_mhz"] == 150
+    assert main(["build", str(model), *options]) == 0
+    shown = capsys.readouterr().out
+    assert "estimate" in shown
+    assert "not simulated: no C++ compiler" in shown
+    assert main(["bench", str(model), "--board", "zcu102"]) == 2
     assert "nothing here measures" in capsys.readouterr().err
-    assert lower(net.b.build([net.linear("z", "y", 2, FixedPoint(8, 2))]), load_board("zcu102")).cycles >= 1
+    assert main(["verify", str(model), "--board", "zcu102", "-n", "1"]) == 2
+    assert "no compiler here" in capsys.readouterr().err
+
+
+def no_compiler() -> list[str]:
+    raise ToolError("no compiler here")
 
 
 @pytest.mark.heavy

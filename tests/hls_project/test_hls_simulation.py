@@ -94,5 +94,5 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     with pytest.raises(EdgeqError, match="no C\\+\\+ compiler: install g\\+\\+"):
         simulate(lower(digits(), dsps=24), {})
     monkeypatch.delenv("EDGEQ_AP_TYPES")
-    with pytest.raises(ToolError, match="pip install hls4ml"):
+    with pytest.raises(ToolError, match=r"pip install edgeq\[hls\]"):
         find_headers()
