@@ -41,8 +41,8 @@ def find_headers() -> Path:
         if (folder / "ap_int.h").is_file():
             return folder
     raise ToolError(
-        "C simulation needs ap_int.h and hls_stream.h: pip install edgeq[hls] (it brings hls4ml), or name the include folder of Vitis HLS "
-        f"in {HEADERS_VARIABLE}"
+        "C simulation needs ap_int.h and hls_stream.h: pip install edgeq[hls] (it brings hls4ml), or name the include "
+        f"folder of Vitis HLS in {HEADERS_VARIABLE}"
     )
 
 
