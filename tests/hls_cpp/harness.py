@@ -1,8 +1,8 @@
 """Run functions of hls/cpp: all instances that some tests ask for in one compiled program, beats in, beats out.
 
-The benches of the Verilog modules (tests/hls) give their parameters, beats, memories and expected numbers: a `Program` has a
-`run` with the arguments of `hls.harness.run`. First it only notes which instances are asked for (`collect`), then they are
-compiled together, then it runs them. Calls are written by the convention of hls/cpp/README.md and nothing else.
+The benches of the Verilog modules (tests/hls) give their parameters, beats, memories and expected numbers: a `Program`
+has a `run` with the arguments of `hls.harness.run`. First it only notes which instances are asked for (`collect`), then
+they are compiled together, then it runs them. Calls are written by the convention of hls/cpp/README.md, nothing else.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ PRELUDE = """// all instances that the tests ask for
 
 template <int W>
 ap_uint<W> number(const std::string& word) {
-    if ((W + 3) / 4 != (int)word.size()) { std::cout << "ERROR a word of another width: " << word << " for " << W << " bits\\n"; }
+    if ((W + 3) / 4 != (int)word.size()) std::cout << "ERROR " << word << " is no word of " << W << " bits\\n";
     ap_uint<W + 4> v = 0;
     for (char c : word) v = (v << 4) | ap_uint<W + 4>(c <= '9' ? c - '0' : c - 'a' + 10);
     return v;
@@ -178,11 +178,16 @@ int main() {
 
 @dataclass
 class Program:
-    """Instances, and the program that has them all."""
+    """Instances, and the program that has them all.
+
+    flip: for tests of the tests: "beat": all beats that come in are inverted; "rom": a bit of each word of the first
+    memory is.
+    """
 
     folder: Path
     instances: dict[Instance, int] = field(default_factory=dict)
     built: bool = False
+    flip: str = ""
 
     def collect(self, cases: list[Callable[[], Any]], modules: list[ModuleType]) -> None:
         """Note the instances that cases ask for; their comparisons do not count yet."""
@@ -222,14 +227,7 @@ class Program:
         if not self.built:
             self.instances.setdefault(instance, len(self.instances))
             return Result({name: [0] * sink.count for name, sink in sinks.items()}, _cycles(sources, sinks))
-        words = [memory(source.beats, source.width).split() for source in sources.values()]
-        roms = {name: text.split() for name, text in memories.items()}
-        order = [str(v) for v in parameters.values() if v in memories]
-        if "DIGITS" in parameters:
-            count, digits = int(parameters["MH"]) * int(parameters["TERMS"]), int(parameters["DIGITS"])
-            words.append(memory([digits >> (24 * i) for i in range(count)], 24).split())
-        words += [roms[name] for name in order]
-        text = " ".join([str(self.instances[instance]), *(f"{len(row)} {' '.join(row)}" for row in words)])
+        text = " ".join([str(self.instances[instance]), *self._words(parameters, sources, memories)])
         done = subprocess.run([self.folder / "jobs"], input=text, capture_output=True, text=True, check=True)
         lines = done.stdout.splitlines()
         if bad := [line for line in lines if not line.startswith("BEATS")]:
@@ -239,6 +237,25 @@ class Program:
             result.beats[name] = [int(word, 16) for word in line.split()[1:]]
             assert len(result.beats[name]) == sink.count, f"{name}: {len(result.beats[name])} of {sink.count} beats"
         return result
+
+    def _words(
+        self, parameters: Mapping[str, int | str], sources: Mapping[str, Source], memories: Mapping[str, str]
+    ) -> list[str]:
+        """Beats of the inputs and words of the memories, each with their number in front."""
+        rows = []
+        for source in sources.values():
+            flip = (1 << source.width) - 1 if self.flip == "beat" else 0
+            beats = [beat ^ flip for beat in source.beats]
+            rows.append(memory(beats, source.width).split())
+        if "DIGITS" in parameters:
+            count, digits = int(parameters["MH"]) * int(parameters["TERMS"]), int(parameters["DIGITS"])
+            rows.append(memory([digits >> (24 * i) for i in range(count)], 24).split())
+        roms = [memories[str(v)].split() for v in parameters.values() if v in memories]
+        if self.flip == "rom":
+            assert roms, "no memory"
+            # the lowest bit of the top digit: there in words of any width, and addresses stay within
+            roms[0] = [f"{int(word, 16) ^ 1 << 4 * len(word) - 4:0{len(word)}x}" for word in roms[0]]
+        return [f"{len(row)} {' '.join(row)}" for row in [*rows, *roms]]
 
 
 def _cycles(sources: Mapping[str, Source], sinks: Mapping[str, Sink]) -> dict[str, list[int]]:

@@ -13,6 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hls.harness import Sink, Source, beats_of, elements, memory, run
+from hls.vectors import scale_vectors
+from hls_cpp.harness import Program, needs_compiler
+
+from edgeq.formats import Affine, FixedPoint
 from hls import (
     test_add,
     test_argmax,
@@ -34,11 +39,6 @@ from hls import (
     test_table,
     test_window,
 )
-from hls.harness import Sink, Source, beats_of, elements, memory, run
-from hls.vectors import scale_vectors
-
-from edgeq.formats import Affine, FixedPoint
-from hls_cpp.harness import Program, headers, needs_compiler
 
 pytestmark = needs_compiler
 BENCHES = [
@@ -117,13 +117,19 @@ def resize(number: int) -> None:
     test_resize_bilinear.test_resize_bilinear(test_resize_bilinear.CASES[number], STALLS)
 
 
-WINDOWS = ["3x3 same", "stride 2, asymmetric", "stride beyond kernel", "dilated", "1x1 stride 2", "channel order, lanes"]
-WINDOWS += ["rows that nobody needs", "cropped above", "padding beyond kernel", "linear"]
-ENGINES = ["plain", "unsigned elements", "ragged rows, two lanes", "one column", "output slower than input", "odd lanes"]
+WINDOWS = [
+    "3x3 same",
+    "stride 2, asymmetric",
+    "dilated",
+    "1x1 stride 2",
+    "channel order, lanes",
+    "rows that nobody needs",
+]
+WINDOWS += ["cropped above", "linear"]
+ENGINES = ["plain", "unsigned elements", "ragged rows, two lanes", "output slower than input", "odd lanes"]
 SOFTMAX = [
     (FixedPoint(8, 4), FixedPoint(8, 8, False), 10, 180),
-    (FixedPoint(8, 5), FixedPoint(12, -1), 7, 20),
-    (Affine(8, True, 9, 0.1), Affine(8, True, -128, 1.0), 5, 256),
+    (FixedPoint(8, 5), FixedPoint(12, 9), 7, 20),
 ]
 RECIPROCAL = [
     (Affine(8, True, 9, 0.1), Affine(8, True, -128, 1 / 256), 12, 0.1),
@@ -136,7 +142,7 @@ def cases() -> Iterator[Case]:
     """What runs always: each function, its branches and its ends."""
     yield from (partial(window, name) for name in WINDOWS)
     yield partial(window, "3x3 same", inside=False)
-    yield from itertools.starmap(lambda *a: partial(lanes, *a), [(1, 1), (1, 3), (2, 8), (8, 2), (3, 1)])
+    yield from itertools.starmap(lambda *a: partial(lanes, *a), [(1, 3), (1, 1), (8, 2)])
     yield from (partial(fork, n) for n in (1, 3))
     yield constant
     yield from (partial(extend, *case) for case in [(8, 1, -128, 9), (4, 0, 9, 5), (6, 1, 0, 12)])
@@ -147,16 +153,15 @@ def cases() -> Iterator[Case]:
     for engine in [(4, 9, 8, 8, False, 2), (1, 1, 2, 1, False, 1), (6, 3, 4, 4, True, 3)]:
         yield partial(test_mvc.test_every_sum_is_exact, *engine, stalls=STALLS)
     yield from (partial(matmul, *case) for case in [(0, "dsp"), (1, "lut"), (2, "dsp"), (6, "dsp")])
-    for rule, shift in [("half_up", 7), ("half_even", 1), ("floor", -3), ("half_away", 19), ("half_even", 40), ("half_up", 0)]:
+    for rule, shift in [("half_up", 7), ("floor", -3), ("half_away", 19), ("half_even", 1)]:
         yield partial(test_shift.test_one_shift, rule, shift)
     yield partial(test_shift.test_channels, "half_even", [-2, 0, 1, 12], STALLS)
-    yield partial(test_shift.test_channels, "half_up", [0, 62], STALLS)
     yield partial(test_shift.test_vectors, "half_even")
     yield from (partial(scale, rule, 40) for rule in test_scale.RULES)
     yield partial(test_scale.check_channels, "tflite", "dsp", 1, STALLS)
-    for rule, cycles, multiplier, shift in [("tflite", 9, 3, 2), ("half_even", 5, 0x7FFFFFFF, 62), ("floor", 1, 1, 0)]:
+    for rule, cycles, multiplier, shift in [("tflite", 9, 3, 2), ("half_even", 1, 0x55555555, 34)]:
         yield partial(test_scale.test_one_multiplier, rule, cycles, multiplier, shift)
-    for op, operands in [(0, 1), (1, 2), (2, 2), (3, 3), (4, 1)]:
+    for op, operands in [(0, 1), (1, 3), (2, 2), (4, 1)]:
         yield partial(test_add.test_add, op, test_add.OPERANDS[operands], STALLS)
     yield from (partial(test_table.test_table, "block", lanes, STALLS) for lanes in (1, 3))
     yield from (partial(test_max_pool.test_max_pool, signed, 9, STALLS) for signed in (0, 1, 2))
@@ -172,7 +177,7 @@ def cases() -> Iterator[Case]:
     yield from (partial(test_lines.test_sigmoid_lines, f, "jumps") for f in ("sigmoid", "tanh"))
     yield from (partial(test_lines.test_row_distance, *case) for case in [(8, 1, 10), (16, 0, 7)])
     yield from (partial(test_lines.test_softmax_lines, kind, n) for kind, n in [("softmax", 10), ("jumps", 2)])
-    yield from (partial(resize, number) for number in (1, 2, 4))
+    yield from (partial(resize, number) for number in (1, 2, 3))
 
 
 def more_cases() -> Iterator[Case]:
@@ -180,8 +185,12 @@ def more_cases() -> Iterator[Case]:
     yield from (partial(window, name) for name in test_window.CASES if name not in WINDOWS)
     yield from (partial(mvu, name, "lut") for name in test_mvu.SHAPES)
     yield from (partial(depthwise, name, "lut") for name in test_depthwise.CASES)
-    yield from (partial(test_shift.test_one_shift, rule, shift) for rule in test_shift.RULES for shift in (-3, 2, 20, 40))
+    yield from (
+        partial(test_shift.test_one_shift, rule, shift) for rule in test_shift.RULES for shift in (-3, 2, 20, 40)
+    )
     yield from (partial(scale, rule, 1) for rule in test_scale.RULES)
+    yield partial(test_scale.test_one_multiplier, "half_even", 5, 0x7FFFFFFF, 62)
+    yield partial(test_softmax.test_softmax, "half_up", FixedPoint(8, 5), FixedPoint(12, -1), 7, 20)
     for op, operands in itertools.product(range(5), test_add.OPERANDS):
         yield partial(test_add.test_add, op, operands, STALLS)
     for rule, formats, (taps, pad) in itertools.product(
@@ -195,24 +204,31 @@ def more_cases() -> Iterator[Case]:
 
 
 def mutations() -> Iterator[Case]:
-    """Tests of the benches that change a weight, an entry, a rule or a bit and see another result."""
+    """Tests of the benches that change a parameter or an entry and see another result."""
     yield test_window.test_a_wrong_parameter_is_seen
-    yield wrong_weight
-    yield test_depthwise.test_every_weight_counts
-    yield from (partial(test_mvc.test_a_changed_digit_is_seen, bit) for bit in (16, 22))
-    yield wrong_constant
-    for module in (test_table, test_prelu, test_softmax, test_lines, test_shift, test_scale, test_add, test_matmul):
-        yield from _named(module)
-    for module in (test_average_pool, test_argmax, test_concat, test_move, test_resize_bilinear, test_max_pool):
-        yield from _named(module)
+    for module in (
+        test_table,
+        test_prelu,
+        test_shift,
+        test_scale,
+        test_add,
+        test_matmul,
+        test_average_pool,
+        test_argmax,
+    ):
+        yield from _wrong(module)
+    for module in (test_concat, test_move, test_max_pool):
+        yield from _wrong(module)
+    yield from (
+        partial(test_softmax.test_a_wrong_table_is_seen, name) for name in ("eq_softmax", "eq_softmax_reciprocal")
+    )
+    yield from (partial(test_resize_bilinear.test_a_wrong_table_is_seen, change) for change in ("weight", "address"))
 
 
-def _named(module: Any) -> Iterator[Case]:
-    for name, test in vars(module).items():
-        if name.startswith("test_a_wrong") or name == "test_padding_is_seen":
-            choices = {"test_softmax": ["eq_softmax", "eq_softmax_reciprocal"], "test_resize_bilinear": ["weight", "address"]}
-            given = choices.get(module.__name__.split(".")[-1])
-            yield from (partial(test, value) for value in given) if given else (test,)
+def _wrong(module: Any) -> Iterator[Case]:
+    return (
+        test for name, test in vars(module).items() if name.startswith("test_a_wrong") or name == "test_padding_is_seen"
+    )
 
 
 def wrong_weight() -> None:
@@ -230,17 +246,13 @@ def wrong_weight() -> None:
         assert elements(found, 1, case.acc_bits, True) != expected, place
 
 
-def wrong_constant() -> None:
-    """Another word of a memory is another beat."""
-    found = []
-    for last in (4, 5):
-        parameters = {"WIDTH": 8, "DEPTH": 2, "FILE": "c.mem"}
-        files = {"c.mem": memory([3, last], 8)}
-        found.append(run("eq_constant", parameters, {}, {"m": Sink(8, 2)}, files=files).beats["m"])
-    assert found == [[3, 4], [3, 5]]
-
-
-CASES, MORE, MUTATIONS = list(cases()), list(more_cases()), list(mutations())
+CASES, MORE = list(cases()), [*more_cases(), *mutations()]
+#: changes of one bit that need no instances of their own
+BITS: list[Case] = [
+    wrong_weight,
+    test_depthwise.test_every_weight_counts,
+    *(partial(test_mvc.test_a_changed_digit_is_seen, bit) for bit in (16, 22)),
+]
 
 
 def title(case: Case) -> str:
@@ -267,7 +279,7 @@ def _here() -> Any:
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
-    return compiled(tmp_path_factory, CASES + MUTATIONS)
+    return compiled(tmp_path_factory, CASES + BITS)
 
 
 @pytest.fixture(scope="session")
@@ -286,9 +298,24 @@ def test_function(case: Case, program: Program, monkeypatch: pytest.MonkeyPatch)
     check(program, case, monkeypatch)
 
 
-@pytest.mark.parametrize("case", MUTATIONS, ids=title)
-def test_a_change_is_seen(case: Case, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("case", BITS, ids=title)
+def test_a_bit_is_seen(case: Case, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     check(program, case, monkeypatch)
+
+
+@pytest.mark.parametrize("flip", ["beat", "rom"])
+def test_every_comparison_can_fail(flip: str, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beats inverted, or a bit of the words of a memory: no case holds any more."""
+    monkeypatch.setattr(program, "flip", flip)
+    held, seen = [], 0
+    for case in CASES:
+        try:
+            check(program, case, monkeypatch)
+            held.append(title(case))
+        except AssertionError as error:
+            seen += "no memory" not in str(error)
+    assert held == (["library-constant"] if flip == "beat" else [])  # no beats come in there
+    assert seen == len(CASES) - 1 if flip == "beat" else seen > 25
 
 
 @pytest.mark.heavy
