@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from edgeq import verify
 from edgeq.emulator import executor
 from edgeq.errors import EdgeqError, ToolError, UnsupportedError
+from edgeq.formats import Affine, FixedPoint
 from edgeq.fpga import lower
 from edgeq.fpga.ops import LOWERINGS, products
 from edgeq.hls import simulate as module
@@ -17,8 +19,8 @@ from edgeq.hls.simulate import find_headers, simulate
 from edgeq.ir import Graph
 from edgeq.verify import TraceFunction
 from edgeq.verify.random_graphs import random_graph, random_inputs
-from tests.fpga.networks import digits
-from tests.fpga.test_lowering import CASES, one
+from tests.fpga.networks import U8, Net, digits
+from tests.fpga.test_lowering import CASES, SLOW
 from tests.fpga.test_verify_fpga import flipped
 from tests.hls_project.tools import needs_csim
 
@@ -66,11 +68,21 @@ def test_random_graph(seed: int) -> None:
     assert_random(seed)
 
 
+class Several(Net):
+    """A network of several parts, each with an input of its own."""
+
+    def input(self, shape: Sequence[int], fmt: FixedPoint | Affine = U8) -> str:
+        return self.b.input(self.b.unique("x"), shape, fmt)
+
+
 @needs_csim
 @pytest.mark.heavy
-@pytest.mark.parametrize("name", CASES)
-def test_operator(name: str) -> None:
-    assert_equal(one(CASES[name]))
+@pytest.mark.parametrize("part", range(2))
+def test_operators(part: int) -> None:
+    """All operators side by side, in two networks: a compiler takes its time for each program."""
+    net = Several()
+    names = sorted(CASES | SLOW)[part::2]
+    assert_equal(net.b.build([(CASES | SLOW)[name](net) for name in names]), dsps=200)
 
 
 @needs_csim
