@@ -14,8 +14,8 @@
 
 #include "eq_types.hpp"
 
-template <int BEATS, int LANES = 1, int BITS_A = 8, int SIGNED_A = 1, long long ZERO_A = 0, int LEFT_A = 0, int BITS_B = 8,
-          int SIGNED_B = 1, long long ZERO_B = 0, int LEFT_B = 0, int OUT_BITS = 16, int OP = 0>
+template <int BEATS, int LANES = 1, int BITS_A = 8, int SIGNED_A = 1, long long ZERO_A = 0, int LEFT_A = 0,
+          int BITS_B = 8, int SIGNED_B = 1, long long ZERO_B = 0, int LEFT_B = 0, int OUT_BITS = 16, int OP = 0>
 void eq_add(hls::stream<ap_uint<LANES * BITS_A>>& a, hls::stream<ap_uint<LANES * BITS_B>>& b,
             hls::stream<ap_uint<LANES * OUT_BITS>>& m) {
     constexpr int A = BITS_A + 2 + LEFT_A, B = BITS_B + 2 + LEFT_B, WIDE = eq_greater(A, B) + 1;

@@ -8,19 +8,21 @@
 // TAPS                 beats of a window
 // COUNT_PAD            1: divide by TAPS; 0: by the taps inside
 // SHIFT                binary point of the output less that of the input, may be negative
-// RULE                 0 half_up, 1 half_even, 2 floor, 4 code_half_away: half away from zero with ZERO_OUT added before
+// RULE                 0 half_up, 1 half_even, 2 floor, 4 code_half_away: half away from zero, ZERO_OUT added before
 // LO, HI, ZERO_OUT     bounds of the grid integer and zero point of the output
 // OUT_BITS             width of a code that goes out
 // s                    in: the taps of a window, LANES channels each; the top bit: inside (0: padding, adds nothing)
 // m                    out: LANES codes
-// The sums of a window are divided while those of the next one come in; with COUNT_PAD 1 and TAPS a power of two by wires.
+// The sums of a window are divided while those of the next one come in; with COUNT_PAD 1 and TAPS a power of two the
+// division is a shift.
 #ifndef EQ_AVERAGE_POOL_HPP
 #define EQ_AVERAGE_POOL_HPP
 
 #include "eq_round.hpp"
 
 // count and sums of each window; code_half_away: each tap that counts brings the output's zero point with it.
-template <int BEATS, int BITS, int SIGNED, int LANES, int TAPS, long long ZERO, int COUNT_PAD, int LEFT, long long ADDED, int CB, int SB>
+template <int BEATS, int BITS, int SIGNED, int LANES, int TAPS, long long ZERO, int COUNT_PAD, int LEFT,
+          long long ADDED, int CB, int SB>
 void eq_average_sums(hls::stream<ap_uint<LANES * BITS + 1>>& s, hls::stream<ap_uint<LANES * SB + CB>>& totals) {
     ap_int<SB> sums[LANES];
 #pragma HLS ARRAY_PARTITION variable=sums complete
@@ -47,7 +49,8 @@ taps:
     }
 }
 
-template <int BEATS, int LANES, int PLACES, int RULE, long long LO, long long HI, long long ZERO, int OUT_BITS, int CB, int SB>
+template <int BEATS, int LANES, int PLACES, int RULE, long long LO, long long HI, long long ZERO, int OUT_BITS, int CB,
+          int SB>
 void eq_average_shifts(hls::stream<ap_uint<LANES * SB + CB>>& totals, hls::stream<ap_uint<LANES * OUT_BITS>>& m) {
 shifts:
     for (int i = 0; i < BEATS; i++) {
@@ -63,7 +66,8 @@ shifts:
     }
 }
 
-template <int BEATS, int LANES, int RIGHT, int RULE, long long LO, long long HI, long long ZERO, int OUT_BITS, int CB, int SB>
+template <int BEATS, int LANES, int RIGHT, int RULE, long long LO, long long HI, long long ZERO, int OUT_BITS, int CB,
+          int SB>
 void eq_average_quotients(hls::stream<ap_uint<LANES * SB + CB>>& totals, hls::stream<ap_uint<LANES * OUT_BITS>>& m) {
 quotients:
     for (int i = 0; i < BEATS; i++) {
@@ -87,8 +91,19 @@ quotients:
     }
 }
 
+// By a shift or by a division: chosen within one process, since a DATAFLOW region has no branches.
+template <int BEATS, int LANES, bool POWER, int PLACES, int RIGHT, int RULE, long long LO, long long HI, long long ZERO,
+          int OUT_BITS, int CB, int SB>
+void eq_average_codes(hls::stream<ap_uint<LANES * SB + CB>>& totals, hls::stream<ap_uint<LANES * OUT_BITS>>& m) {
+    if (POWER)
+        eq_average_shifts<BEATS, LANES, PLACES + RIGHT, RULE, LO, HI, ZERO, OUT_BITS, CB, SB>(totals, m);
+    else
+        eq_average_quotients<BEATS, LANES, RIGHT, RULE, LO, HI, ZERO, OUT_BITS, CB, SB>(totals, m);
+}
+
 template <int BEATS, int BITS = 8, int SIGNED = 1, int LANES = 1, int TAPS = 4, long long ZERO = 0, int COUNT_PAD = 1,
-          int SHIFT = 0, int RULE = 0, long long LO = -128, long long HI = 127, long long ZERO_OUT = 0, int OUT_BITS = 8>
+          int SHIFT = 0, int RULE = 0, long long LO = -128, long long HI = 127, long long ZERO_OUT = 0,
+          int OUT_BITS = 8>
 void eq_average_pool(hls::stream<ap_uint<LANES * BITS + 1>>& s, hls::stream<ap_uint<LANES * OUT_BITS>>& m) {
 #pragma HLS DATAFLOW
     constexpr int CB = eq_clog2(TAPS + 1);
@@ -102,10 +117,8 @@ void eq_average_pool(hls::stream<ap_uint<LANES * BITS + 1>>& s, hls::stream<ap_u
     hls::stream<ap_uint<LANES * SB + CB>> totals("totals");
 #pragma HLS STREAM variable=totals depth=2
     eq_average_sums<BEATS, BITS, SIGNED, LANES, TAPS, ZERO, COUNT_PAD, LEFT, ADDED, CB, SB>(s, totals);
-    if (POWER)
-        eq_average_shifts<BEATS, LANES, eq_clog2(TAPS) + RIGHT, RULE, LEAST, GREATEST, OFFSET, OUT_BITS, CB, SB>(totals, m);
-    else
-        eq_average_quotients<BEATS, LANES, RIGHT, RULE, LEAST, GREATEST, OFFSET, OUT_BITS, CB, SB>(totals, m);
+    constexpr int PLACES = eq_clog2(TAPS);
+    eq_average_codes<BEATS, LANES, POWER, PLACES, RIGHT, RULE, LEAST, GREATEST, OFFSET, OUT_BITS, CB, SB>(totals, m);
 }
 
 #endif

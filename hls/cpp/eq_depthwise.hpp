@@ -8,7 +8,7 @@
 // ACC_BITS             accumulators; they may wrap in between if every final result fits
 // STYLE                multipliers: EQ_DSP, EQ_LUT
 // WEIGHT_ROM, BIAS_ROM kinds of memory
-// s                    in:  window words in channel order (eq_window, ORDER 1): all taps of a block, then the next block
+// s                    in:  window words in channel order (eq_window, ORDER 1): all taps of a block, then the next
 // m                    out: LANES accumulators for each block of each pixel
 // weights              word block*TAPS + tap holds LANES weights
 // bias                 word block holds LANES biases of ACC_BITS
@@ -38,7 +38,8 @@ taps:
 #pragma HLS UNROLL
             const ap_int<W_BITS> weight = eq_get<W_BITS>(w, lane);
             const ap_int<ACC_BITS> before = tap == 0 ? ap_int<ACC_BITS>(eq_get<ACC_BITS>(start, lane)) : acc[lane];
-            acc[lane] = before + eq_product(eq_number<X_BITS, X_SIGNED>(eq_get<X_BITS>(x, lane)), weight, eq_choice<STYLE>());
+            const ap_int<X_BITS + 1> element = eq_number<X_BITS, X_SIGNED>(eq_get<X_BITS>(x, lane));
+            acc[lane] = before + eq_product(element, weight, eq_choice<STYLE>());
             eq_put<ACC_BITS>(out, lane, ap_uint<ACC_BITS>(acc[lane]));
         }
         eq_step(place, BLOCKS * TAPS);

@@ -15,8 +15,8 @@
 
 #include "eq_types.hpp"
 
-template <int BEATS, int LANES = 1, int TERMS = 4, int BITS_A = 8, int SIGNED_A = 1, long long ZERO_A = 0, int BITS_B = 8,
-          int SIGNED_B = 1, long long ZERO_B = 0, int OUT_BITS = 24, int STYLE = EQ_DSP>
+template <int BEATS, int LANES = 1, int TERMS = 4, int BITS_A = 8, int SIGNED_A = 1, long long ZERO_A = 0,
+          int BITS_B = 8, int SIGNED_B = 1, long long ZERO_B = 0, int OUT_BITS = 24, int STYLE = EQ_DSP>
 void eq_matmul(hls::stream<ap_uint<BITS_A>>& a, hls::stream<ap_uint<LANES * BITS_B>>& b,
                hls::stream<ap_uint<LANES * OUT_BITS>>& m) {
     // Codes less their zero points: a bit more, unless nothing is taken away and the sign is there.

@@ -4,8 +4,8 @@
 // BITS, LANES  width of a code, elements of a beat
 // SIGNED       0 unsigned, 1 two's complement, 2 sign and magnitude (minifloats; negative zero becomes zero)
 // TAPS         beats of a window
-// s            in: the taps of a window, LANES channels each; the top bit: inside. Padding never wins; at least one tap of
-//              each window is inside
+// s            in: the taps of a window, LANES channels each; the top bit: inside. Padding never wins; at least one
+//              tap of each window is inside
 // m            out: LANES codes
 #ifndef EQ_MAX_POOL_HPP
 #define EQ_MAX_POOL_HPP

@@ -5,7 +5,7 @@
 // IN_BEATS    beats of the tensor that comes in
 // OUT_BEATS   beats of the tensor that goes out
 // FILL        code of padding
-// ROM, RAM    kinds of memory
+// ROM, RAM    kinds of memory (RAM: the compiler chooses, since the buffer is a channel between processes)
 // s, m        in, out
 // addresses   OUT_BEATS words: which beat stands there; IN_BEATS: the code FILL
 // The buffer between both loops is doubled (DATAFLOW): one frame comes in while the one before goes out.
@@ -28,13 +28,13 @@ give:
     }
 }
 
-template <int BEATS, int BITS = 8, int IN_BEATS = 16, int OUT_BEATS = 16, long long FILL = 0, int ROM = EQ_AUTO, int RAM = EQ_AUTO>
+template <int BEATS, int BITS = 8, int IN_BEATS = 16, int OUT_BEATS = 16, long long FILL = 0, int ROM = EQ_AUTO,
+          int RAM = EQ_AUTO>
 void eq_move(hls::stream<ap_uint<BITS>>& s, hls::stream<ap_uint<BITS>>& m,
              const ap_uint<eq_clog2(IN_BEATS + 1)> addresses[OUT_BEATS]) {
 #pragma HLS DATAFLOW
     static_assert(BEATS == OUT_BEATS, "a frame an inference");
     ap_uint<BITS> frame[IN_BEATS];
-    eq_keep_ram(frame, eq_choice<RAM>());
     eq_load<IN_BEATS>(s, frame);
     eq_move_give<BITS, IN_BEATS, OUT_BEATS, FILL, ROM>(frame, m, addresses);
 }

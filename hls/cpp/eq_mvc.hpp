@@ -1,8 +1,9 @@
 // Matrix-vector engine of constant weights, all of them at once: bias + W x by shifts and adds, without a multiplier.
 //
-// A weight is a sum of signed powers of two. Minus x is ~x + 1: the ones are part of the biases. Sums wrap modulo 2^ACC_BITS,
-// since the results fit. All digits are constants for the compiler: no memory, no shifter, wires and adders. The loops over
-// rows and digits are unrolled whole; lowering takes this engine for layers of at most 512 weights.
+// A weight is a sum of signed powers of two. Minus x is ~x + 1: the ones are part of the biases. Sums wrap modulo
+// 2^ACC_BITS, since the results fit. All digits are constants for the compiler: no memory, no shifter,
+// wires and adders. The loops over rows and digits are unrolled whole; lowering takes this engine for
+// layers of at most 512 weights.
 //
 // BEATS                beats that go out: MH / OUT_LANES for each vector
 // COLUMNS, MH          columns and rows
@@ -38,7 +39,8 @@ sums:
                 const ap_uint<24> digit = digits[r * TERMS + t];
                 const int column = ap_uint<16>(digit).to_int(), shift = ap_uint<6>(digit >> 16).to_int();
                 const ap_int<ACC_BITS> element = eq_number<X_BITS, X_SIGNED>(eq_get<X_BITS>(x, column));
-                const ap_int<ACC_BITS> term = ap_int<ACC_BITS>(digit[22] ? ap_int<ACC_BITS>(~element) : element) << shift;
+                const ap_int<ACC_BITS> signed_element = digit[22] ? ap_int<ACC_BITS>(~element) : element;
+                const ap_int<ACC_BITS> term = signed_element << shift;
                 if (digit[23]) sum += term;
             }
             eq_put<ACC_BITS>(row, r, ap_uint<ACC_BITS>(sum));
@@ -47,8 +49,8 @@ sums:
     }
 }
 
-template <int BEATS, int COLUMNS = 9, int MH = 4, int X_BITS = 8, int X_SIGNED = 1, int ACC_BITS = 20, int OUT_LANES = 1,
-          int TERMS = 2, int BIAS_ROM = EQ_DISTRIBUTED>
+template <int BEATS, int COLUMNS = 9, int MH = 4, int X_BITS = 8, int X_SIGNED = 1, int ACC_BITS = 20,
+          int OUT_LANES = 1, int TERMS = 2, int BIAS_ROM = EQ_DISTRIBUTED>
 void eq_mvc(hls::stream<ap_uint<COLUMNS * X_BITS>>& s, hls::stream<ap_uint<OUT_LANES * ACC_BITS>>& m,
             const ap_uint<24> digits[MH * TERMS], const ap_uint<OUT_LANES * ACC_BITS> bias[MH / OUT_LANES]) {
 #pragma HLS DATAFLOW

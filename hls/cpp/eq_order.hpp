@@ -1,7 +1,7 @@
 // Codes as unsigned numbers of the same order, and back. Part of eq_max_pool, eq_argmax, eq_softmax; not a stage.
 //
 // BITS     width of a code
-// SIGNED   0 unsigned, 1 two's complement, 2 sign and magnitude (both zeros get the same number; back: the positive one)
+// SIGNED   0 unsigned, 1 two's complement, 2 sign and magnitude (both zeros get one number; back: the positive one)
 #ifndef EQ_ORDER_HPP
 #define EQ_ORDER_HPP
 

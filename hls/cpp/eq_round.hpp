@@ -31,7 +31,9 @@ ap_int<WIDTH + 1> eq_rounded(const ap_int<WIDTH>& x, int right, int rule) {
 template <int OUT_BITS, int WIDTH>
 ap_uint<OUT_BITS> eq_code(const ap_int<WIDTH>& grid, long long lo, long long hi, long long zero) {
 #pragma HLS INLINE
-    const ap_uint<OUT_BITS> kept = grid < lo ? ap_uint<OUT_BITS>(lo) : grid > hi ? ap_uint<OUT_BITS>(hi) : ap_uint<OUT_BITS>(grid);
+    const ap_uint<OUT_BITS> kept = grid < lo   ? ap_uint<OUT_BITS>(lo)
+                                   : grid > hi ? ap_uint<OUT_BITS>(hi)
+                                               : ap_uint<OUT_BITS>(grid);
     return kept + ap_uint<OUT_BITS>(zero);
 }
 
@@ -48,8 +50,8 @@ constexpr int eq_quotient_bits(long long lo, long long hi) {
 
 // code[i] = clamp(round(num[i] * 2^LEFT / (den * 2^RIGHT)), LO, HI) + ZERO, a bit of all quotients a cycle; den > 0.
 // The first step tells whether the quotient is beyond the bounds, the last compares the remainder with half.
-template <int LANES, int NUM_BITS, int DEN_BITS, int LEFT, int RIGHT, int RULE, long long LO, long long HI, long long ZERO,
-          int OUT_BITS>
+template <int LANES, int NUM_BITS, int DEN_BITS, int LEFT, int RIGHT, int RULE, long long LO, long long HI,
+          long long ZERO, int OUT_BITS>
 void eq_divide(const ap_int<NUM_BITS> num[LANES], const ap_uint<DEN_BITS>& den, ap_uint<OUT_BITS> code[LANES]) {
     constexpr int Q = eq_quotient_bits(LO, HI);
     constexpr int MAGNITUDE = NUM_BITS + LEFT;
@@ -91,7 +93,8 @@ divide:
                         : RULE == 1 ? half && (!tie || quotient[lane][0])
                         : RULE == 2 ? negative && some
                                     : half;
-        ap_int<Q + 3> value = beyond[lane] ? ap_int<Q + 3>(ap_int<Q + 3>(1) << Q) : ap_int<Q + 3>(quotient[lane] + ap_uint<1>(up));
+        ap_int<Q + 3> value = quotient[lane] + ap_uint<1>(up);
+        if (beyond[lane]) value = ap_int<Q + 3>(1) << Q;
         if (negative) value = -value;
         code[lane] = eq_code<OUT_BITS>(value, LO, HI, ZERO);
     }

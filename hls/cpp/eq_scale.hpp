@@ -29,9 +29,10 @@ ap_uint<OUT_BITS> eq_scale_lane(const ap_uint<IN_BITS>& bits, const ap_int<32>& 
     return eq_code<OUT_BITS>(eq_rounded(eq_rounded(product, high, 0), shift - high, 4), LO, HI, ZERO);
 }
 
-template <int BEATS, int LANES = 1, int IN_BITS = 24, int OUT_BITS = 8, int CHANNELS = 1, long long MULTIPLIER = 1073741824,
-          int SHIFT = 31, int TABLE_ROM = EQ_AUTO, int SHIFT_MIN = 0, int SHIFT_MAX = 62, int RULE = 3, long long LO = -128,
-          long long HI = 127, long long ZERO = 0, int STYLE = EQ_LUT, int CYCLES = 1>
+template <int BEATS, int LANES = 1, int IN_BITS = 24, int OUT_BITS = 8, int CHANNELS = 1,
+          long long MULTIPLIER = 1073741824, int SHIFT = 31, int TABLE_ROM = EQ_AUTO, int SHIFT_MIN = 0,
+          int SHIFT_MAX = 62, int RULE = 3, long long LO = -128, long long HI = 127, long long ZERO = 0,
+          int STYLE = EQ_LUT, int CYCLES = 1>
 void eq_scale(hls::stream<ap_uint<LANES * IN_BITS>>& s, hls::stream<ap_uint<LANES * OUT_BITS>>& m) {
     static_assert(CHANNELS == 1, "multipliers of channels are a table");
     constexpr int INTERVAL = STYLE == EQ_DSP || CYCLES < 1 ? 1 : CYCLES;
@@ -44,16 +45,19 @@ scale:
         for (int lane = 0; lane < LANES; lane++) {
 #pragma HLS UNROLL
             const ap_uint<IN_BITS> x = eq_get<IN_BITS>(word, lane);
-            eq_put<OUT_BITS>(out, lane,
-                             eq_scale_lane<IN_BITS, OUT_BITS, RULE, LO, HI, ZERO, STYLE>(x, ap_int<32>(MULTIPLIER), SHIFT));
+            const ap_int<32> multiplier = MULTIPLIER;
+            const ap_uint<OUT_BITS> code =
+                eq_scale_lane<IN_BITS, OUT_BITS, RULE, LO, HI, ZERO, STYLE>(x, multiplier, SHIFT);
+            eq_put<OUT_BITS>(out, lane, code);
         }
         m.write(out);
     }
 }
 
-template <int BEATS, int LANES = 1, int IN_BITS = 24, int OUT_BITS = 8, int CHANNELS = 1, long long MULTIPLIER = 1073741824,
-          int SHIFT = 31, int TABLE_ROM = EQ_AUTO, int SHIFT_MIN = 0, int SHIFT_MAX = 62, int RULE = 3, long long LO = -128,
-          long long HI = 127, long long ZERO = 0, int STYLE = EQ_LUT, int CYCLES = 1>
+template <int BEATS, int LANES = 1, int IN_BITS = 24, int OUT_BITS = 8, int CHANNELS = 1,
+          long long MULTIPLIER = 1073741824, int SHIFT = 31, int TABLE_ROM = EQ_AUTO, int SHIFT_MIN = 0,
+          int SHIFT_MAX = 62, int RULE = 3, long long LO = -128, long long HI = 127, long long ZERO = 0,
+          int STYLE = EQ_LUT, int CYCLES = 1>
 void eq_scale(hls::stream<ap_uint<LANES * IN_BITS>>& s, hls::stream<ap_uint<LANES * OUT_BITS>>& m,
               const ap_uint<LANES * 37> table[CHANNELS / LANES]) {
     static_assert(CHANNELS % LANES == 0 && BEATS % (CHANNELS / LANES) == 0, "whole beats, whole pixels");
@@ -73,7 +77,9 @@ scale:
             const ap_uint<37> entry = eq_get<37>(entries, lane);
             const ap_int<32> multiplier = ap_uint<31>(entry);
             const int shift = ap_uint<6>(entry >> 31).to_int();
-            eq_put<OUT_BITS>(out, lane, eq_scale_lane<IN_BITS, OUT_BITS, RULE, LO, HI, ZERO, STYLE>(x, multiplier, shift));
+            const ap_uint<OUT_BITS> code =
+                eq_scale_lane<IN_BITS, OUT_BITS, RULE, LO, HI, ZERO, STYLE>(x, multiplier, shift);
+            eq_put<OUT_BITS>(out, lane, code);
         }
         m.write(out);
         eq_step(place, CHANNELS / LANES);

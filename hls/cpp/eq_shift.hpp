@@ -26,8 +26,9 @@ ap_uint<OUT_BITS> eq_shift_lane(const ap_uint<IN_BITS>& bits, int shift) {
     return eq_code<OUT_BITS>(eq_rounded(x, shift < 0 ? 0 : shift, RULE), LO, HI, ZERO);
 }
 
-template <int BEATS, int LANES = 1, int IN_BITS = 24, int OUT_BITS = 8, int CHANNELS = 1, int SHIFT = 0, int SHIFTS_ROM = EQ_AUTO,
-          int SHIFT_MIN = -8, int SHIFT_MAX = 55, int RULE = 0, long long LO = -128, long long HI = 127, long long ZERO = 0>
+template <int BEATS, int LANES = 1, int IN_BITS = 24, int OUT_BITS = 8, int CHANNELS = 1, int SHIFT = 0,
+          int SHIFTS_ROM = EQ_AUTO, int SHIFT_MIN = -8, int SHIFT_MAX = 55, int RULE = 0, long long LO = -128,
+          long long HI = 127, long long ZERO = 0>
 void eq_shift(hls::stream<ap_uint<LANES * IN_BITS>>& s, hls::stream<ap_uint<LANES * OUT_BITS>>& m) {
     static_assert(CHANNELS == 1, "shifts of channels are a table");
     constexpr int LEFT = SHIFT < 0 ? -SHIFT : 0;
@@ -45,8 +46,9 @@ shift:
     }
 }
 
-template <int BEATS, int LANES = 1, int IN_BITS = 24, int OUT_BITS = 8, int CHANNELS = 1, int SHIFT = 0, int SHIFTS_ROM = EQ_AUTO,
-          int SHIFT_MIN = -8, int SHIFT_MAX = 55, int RULE = 0, long long LO = -128, long long HI = 127, long long ZERO = 0>
+template <int BEATS, int LANES = 1, int IN_BITS = 24, int OUT_BITS = 8, int CHANNELS = 1, int SHIFT = 0,
+          int SHIFTS_ROM = EQ_AUTO, int SHIFT_MIN = -8, int SHIFT_MAX = 55, int RULE = 0, long long LO = -128,
+          long long HI = 127, long long ZERO = 0>
 void eq_shift(hls::stream<ap_uint<LANES * IN_BITS>>& s, hls::stream<ap_uint<LANES * OUT_BITS>>& m,
               const ap_uint<LANES * 8> shifts[CHANNELS / LANES]) {
     static_assert(CHANNELS % LANES == 0 && BEATS % (CHANNELS / LANES) == 0, "whole beats, whole pixels");

@@ -43,9 +43,10 @@ ap_uint<TABLE_BITS> eq_exponential(const ap_uint<BITS>& distance, const ap_uint<
     return table[place < TABLE_SIZE ? place.to_int() : TABLE_SIZE - 1];
 }
 
-template <int BEATS, int BITS = 8, int SIGNED = 1, int COUNT = 10, int TABLE_BITS = 16, int TABLE_SIZE = 256, int SHIFT = 8,
-          int RULE = 0, long long LO = 0, long long HI = 255, long long ZERO = 0, int OUT_BITS = 8>
-void eq_softmax(hls::stream<ap_uint<BITS>>& s, hls::stream<ap_uint<OUT_BITS>>& m, const ap_uint<TABLE_BITS> table[TABLE_SIZE]) {
+template <int BEATS, int BITS = 8, int SIGNED = 1, int COUNT = 10, int TABLE_BITS = 16, int TABLE_SIZE = 256,
+          int SHIFT = 8, int RULE = 0, long long LO = 0, long long HI = 255, long long ZERO = 0, int OUT_BITS = 8>
+void eq_softmax(hls::stream<ap_uint<BITS>>& s, hls::stream<ap_uint<OUT_BITS>>& m,
+                const ap_uint<TABLE_BITS> table[TABLE_SIZE]) {
     static_assert(BEATS % COUNT == 0, "whole rows");
     constexpr int SB = TABLE_BITS + eq_clog2(COUNT + 1);
     constexpr int LEFT = SHIFT > 0 ? SHIFT : 0, RIGHT = SHIFT < 0 ? -SHIFT : 0;

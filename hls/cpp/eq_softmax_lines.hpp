@@ -7,8 +7,8 @@
 // COUNT      codes of a row, 1 to 65536
 // s          in: a row of COUNT arguments of 16 bits, two's complement; that of the greatest code is 2^15 - 1
 // m          out: COUNT codes of 16 bits
-// exponential, reciprocal   512 words of 31 bits: {next entry less this one, two's complement, 16; this one, unsigned, 15};
-//                           the exponentials end with 1/2 or more
+// exponential, reciprocal   512 words of 31 bits: {next entry less this one, two's complement, 16; this one, unsigned,
+//                           15}; the exponentials end with 1/2 or more
 #ifndef EQ_SOFTMAX_LINES_HPP
 #define EQ_SOFTMAX_LINES_HPP
 
@@ -49,7 +49,8 @@ rows:
             }
         }
         const ap_uint<32> leading = ap_uint<32>(total) + 8192;    // 17 bits of it count
-        const ap_int<16> at = leading[31] ? ap_int<16>(32767) : ap_int<16>(ap_uint<16>(leading >> 14) ^ ap_uint<16>(32768));
+        const ap_uint<16> top = leading >> 14;
+        const ap_int<16> at = leading[31] ? ap_uint<16>(32767) : ap_uint<16>(top ^ ap_uint<16>(32768));
         const ap_uint<15> r = eq_line(at, reciprocal);
     shares:
         for (int i = 0; i < COUNT; i++) {

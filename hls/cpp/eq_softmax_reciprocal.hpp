@@ -1,7 +1,7 @@
 // The quantised softmax of TensorFlow Lite (operator softmax_reciprocal), to the bit.
 //
-// e = TABLE[min(max(x) - x, TABLE_SIZE - 1)], 31 bits behind the point; S: sum of e / 2^12, each rounded half up; r: 1 / S,
-// normalised to 1/2..1, by three steps of Newton's method; code = ZERO + e * r / 2^.., saturated.
+// e = TABLE[min(max(x) - x, TABLE_SIZE - 1)], 31 bits behind the point; S: sum of e / 2^12, each rounded half up; r:
+// 1 / S, normalised to 1/2..1, by three steps of Newton's method; code = ZERO + e * r / 2^.., saturated.
 //
 // BEATS          codes, a multiple of COUNT
 // BITS, SIGNED   width of a code that comes in, 1: two's complement
@@ -36,8 +36,10 @@ newton:
     return x > most ? ap_uint<31>(2147483647) : ap_uint<31>(x << 1);
 }
 
-template <int BEATS, int BITS = 8, int SIGNED = 1, int COUNT = 10, int TABLE_SIZE = 256, int OUT_BITS = 8, long long ZERO = -128>
-void eq_softmax_reciprocal(hls::stream<ap_uint<BITS>>& s, hls::stream<ap_uint<OUT_BITS>>& m, const ap_uint<31> table[TABLE_SIZE]) {
+template <int BEATS, int BITS = 8, int SIGNED = 1, int COUNT = 10, int TABLE_SIZE = 256, int OUT_BITS = 8,
+          long long ZERO = -128>
+void eq_softmax_reciprocal(hls::stream<ap_uint<BITS>>& s, hls::stream<ap_uint<OUT_BITS>>& m,
+                           const ap_uint<31> table[TABLE_SIZE]) {
     static_assert(BEATS % COUNT == 0, "whole rows");
     ap_uint<BITS> distances[COUNT];
 rows:
@@ -65,7 +67,8 @@ rows:
         for (int i = 0; i < COUNT; i++) {
 #pragma HLS PIPELINE II=1 style=flp
             const ap_int<32> e = eq_exponential<BITS, 31, TABLE_SIZE>(distances[i], table);
-            const ap_uint<OUT_BITS + 1> quotient = ap_uint<OUT_BITS + 1>(eq_product_31(e, r) >> (30 - OUT_BITS)) >> over;
+            const ap_uint<OUT_BITS + 1> whole = eq_product_31(e, r) >> (30 - OUT_BITS);
+            const ap_uint<OUT_BITS + 1> quotient = whole >> over;
             const ap_uint<OUT_BITS + 1> code = (quotient >> 1) + ap_uint<OUT_BITS + 1>(quotient[0]);
             const ap_uint<OUT_BITS> saturated = code[OUT_BITS] ? ap_uint<OUT_BITS>(-1) : ap_uint<OUT_BITS>(code);
             m.write(ap_uint<OUT_BITS>(saturated + ap_uint<OUT_BITS>(ZERO)));

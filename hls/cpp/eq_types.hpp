@@ -1,7 +1,7 @@
 // Common to all functions of the library: types, choices, lanes of a beat, memories, products.
 //
-// Calling convention: README.md in this folder. Loops are pipelined with style=flp (flushable): what is in a pipeline goes on
-// when the next beat is late, as in the RTL, so the depths of FIFOs that are right there are right here.
+// Calling convention: README.md in this folder. Loops are pipelined with style=flp (flushable): what is in a pipeline
+// goes on when the next beat is late, as in the RTL, so the depths of FIFOs that are right there are right here.
 #ifndef EQ_TYPES_HPP
 #define EQ_TYPES_HPP
 

@@ -1,8 +1,9 @@
 // Sliding window: keeps rows of a tensor in a ring and gives out the words of every window, padding included.
 //
-// Rows are read in as windows need them; while a row of windows is given out, words of later rows come in where they are
-// there and the ring has room (never waited for, so what is complete is always given out). ROWS as the Verilog module has it.
-// Other than there, an inference begins when the one before has ended: it takes the rows of its first windows longer.
+// Rows are read in as windows need them; while a row of windows is given out, words of later rows come in where they
+// are there and the ring has room (never waited for, so what is complete is always given out). ROWS as in the
+// Verilog. Other than there, an inference begins when the one before has ended: the rows of its first windows
+// add to it.
 //
 // BEATS                words given out
 // BITS, LANES          bits of an element, elements of a word; LANES divides C
@@ -16,24 +17,25 @@
 // ROWS                 rows of the ring, at least (KH-1)*DH + 1
 // STYLE                kind of memory
 // s                    in:  LANES elements, row-major, channels last
-// m                    out: LANES elements (PAD for a padding tap); where it has one bit more, that says "inside the tensor"
+// m                    out: LANES elements (PAD for a padding tap); one bit more, where it is there: inside the tensor
 // Cycles: those of the rows that the first windows need, then a word a cycle (more where words come later).
 #ifndef EQ_WINDOW_HPP
 #define EQ_WINDOW_HPP
 
 #include "eq_types.hpp"
 
-template <int BEATS, int BITS = 8, int LANES = 1, int H = 8, int W = 8, int C = 4, int KH = 3, int KW = 3, int SH = 1, int SW = 1,
-          int DH = 1, int DW = 1, int PT = 1, int PL = 1, int OH = 8, int OW = 8, long long PAD = 0, int REPEAT = 1, int ORDER = 0,
-          int ROWS = 4, int STYLE = EQ_AUTO, int OUT_WIDTH>
+template <int BEATS, int BITS = 8, int LANES = 1, int H = 8, int W = 8, int C = 4, int KH = 3, int KW = 3, int SH = 1,
+          int SW = 1, int DH = 1, int DW = 1, int PT = 1, int PL = 1, int OH = 8, int OW = 8, long long PAD = 0,
+          int REPEAT = 1, int ORDER = 0, int ROWS = 4, int STYLE = EQ_AUTO, int OUT_WIDTH>
 void eq_window(hls::stream<ap_uint<LANES * BITS>>& s, hls::stream<ap_uint<OUT_WIDTH>>& m) {
     constexpr int WIDTH = LANES * BITS, BLOCKS = C / LANES, LINE = W * BLOCKS, SPAN = (KH - 1) * DH + 1;
-    constexpr int WORDS = OW * REPEAT * KH * KW * BLOCKS;  // given out for a row of windows
+    constexpr int WHOLE = H * LINE, WORDS = OW * REPEAT * KH * KW * BLOCKS;  // given out for a row of windows
     static_assert(BEATS == OH * WORDS, "the words of all windows");
     static_assert(C % LANES == 0 && ROWS >= SPAN, "whole words, and a ring that holds a window");
     static_assert(OUT_WIDTH == WIDTH || OUT_WIDTH == WIDTH + 1, "one bit more at most: inside");
     ap_uint<WIDTH> ring[ROWS * LINE];
 #pragma HLS DEPENDENCE variable=ring type=inter false
+#pragma HLS DEPENDENCE variable=ring type=intra false
     eq_keep_ram(ring, eq_choice<STYLE>());
     ap_uint<WIDTH> filler = 0;
     for (int lane = 0; lane < LANES; lane++) {
@@ -51,7 +53,7 @@ rows:
     fill:
         while (taken < needed) {
 #pragma HLS PIPELINE II=1 style=flp
-#pragma HLS LOOP_TRIPCOUNT min=0 max=H*LINE
+#pragma HLS LOOP_TRIPCOUNT min=0 max=WHOLE
             ring[head] = s.read();
             taken++;
             eq_step(head, ROWS * LINE);
@@ -82,9 +84,9 @@ rows:
         slot = slot + SH % ROWS >= ROWS ? slot + SH % ROWS - ROWS : slot + SH % ROWS;
     }
 rest:
-    while (taken < H * LINE) {
+    while (taken < WHOLE) {
 #pragma HLS PIPELINE II=1 style=flp
-#pragma HLS LOOP_TRIPCOUNT min=0 max=H*LINE
+#pragma HLS LOOP_TRIPCOUNT min=0 max=WHOLE
         s.read();
         taken++;
     }
