@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from edgeq import __version__
 from edgeq.resources import resource_dir
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def fill(template: str, context: dict[str, Any]) -> str:
-    """The text of `template`, a path in templates/ ("rtl/core.v.j2"), with the names of `context`."""
+    """The text of `template`, a path in templates/ ("rtl/core.v.j2"), with the names of `context` and `version`."""
     return _environment().get_template(template).render(context)
 
 
@@ -20,7 +21,7 @@ def fill(template: str, context: dict[str, Any]) -> str:
 def _environment() -> jinja2.Environment:
     import jinja2
 
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(resource_dir("templates")),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -28,3 +29,5 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    environment.globals["version"] = __version__
+    return environment

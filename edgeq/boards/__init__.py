@@ -1,6 +1,6 @@
 """Boards are data: one TOML file each, read into a frozen `Board` and checked field by field."""
 
-from edgeq.boards.board import Board, Fpga, GccTarget, Memory, Pin, QemuMachine, ZigTarget
+from edgeq.boards.board import Board, Fpga, GccTarget, Hls, Memory, Pin, QemuMachine, ZigTarget
 from edgeq.boards.find import all_boards, load_board, read_board
 from edgeq.boards.page import boards_markdown
 
@@ -8,6 +8,7 @@ __all__ = [
     "Board",
     "Fpga",
     "GccTarget",
+    "Hls",
     "Memory",
     "Pin",
     "QemuMachine",

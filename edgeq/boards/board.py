@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgeq.errors import InputError
 
-KINDS = ("mcu", "fpga", "host", "emulator")
+KINDS = ("mcu", "fpga", "hls", "host", "emulator")
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,35 @@ class Fpga:
 
 
 @dataclass(frozen=True)
+class Hls:
+    """The device of a board that the vendor's high-level synthesis serves: a processor and logic in one chip.
+
+    `part` is the maker's order code, `board_part` the name of its preset (or None), `processor` the kind of processing
+    system (`PROCESSORS` in `edgeq.boards.hls`). `luts` (of six inputs), `ffs`, `dsps` (DSP48), `brams` (halves of
+    `bram_bits`, which is how the tools count): how many there are. `target_hz` is the clock that the processor
+    gives the logic, `dma_bits` the width of the AXI streams between its memory and the network.
+    """
+
+    part: str
+    board_part: str | None
+    processor: str
+    target_hz: int
+    dma_bits: int
+    luts: int
+    ffs: int
+    dsps: int
+    brams: int
+    bram_bits: int
+
+
+@dataclass(frozen=True)
 class Board:
     """Everything that edgeq knows of one target.
 
     An `mcu` board has a core, `isa` features (`ISA_FEATURES`), a memory named `flash` and one named `ram` (others are
     listed for the user but not used by the linker script), a clock in Hz and toolchain data; an `fpga` board has the
-    clock of its crystal and `fpga`; `host` and `emulator` have none of these. `source` says where the facts come from;
-    `path` is the file.
+    clock of its crystal and `fpga`, an `hls` board the clock of its logic and `hls`; `host` and `emulator` have none of
+    these. `source` says where the facts come from; `path` is the file.
     """
 
     name: str
@@ -118,6 +140,7 @@ class Board:
     qemu: QemuMachine | None = None
     unicorn_cpu: str | None = None
     fpga: Fpga | None = None
+    hls: Hls | None = None
     path: Path = field(default=Path(), compare=False)
 
     @property
@@ -135,8 +158,9 @@ class Board:
 
     @property
     def dsps(self) -> int:
-        """Multipliers of an FPGA board; 0 for others."""
-        return self.fpga.dsps if self.fpga is not None else 0
+        """Multipliers of a board with programmable logic; 0 for others."""
+        device = self.fpga or self.hls
+        return device.dsps if device is not None else 0
 
     @property
     def flash(self) -> Memory:

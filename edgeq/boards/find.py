@@ -9,13 +9,14 @@ from typing import Any
 
 from edgeq.boards.board import KINDS, Board
 from edgeq.boards.fpga import read_fpga
+from edgeq.boards.hls import read_hls
 from edgeq.boards.mcu import read_mcu
 from edgeq.boards.table import Table
 from edgeq.errors import FileError, InputError
 from edgeq.resources import resource_dir
 
 MAX_BOARD_FILE = 64 * 1024  # bytes; a board is a page of text, more is a mistake or an attack
-_ORDER = ("host", "emulator", "mcu", "fpga")
+_ORDER = ("host", "emulator", "mcu", "fpga", "hls")
 
 
 def _board_from(root: Table) -> Board:
@@ -32,6 +33,8 @@ def _board_from(root: Table) -> Board:
         return read_mcu(root, common)
     if common["kind"] == "fpga":
         return read_fpga(root, common)
+    if common["kind"] == "hls":
+        return read_hls(root, common)
     root.done()
     return Board(**common)
 
@@ -58,7 +61,7 @@ def all_boards() -> tuple[Board, ...]:
     """Return every board that comes with edgeq: host and emulator first, then microcontrollers, then FPGAs, by name."""
     folder = resource_dir("boards")
     boards = [read_board(path) for path in sorted(folder.glob("*.toml"))]
-    boards += [read_board(path) for kind in ("mcu", "fpga") for path in sorted(folder.glob(f"{kind}/*.toml"))]
+    boards += [read_board(path) for kind in ("mcu", "fpga", "hls") for path in sorted(folder.glob(f"{kind}/*.toml"))]
     taken: dict[str, Path] = {}
     for board in boards:
         for name in (board.name, *board.aliases):

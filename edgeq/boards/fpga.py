@@ -17,24 +17,26 @@ _NEEDED = ("clock", "uart_rx", "uart_tx")
 _SEVERAL = ("high", "low")
 _PULLS = ("up", "down", "none")
 #: these texts go into constraint files and command lines
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]*")
 
 
-def _word(table: Table, key: str) -> str:
+def word(table: Table, key: str) -> str:
+    """A text that may stand in a script."""
     text = table.text(key)
     if not _WORD.fullmatch(text):
-        raise table.fail(key, f"is {text!r}; give letters, digits and . _ / - only")
+        raise table.fail(key, f"is {text!r}; give letters, digits and . _ / : - only")
     return text
 
 
-def _optional(table: Table, key: str) -> str | None:
+def optional_word(table: Table, key: str) -> str | None:
+    """The same, or None where the field is not there."""
     table.known.add(key)
-    return _word(table, key) if key in table.data else None
+    return word(table, key) if key in table.data else None
 
 
 def _read_pin(table: Table) -> Pin:
     function = table.text("function", PIN_FUNCTIONS)
-    site, io = _word(table, "site"), _optional(table, "io")
+    site, io = word(table, "site"), optional_word(table, "io")
     table.known |= {"pull", "active_low"}
     pull = table.text("pull", _PULLS) if "pull" in table.data else None
     active_low = table.flag("active_low")
@@ -69,13 +71,13 @@ def read_fpga(root: Table, common: Mapping[str, Any]) -> Board:
     if has is None or program is None:
         raise table.fail("has" if has is None else "program", "missing; give a table")
     family = table.text("family", FAMILIES)
-    package, speed = _optional(table, "package"), _optional(table, "speed")
+    package, speed = optional_word(table, "package"), optional_word(table, "speed")
     if package is None and family != "gowin":
         raise table.fail("package", "missing; give the name that nextpnr uses")
     device = Fpga(
         family,
-        _word(table, "part"),
-        _word(table, "device"),
+        word(table, "part"),
+        word(table, "device"),
         package,
         speed,
         table.integer("target_hz", 1_000_000, 400_000_000),
@@ -84,7 +86,7 @@ def read_fpga(root: Table, common: Mapping[str, Any]) -> Board:
         has.integer("dsps", 0, 10**5),
         has.integer("brams", 0, 10**5),
         has.integer("bram_bits", 1, 10**7),
-        _word(program, "board"),
+        word(program, "board"),
         table.integer("baud", 1200, 12_000_000),
         _read_pins(root),
     )

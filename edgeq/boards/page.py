@@ -39,7 +39,7 @@ def boards_markdown() -> str:
             ", ".join(compilers),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", *_fpga_lines(), "", "## What they are and where the facts come from", ""]
+    lines += ["", *_fpga_lines(), "", *_hls_lines(), "", "## What they are and where the facts come from", ""]
     lines += [f"- **{board.name}**: {board.description}. {board.source}." for board in all_boards()]
     return "\n".join(lines) + "\n"
 
@@ -72,6 +72,38 @@ def _fpga_lines() -> list[str]:
             f"{fpga.target_hz / 1e6:g} MHz",
             uart,
             f"`{fpga.programmer}`",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _hls_lines() -> list[str]:
+    """The table of boards that the vendor's high-level synthesis serves."""
+    lines = [
+        "## Boards for the vendor's tools",
+        "",
+        "edgeq writes the project, C++ for HLS and scripts ([from PyTorch to Vitis](hls.md)), and simulates the C++; "
+        "bitstreams are made with Vitis HLS and Vivado. LUTs have six inputs, a DSP is a DSP48, a block RAM has "
+        "18 kbit (half of a RAMB36). The clock is what the processing system gives the logic.",
+        "",
+        "| board | also called | part | processing system | LUTs | flip-flops | DSPs | block RAMs | clock | streams |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for board in all_boards():
+        hls = board.hls
+        if hls is None:
+            continue
+        cells = [
+            f"`{board.name}`",
+            ", ".join(f"`{alias}`" for alias in board.aliases),
+            hls.part,
+            {"zynq7": "Zynq-7000", "zynqmp": "Zynq UltraScale+"}[hls.processor],
+            f"{hls.luts:,}",
+            f"{hls.ffs:,}",
+            f"{hls.dsps:,}",
+            f"{hls.brams:,}",
+            f"{hls.target_hz / 1e6:g} MHz",
+            f"{hls.dma_bits} bits",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines

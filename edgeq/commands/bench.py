@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, bench_fpga, choices
+from edgeq.commands.hls import refuse_bench
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, table, working
 
 
@@ -33,6 +34,8 @@ def bench(
     net, chosen = load_model(model), find_board(board)
     if chosen.kind == "fpga":
         return bench_fpga(net, chosen, json, toolchain, choices(target, dsps, style, clock))
+    if chosen.kind == "hls":
+        refuse_bench(chosen)
     from edgeq.mcu.bench import bench as measure
     from edgeq.report.peers import compared
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edgeq.boards import Board
 
 _FPGA = ("family", "part", "luts", "ffs", "dsps", "brams", "bram_bits", "target_hz")
+_HLS = ("part", "processor", "luts", "ffs", "dsps", "brams", "bram_bits", "target_hz", "dma_bits")
 
 
 def boards(json: Json = False) -> int:
@@ -24,8 +25,9 @@ def boards(json: Json = False) -> int:
         emit({"boards": found})
         return 0
     out = console(json)
-    _show_processors(out, [b for b in found if b["kind"] != "fpga"])
-    _show_fpgas(out, [b for b in found if b["kind"] == "fpga"])
+    _show_processors(out, [b for b in found if b["kind"] not in ("fpga", "hls")])
+    _show_fpgas(out, "FPGA boards", [b for b in found if b["kind"] == "fpga"])
+    _show_fpgas(out, "Boards for the vendor's tools (C++ for HLS)", [b for b in found if b["kind"] == "hls"])
     out.print("Tools are those installed on this computer. A board of your own: docs/adding-a-board.md")
     return 0
 
@@ -42,11 +44,11 @@ def _show_processors(out: Console, found: list[dict[str, Any]]) -> None:
     out.print(shown)
 
 
-def _show_fpgas(out: Console, found: list[dict[str, Any]]) -> None:
+def _show_fpgas(out: Console, title: str, found: list[dict[str, Any]]) -> None:
     columns = ("name", "part", ">LUTs", ">DSPs", ">block RAMs", ">MHz", "tools", "runs in", "what it is")
-    shown = table("FPGA boards", *columns)
+    shown = table(title, *columns)
     for b in found:
-        has = b["fpga"]
+        has = b["fpga"] or b["hls"]
         tools, runners = ", ".join(b["compilers"]) or "none here", ", ".join(b["runners"]) or "nothing here"
         sizes = (f"{has['luts']:,}", str(has["dsps"]), str(has["brams"]), f"{b['clock_hz'] / 1e6:g}")
         shown.add_row(b["name"], has["part"], *sizes, tools, runners, b["description"])
@@ -65,6 +67,7 @@ def _describe(board: Board) -> dict[str, Any]:
         "clock_hz": board.clock_hz,
         "memories": [{"name": m.name, "origin": m.origin, "size": m.size} for m in board.memories],
         "fpga": None if board.fpga is None else {k: getattr(board.fpga, k) for k in _FPGA},
+        "hls": None if board.hls is None else {k: getattr(board.hls, k) for k in _HLS},
         "compilers": compilers,
         "runners": runners,
         "source": board.source,
@@ -84,6 +87,10 @@ def _tools(board: Board) -> tuple[list[str], list[str]]:
 
         simulators = [name for name in ("verilator", "iverilog") if shutil.which(name)]
         return [tools.name for tools in available_toolsets(board.fpga.family)], simulators
+    if board.hls is not None:
+        from edgeq.hls.simulate import available_compilers
+
+        return [name for name in ("vitis_hls", "vitis-run", "vivado") if shutil.which(name)], available_compilers()
     from edgeq.mcu.runners import available_runners
     from edgeq.mcu.toolchains import available_toolchains
 

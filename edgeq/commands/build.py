@@ -1,4 +1,4 @@
-"""`edgeq build`: a firmware project in a folder, compiled, or an FPGA project with its bitstream."""
+"""`edgeq build`: a firmware project, compiled, an FPGA project with its bitstream, or one for the vendor's tools."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, build_fpga, choices
+from edgeq.commands.hls import build_hls
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, near, table, working
 
 if TYPE_CHECKING:
@@ -32,10 +33,12 @@ def build(
     clock: ClockMhz = None,
     json: Json = False,
 ) -> int:
-    """Generate and compile the firmware, print sizes and kernels; for an FPGA board, make the bitstream."""
+    """Generate and compile the firmware, print sizes and kernels; for an FPGA board, its bitstream or project."""
     net, chosen = load_model(model), find_board(board)
     if chosen.kind == "fpga":
         return build_fpga(net, chosen, output, json, toolchain, choices(target, dsps, style, clock))
+    if chosen.kind == "hls":
+        return build_hls(net, chosen, output, json, choices(target, dsps, style, clock))
     from edgeq.mcu.build import build as make
 
     flag = optimize if optimize.startswith("-") else f"-O{optimize.removeprefix('O')}"

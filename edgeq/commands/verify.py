@@ -64,14 +64,14 @@ def verify(
 
 
 def _one(net: Graph, name: str, options: dict[str, Any]) -> Any:
-    """What runs the network; for an FPGA the Verilog of a build with these options."""
+    """What runs the network; for an FPGA what a build with these options makes."""
     from edgeq.errors import InputError
     from edgeq.verify.executors import simulated
 
     board = name if name == "reference" else find_board(name)
     if all(option is None for option in options.values()):
         return board
-    if isinstance(board, str) or board.kind != "fpga":
+    if isinstance(board, str) or board.kind not in ("fpga", "hls"):
         raise InputError(f"board {name}: is no FPGA; --target, --dsps, --style and --clock are for those")
     return simulated(net, board, **options)
 

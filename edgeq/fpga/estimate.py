@@ -39,7 +39,12 @@ Features = dict[str, float]
 
 
 def estimate(flow: Dataflow, board: Board) -> dict[str, Usage]:
-    """Stage -> what it will need on the board, and the border under ""."""
+    """Stage -> what it will need on the board, and the border under "".
+
+    Of a board for high-level synthesis: what the Verilog twins need on a device with 4-input LUTs, without a border.
+    """
+    if board.hls is not None:  # no figures of its family are measured; the border is the processor's
+        return {stage.name: stage_usage(flow, stage, "ecp5") for stage in flow.stages}
     family = device_of(board).family
     parts = {stage.name: stage_usage(flow, stage, family) for stage in flow.stages}
     first = flow.streams[flow.inputs[0]]
@@ -235,7 +240,7 @@ def refuse_what_cannot_fit(
     Block RAMs and DSPs follow from the parameters, so an estimate above the device is refused; LUTs only where the
     estimate is above `trust` times what there is.
     """
-    fpga = device_of(board)
+    fpga = board.hls or device_of(board)
     layers: dict[str, Usage] = {}
     for part, used in parts.items():
         label = labels.get(part, "the border")

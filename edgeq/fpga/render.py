@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeq import __version__
 from edgeq.errors import FileError
 from edgeq.fpga.dataflow import Dataflow, Param, Port, Rom, Stage, Stream, streams_of
 from edgeq.fpga.lower import layer_of
@@ -82,7 +81,6 @@ def core_text(flow: Dataflow, taps: int = 0) -> str:
     return fill(
         "rtl/core.v.j2",
         {
-            "version": __version__,
             "name": f"{flow.name}_core",
             "graph": flow.graph.name.replace("\n", " "),
             "cycles": flow.cycles,
@@ -90,7 +88,7 @@ def core_text(flow: Dataflow, taps: int = 0) -> str:
             "inputs": [_port(flow.streams[s], f"in{i}") for i, s in enumerate(flow.inputs)],
             "outputs": [{**_port(flow.streams[s], f"out{i}"), "stream": s} for i, s in enumerate(flow.outputs)],
             "streams": [s for s in flow.streams.values() if s.name not in flow.inputs],
-            "unread": list(_unread(flow)),
+            "unread": list(unread(flow)),
             "layers": stages,
             "taps": list(_taps(flow, taps)) if taps else [],
         },
@@ -104,7 +102,7 @@ def _port(stream: Stream, name: str) -> dict[str, Any]:
     return {"name": name, "width": stream.width, "note": note}
 
 
-def _unread(flow: Dataflow) -> Iterator[str]:
+def unread(flow: Dataflow) -> Iterator[str]:
     """Streams that nothing reads."""
     return (name for name, stages in flow.consumers().items() if not stages and name not in flow.outputs)
 
@@ -123,7 +121,7 @@ def _stages(flow: Dataflow) -> Iterator[dict[str, Any]]:
     for stage in flow.stages:
         heading = ""
         if stage.node and stage.node != before:
-            heading = _heading(flow, stage, nodes[stage.node])
+            heading = heading_of(flow, stage, nodes[stage.node])
             before = stage.node
         yield {
             "heading": heading,
@@ -134,7 +132,8 @@ def _stages(flow: Dataflow) -> Iterator[dict[str, Any]]:
         }
 
 
-def _heading(flow: Dataflow, stage: Stage, node: Node) -> str:
+def heading_of(flow: Dataflow, stage: Stage, node: Node) -> str:
+    """A comment that says which layer begins: operator, name, shape and format."""
     out = flow.graph.values[node.outputs[0]]
     shape = "x".join(map(str, out.shape))
     return f"{node.op} {layer_of(flow, stage)}: {shape} {out.format}".replace("\n", " ")

@@ -10,19 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from edgeq import __version__
 from edgeq.errors import InputError, ToolError
 from edgeq.fpga.dataflow import Dataflow, Port, Stage, Stream
-from edgeq.fpga.lowering import packed
 from edgeq.fpga.render import core_text, library
 from edgeq.fpga.roms import roms, text
+from edgeq.fpga.taps import Codes, beats_text, first_missing, read_taps, trace_of
 from edgeq.resources import resource_dir
 from edgeq.templating import fill
 
-Codes = npt.NDArray[np.int64]
 TOOLS = ("verilator", "iverilog")
 #: modules of hls/sim that a bench uses
 _BENCH = ("eq_tap", "eq_source", "eq_sink")
@@ -76,7 +73,7 @@ class Simulator:
         count = next(iter(inputs.values())).shape[0]
         for i, name in enumerate(flow.inputs):
             value = flow.graph.inputs[i]
-            (self.folder / f"in{i}.beats").write_text(_beats_text(flow.streams[name], inputs[value]), "ascii")
+            (self.folder / f"in{i}.beats").write_text(beats_text(flow.streams[name], inputs[value]), "ascii")
         _write_design(flow, self.folder, count)
         _write_bench(flow, self.folder, count, self.stalls, seed)
         _build(self.tool, self.folder)
@@ -149,7 +146,6 @@ def _write_bench(flow: Dataflow, folder: Path, inferences: int, stalls: float, s
 
     slow = int(1 / max(1e-3, 1 - stalls)) ** 2
     context = {
-        "version": __version__,
         "core": f"{flow.name}_core",
         "inferences": inferences,
         "stall": round(stalls * 256),
@@ -160,28 +156,23 @@ def _write_bench(flow: Dataflow, folder: Path, inferences: int, stalls: float, s
     (folder / "bench.v").write_text(fill("rtl/bench.v.j2", context), "utf-8")
 
 
-def _beats_text(stream: Stream, codes: npt.NDArray[Any]) -> str:
-    rows = codes.astype(np.int64).reshape(-1, stream.lanes)
-    return "".join(f"{word:x}\n" for word in packed(rows, stream.bits))
-
-
 def _build(tool: str, folder: Path) -> None:
     files = sorted(path.name for path in folder.glob("*.v"))
     if tool == "iverilog":
-        _call(["iverilog", "-g2005", "-s", "clock", "-o", "bench.vvp", *files], folder, "build.log")
+        call(["iverilog", "-g2005", "-s", "clock", "-o", "bench.vvp", *files], folder, "build.log")
         return
     shutil.copy(resource_dir("hls") / "sim" / "clock.cpp", folder / "clock.cpp")
     options = "--cc --exe --build --top-module bench --Mdir obj --default-language 1364-2005 -Wno-fatal -Wno-lint "
     options += "-Wno-style --x-assign fast --x-initial fast -O3 -CFLAGS -O1"
-    _call(["verilator", *options.split(), "clock.cpp", *files], folder, "build.log")
+    call(["verilator", *options.split(), "clock.cpp", *files], folder, "build.log")
 
 
 def _execute(tool: str, folder: Path) -> None:
     command = ["vvp", "-n", "bench.vvp"] if tool == "iverilog" else [str(folder / "obj" / "Vbench")]
-    _call(command, folder, "run.log")
+    call(command, folder, "run.log")
 
 
-def _call(command: list[str], folder: Path, log: str) -> None:
+def call(command: list[str], folder: Path, log: str) -> None:
     """Run a tool in the folder; its output goes to the log; ToolError with the first line that says error."""
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
@@ -197,52 +188,17 @@ def _call(command: list[str], folder: Path, log: str) -> None:
 
 
 def _collect(flow: Dataflow, folder: Path, count: int) -> Simulated:
-    taps = {name: _read_tap(folder / f"{name}.tap", flow.streams[name]) for name in dict.fromkeys(flow.values.values())}
+    taps = read_taps(flow, folder)
     ends = _ends(flow, folder)
-    short = any(taps[s].size < count * flow.graph.values[v].size for v, s in flow.values.items())
-    if len(ends) < count or short:
-        raise ToolError(_stuck(flow, taps, count, len(ends)))
-    trace = {}
-    for value, name in flow.values.items():
-        shape = flow.graph.values[value].shape
-        trace[value] = taps[name][: count * flow.graph.values[value].size].reshape(count, *shape)
+    missing = first_missing(flow, taps, count)
+    if len(ends) < count or missing:
+        why = missing or "though every layer gave all its elements"
+        raise ToolError(f"simulation stopped after {len(ends)} of {count} inferences: {why}")
     begin = min(int((folder / f"in{i}.log").read_text("ascii").split()[0]) for i in range(len(flow.inputs)))
     latency = ends[0] - begin
-    return Simulated(trace, ends[-1] - ends[-2] if count > 1 else latency, latency, ends)
+    return Simulated(trace_of(flow, taps, count), ends[-1] - ends[-2] if count > 1 else latency, latency, ends)
 
 
 def _ends(flow: Dataflow, folder: Path) -> tuple[int, ...]:
     logs = [(folder / f"out{i}.log").read_text("ascii").split() for i in range(len(flow.outputs))]
     return tuple(max(int(cycle) for cycle in cycles) for cycles in zip(*logs, strict=False))
-
-
-def _stuck(flow: Dataflow, taps: Mapping[str, Codes], count: int, done: int) -> str:
-    """Which layer stopped."""
-    for value, name in flow.values.items():
-        want, have = count * flow.graph.values[value].size, taps[name].size
-        if have < want and value not in flow.graph.inputs:
-            source = flow.graph.values[value].source or value
-            return (
-                f"simulation stopped after {done} of {count} inferences: layer {source} gave {have} of {want} elements"
-            )
-    return f"simulation stopped after {done} of {count} inferences, though every layer gave all its elements"
-
-
-def _read_tap(path: Path, stream: Stream) -> Codes:
-    """Elements of a tap file, as codes."""
-    data = np.frombuffer(path.read_bytes(), dtype=np.uint8)
-    digits = -(-stream.width // 4)
-    data = data[: data.size // (digits + 1) * (digits + 1)].reshape(-1, digits + 1)[:, :digits]
-    if not data.size:
-        return np.zeros(0, dtype=np.int64)
-    low = data | 0x20
-    nibbles = np.where(low >= ord("a"), low - ord("a") + 10, low - ord("0")).astype(np.uint8)
-    if int(nibbles.max()) > 15:
-        raise ToolError(f"stream {stream.name}: undefined bits (x or z) in simulation; its memories may be missing")
-    bits = np.unpackbits(nibbles[:, ::-1, None], axis=2, bitorder="little")[:, :, :4].reshape(len(nibbles), -1)
-    lanes = bits[:, : stream.width].reshape(-1, stream.bits).astype(np.int64)
-    weights = np.left_shift(np.int64(1), np.arange(stream.bits, dtype=np.int64))
-    if stream.signed:
-        weights[-1] = -weights[-1]
-    found: Codes = lanes @ weights
-    return found

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq import __version__
 from edgeq.boards import Board
 from edgeq.formats import FixedPoint, Format
 from edgeq.mcu.literals import array_text, literal, wrapped
@@ -46,7 +45,6 @@ def base_context(program: Program) -> Context:
         "NAME": program.name.upper(),
         "title": comment(program.graph.name),
         "board": board_text(program.board),
-        "version": __version__,
         "arena_bytes": program.plan.arena_bytes,
         "arena_align": ALIGNMENT,
         "weight_bytes": program.weight_bytes,

@@ -48,7 +48,8 @@ class Hardware:
 def hardware(net: Graph, board: Board) -> tuple[Hardware | None, str | None]:
     """The estimate, and in one line what is in the way (both where it is only too large)."""
     try:
-        network_shape(net)
+        if board.fpga is not None:
+            network_shape(net)  # its serial link carries one input and one output
         flow = lower(net, board)
     except EdgeqError as error:
         return None, str(error)
@@ -60,7 +61,7 @@ def hardware(net: Graph, board: Board) -> tuple[Hardware | None, str | None]:
     cycles: dict[str, int] = {}
     for stage in flow.stages:
         cycles[labels[stage.name]] = max(cycles.get(labels[stage.name], 0), stage.cycles)
-    found = Hardware(layers, cycles, flow.multipliers, flow.cycles, device_of(board).target_hz)
+    found = Hardware(layers, cycles, flow.multipliers, flow.cycles, (board.hls or device_of(board)).target_hz)
     try:
         refuse_what_cannot_fit(board, parts, labels)
     except EdgeqError as error:

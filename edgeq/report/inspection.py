@@ -121,7 +121,7 @@ def inspect(net: Graph, board: Board | None = None) -> Inspection:
     needs: Needs | None = None
     problems: list[Problem] = []
     estimated: Hardware | None = None
-    if board is not None and board.kind == "fpga":
+    if board is not None and board.kind in ("fpga", "hls"):
         estimated, problems = _hardware(net, board)
     elif board is not None and board.kind != "emulator":
         problems = _unsupported(net, board)

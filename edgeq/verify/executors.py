@@ -1,4 +1,4 @@
-"""What can execute a graph, behind one method: golden emulator, slow reference, C, boards, simulated Verilog."""
+"""What can execute a graph, behind one method: golden emulator, slow reference, C, boards, simulated hardware."""
 
 from __future__ import annotations
 
@@ -69,17 +69,20 @@ def built(build: BuildResult, name: str) -> Executor:
 
 
 def simulated(graph: Graph, board: Board, **options: Any) -> Executor:
-    """The Verilog for an FPGA board in simulation; options: of the build (`edgeq.fpga.execute.trace`)."""
-    from edgeq.fpga.execute import trace
+    """The Verilog for an FPGA board, or its C++ for the maker's HLS, in simulation; options: those of the build."""
+    if board.kind == "hls":
+        from edgeq.hls.execute import trace
+    else:
+        from edgeq.fpga.execute import trace
 
     return TraceFunction(board.name, lambda inputs: trace(graph, board, inputs, **options))
 
 
 def on_board(graph: Graph, board: Board, folder: Path) -> Executor:
-    """The executor of a board; firmware is built into `folder`/<board name>, Verilog is simulated."""
+    """The executor of a board; firmware is built into `folder`/<board name>, Verilog and C++ for HLS are simulated."""
     if board.kind == "emulator":
         return emulator(graph)
-    if board.kind == "fpga":
+    if board.kind in ("fpga", "hls"):
         return simulated(graph, board)
     from edgeq.mcu.build import build
 

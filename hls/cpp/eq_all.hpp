@@ -1,0 +1,35 @@
+// All functions of the library, one header each.
+#ifndef EQ_ALL_HPP
+#define EQ_ALL_HPP
+
+#include "eq_add.hpp"
+#include "eq_argmax.hpp"
+#include "eq_average_pool.hpp"
+#include "eq_concat.hpp"
+#include "eq_constant.hpp"
+#include "eq_depthwise.hpp"
+#include "eq_extend.hpp"
+#include "eq_fork.hpp"
+#include "eq_lanes.hpp"
+#include "eq_matmul.hpp"
+#include "eq_max_pool.hpp"
+#include "eq_move.hpp"
+#include "eq_mvc.hpp"
+#include "eq_mvu.hpp"
+#include "eq_mvu_out.hpp"
+#include "eq_order.hpp"
+#include "eq_prelu.hpp"
+#include "eq_resize_bilinear.hpp"
+#include "eq_round.hpp"
+#include "eq_row_distance.hpp"
+#include "eq_scale.hpp"
+#include "eq_shift.hpp"
+#include "eq_sigmoid_lines.hpp"
+#include "eq_softmax.hpp"
+#include "eq_softmax_lines.hpp"
+#include "eq_softmax_reciprocal.hpp"
+#include "eq_table.hpp"
+#include "eq_types.hpp"
+#include "eq_window.hpp"
+
+#endif
