@@ -24,7 +24,7 @@ from edgeq.fpga.toolchain.families import device_of
 from edgeq.fpga.toolchain.flow import Bitstream, Project, make_bitstream
 from edgeq.fpga.toolchain.launch import Progress, silent
 from edgeq.fpga.toolchain.netlist import Usage
-from edgeq.fpga.toolchain.pll import Clock, choose_clock
+from edgeq.fpga.toolchain.pll import Clock, choose_clock, wanted_clock
 from edgeq.fpga.toolchain.toolset import Toolset, find_toolset
 from edgeq.ir import Graph
 from edgeq.ir.graph import expect_graph
@@ -119,7 +119,7 @@ def build(
     expect_graph(graph, "build")
     target = board if isinstance(board, Board) else load_board(board)
     fpga = device_of(target)
-    clock = choose_clock(target, round((clock_mhz or fpga.target_hz / 1e6) * 1e6))
+    clock = wanted_clock(target, clock_mhz)
     tools = find_toolset(fpga.family, toolchain)
     folder = checked_folder(Path(out))
     network_shape(graph)

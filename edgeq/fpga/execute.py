@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from edgeq.fpga.build import make_flow
 from edgeq.fpga.simulate import simulate
-from edgeq.fpga.toolchain.families import device_of
-from edgeq.fpga.toolchain.pll import choose_clock
+from edgeq.fpga.toolchain.pll import wanted_clock
 from edgeq.ir import Graph
 
 if TYPE_CHECKING:
@@ -35,6 +34,5 @@ def trace(
     so that what is compared is what would be built. Nothing stands in for a value: what no stream carries would be
     absent, and `verify` refuses that.
     """
-    clock = choose_clock(board, round((clock_mhz or device_of(board).target_hz / 1e6) * 1e6))
-    flow = make_flow(graph, board, clock, inferences, dsps, style)
+    flow = make_flow(graph, board, wanted_clock(board, clock_mhz), inferences, dsps, style)
     return dict(simulate(flow, inputs, folder=folder).trace)

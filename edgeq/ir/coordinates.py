@@ -15,8 +15,11 @@ from math import ceil, floor
 import numpy as np
 
 from edgeq.errors import UnsupportedError
+from edgeq.ir.graph import Attr
 from edgeq.ir.ops.resize_bilinear import MOST_BITS
 
+#: elements of an axis that a resize of a file makes at most
+MAX_SIZE = 1 << 14
 #: places of a share behind the point, where it is no fraction that fewer hold
 SHARE_BITS = 8
 #: coordinate modes: where position i of the output stands among the elements of the input
@@ -95,4 +98,25 @@ def share_bits(lines: Sequence[Line], otherwise: int = SHARE_BITS) -> int:
     return max(parts).bit_length() - 1 if exact else otherwise
 
 
-__all__ = ["MODES", "SHARE_BITS", "Line", "coordinates", "nearest_places", "resize_line", "share_bits"]
+def attributes(lines: Sequence[Line], bits: int) -> dict[str, Attr]:
+    """Of a `resize_bilinear` along these axes, with shares of so many places."""
+    return {
+        "size": tuple(len(line.low) for line in lines),
+        "low": tuple(i for line in lines for i in line.low),
+        "high": tuple(i for line in lines for i in line.high),
+        "weight": tuple(w for line in lines for w in line.weights(bits)),
+        "bits": bits,
+    }
+
+
+__all__ = [
+    "MAX_SIZE",
+    "MODES",
+    "SHARE_BITS",
+    "Line",
+    "attributes",
+    "coordinates",
+    "nearest_places",
+    "resize_line",
+    "share_bits",
+]

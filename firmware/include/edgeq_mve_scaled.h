@@ -76,6 +76,23 @@ typedef struct {
 
 #define EQ_MVE_NEXT_ EQ_MVE_PAIRS_GROUP_("vmladava.s8")
 
+/* Sums of four channels of two pixels to numbers in q0 and q1: offsets, multipliers and shifts of the stream. */
+#define EQ_MVE_NUMBERS_(MULH, DOWN)                                                                                    \
+    "vmov d0, r0, r2\n\t"                                                                                              \
+    "vmov d1, r4, r6\n\t"                                                                                              \
+    "vmov d2, r8, r10\n\t"                                                                                             \
+    "vmov d3, r12, lr\n\t"                                                                                             \
+    "vldrw.u32 q2, [r5], #16\n\t"                                                                                      \
+    "vadd.i32 q0, q0, q2\n\t"                                                                                          \
+    "vadd.i32 q1, q1, q2\n\t"                                                                                          \
+    "vldrw.u32 q3, [r5], #16\n\t"                                                                                      \
+    MULH " q0, q0, q3\n\t"                                                                                             \
+    MULH " q1, q1, q3\n\t"                                                                                             \
+    DOWN                                                                                                               \
+    "vldrb.s32 q2, [r5], #4\n\t"                                                                                       \
+    "vrshl.s32 q0, q0, q2\n\t"                                                                                         \
+    "vrshl.s32 q1, q1, q2\n\t"
+
 /* The registers: r0, r2, r4, r6 sums of the first pixel, r8, r10, r12, lr of the second, r1, r3 pixels, r5 weights,
  * r7 rounds, r9 entry, r11 the job, q6, q7 bounds. Sums move to vectors two by two as d registers. */
 #define EQ_MVE_PAIRS_(name, MULH, DOWN)                                                                                \
@@ -105,20 +122,7 @@ typedef struct {
             EQ_MVE_NEXT_ EQ_MVE_NEXT_ EQ_MVE_NEXT_ EQ_MVE_NEXT_                                                        \
             "subs.w r7, r7, #1\n\t"                                                                                    \
             "bne.w 3b\n\t"                                                                                             \
-            "vmov d0, r0, r2\n\t"                                                                                      \
-            "vmov d1, r4, r6\n\t"                                                                                      \
-            "vmov d2, r8, r10\n\t"                                                                                     \
-            "vmov d3, r12, lr\n\t"                                                                                     \
-            "vldrw.u32 q2, [r5], #16\n\t"                                                                              \
-            "vadd.i32 q0, q0, q2\n\t"                                                                                  \
-            "vadd.i32 q1, q1, q2\n\t"                                                                                  \
-            "vldrw.u32 q3, [r5], #16\n\t"                                                                              \
-            MULH " q0, q0, q3\n\t"                                                                                     \
-            MULH " q1, q1, q3\n\t"                                                                                     \
-            DOWN                                                                                                       \
-            "vldrb.s32 q2, [r5], #4\n\t"                                                                               \
-            "vrshl.s32 q0, q0, q2\n\t"                                                                                 \
-            "vrshl.s32 q1, q1, q2\n\t"                                                                                 \
+            EQ_MVE_NUMBERS_(MULH, DOWN)                                                                                \
             "ldr r0, [r11, #32]\n\t"                                                                                   \
             "vqmovnb.s32 q0, q0\n\t"                                                                                   \
             "vqmovnt.s32 q0, q1\n\t"                                                                                   \

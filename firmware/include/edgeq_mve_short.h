@@ -104,20 +104,7 @@ typedef struct {
             "strd r0, r2, [r1]\n\t"                                                                                    \
             "2:\n"                                                                                                     \
             SUMS                                                                                                       \
-            "vmov d0, r0, r2\n\t"                                                                                      \
-            "vmov d1, r4, r6\n\t"                                                                                      \
-            "vmov d2, r8, r10\n\t"                                                                                     \
-            "vmov d3, r12, lr\n\t"                                                                                     \
-            "vldrw.u32 q2, [r5], #16\n\t"                                                                              \
-            "vadd.i32 q0, q0, q2\n\t"                                                                                  \
-            "vadd.i32 q1, q1, q2\n\t"                                                                                  \
-            "vldrw.u32 q3, [r5], #16\n\t"                                                                              \
-            MULH " q0, q0, q3\n\t"                                                                                     \
-            MULH " q1, q1, q3\n\t"                                                                                     \
-            DOWN                                                                                                       \
-            "vldrb.s32 q2, [r5], #4\n\t"                                                                               \
-            "vrshl.s32 q0, q0, q2\n\t"                                                                                 \
-            "vrshl.s32 q1, q1, q2\n\t"                                                                                 \
+            EQ_MVE_NUMBERS_(MULH, DOWN)                                                                                \
             "vqmovnb.s32 q0, q0\n\t"                                                                                   \
             "vqmovnt.s32 q0, q1\n\t"                                                                                   \
             ADD                                                                                                        \

@@ -27,6 +27,11 @@ class Clock:
         return not self.divisors
 
 
+def wanted_clock(board: Board, mhz: float | None) -> Clock:
+    """The clock to build for: that of the board's target where `mhz` is None."""
+    return choose_clock(board, round((mhz or device_of(board).target_hz / 1e6) * 1e6))
+
+
 def choose_clock(board: Board, at_most_hz: int) -> Clock:
     """The fastest clock that is not above `at_most_hz`; the crystal itself where it is that.
 

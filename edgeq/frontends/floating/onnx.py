@@ -21,7 +21,7 @@ from edgeq.frontends.floating.module import Array, FloatBuilder, Held, natural, 
 from edgeq.frontends.onnx.build import Known
 from edgeq.frontends.onnx.file import Model, Operation, read
 from edgeq.frontends.onnx.fold import fold, foldable
-from edgeq.ir.coordinates import nearest_places, resize_line
+from edgeq.frontends.onnx.resizing import resizing
 
 _FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "Abs": torch.abs,
@@ -42,8 +42,6 @@ _FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 #: names that exporters give to weights that have none in the source
 _NAMELESS = re.compile(r"^(onnx::|\d+$|val_|const|_|fused)", re.IGNORECASE)
-#: elements of an axis that a resize makes at most
-MAX_SIZE = 1 << 14
 _QUANTISED = ("QuantizeLinear", "DequantizeLinear", "Quant", "BipolarQuant", "FloatQuant", "QLinearConv", "ConvInteger")
 
 
@@ -498,50 +496,15 @@ def _pad(r: _Reading, call: Operation) -> None:
 
 def _resize(r: _Reading, call: Operation) -> None:
     """Resize and Upsample, to the nearest element or between two."""
-    x = _feature_map(r, call)
-    mode, policy = call.text("mode", "nearest"), call.text("keep_aspect_ratio_policy", "stretch")
-    if mode not in ("nearest", "linear", "bilinear") or policy != "stretch":
-        raise UnsupportedError(
-            f"{r.name(call)}: {call.op} by {mode}, {policy}; nearest and linear are read, with sizes as they are"
-        )
-    for flag in ("antialias", "exclude_outside"):
-        if call.integer(flag, 0) and mode != "nearest":
-            raise UnsupportedError(f"{r.name(call)}: {call.op} with {flag}; export it with {flag} 0")
-    size, scales = _new_sizes(r, call, x.shape)
-    if size[:2] != x.shape[:2] or min(size) < 1 or max(size) > MAX_SIZE:
-        raise UnsupportedError(
-            f"{r.name(call)}: {call.op} of {x.shape} to {size}; axes of space up to {MAX_SIZE} are read"
-        )
-    plain = call.op == "Upsample" or r.model.opset < 11
-    place = call.text("coordinate_transformation_mode", "asymmetric" if plain else "half_pixel")
-    rounding = call.text("nearest_mode", "floor" if plain else "round_prefer_floor")
-    axes = list(zip(x.shape[2:], size[2:], scales[2:], strict=True))
+    x, name = _feature_map(r, call), r.name(call)
     try:
-        if mode == "nearest":
-            made = ops.pick(r.builder, r.name(call), x, [nearest_places(place, rounding, *a) for a in axes])
-        else:
-            made = ops.resize(r.builder, r.name(call), x, [resize_line(place, *a) for a in axes])
+        found = resizing(call, r.model.opset, x.shape, lambda i: r.fixed(call, i) if r.given(call, i) else None)
     except UnsupportedError as error:
-        raise UnsupportedError(f"{r.name(call)}: {call.op} by {error}") from None
-    r.put(call, made)
-
-
-def _new_sizes(r: _Reading, call: Operation, shape: Sequence[int]) -> tuple[tuple[int, ...], list[float | None]]:
-    """Sizes of a resize, and the factor of each axis; None where it is that of the sizes."""
-    at_scales = 1 if call.op == "Upsample" or r.model.opset < 11 else 2
-    by_size = r.given(call, 3)
-    given = (
-        r.fixed(call, 3 if by_size else at_scales).reshape(-1) if "scales" not in call.attrs else call.attrs["scales"]
-    )
-    axes = [a % len(shape) for a in call.ints("axes", tuple(range(len(shape))))]
-    size = list(shape)
-    scales: list[float | None] = [None] * len(shape)
-    if len(given) != len(axes) or not np.isfinite(given).all() or min(given) <= 0 or max(given) > MAX_SIZE:
-        raise DamagedError(f"{call.op} {call.name}: {list(given)[:8]} for axes {axes}")
-    for axis, number in zip(axes, given, strict=True):
-        size[axis] = int(number) if by_size else int(np.floor(shape[axis] * float(number)))
-        scales[axis] = None if by_size else float(number)
-    return tuple(size), scales
+        raise UnsupportedError(f"{name}: {call.op} by {error}") from None
+    if found.lines:
+        r.put(call, ops.resize(r.builder, name, x, found.lines))
+    else:
+        r.put(call, ops.pick(r.builder, name, x, found.places))
 
 
 READERS: dict[str, Callable[[_Reading, Operation], None]] = {

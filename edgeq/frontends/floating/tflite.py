@@ -24,7 +24,7 @@ from edgeq.frontends.tflite.matrix import same_padding
 from edgeq.frontends.tflite.parts import SliceError, strided_parts
 from edgeq.frontends.tflite.resize import nearest
 from edgeq.ir import GraphBuilder
-from edgeq.ir.coordinates import resize_line
+from edgeq.ir.coordinates import MAX_SIZE, resize_line
 
 _ACTIVATIONS: dict[int, tuple[float | None, float | None]] = {
     0: (None, None),
@@ -50,8 +50,6 @@ _FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 #: copies that TILE makes at most along an axis
 MAX_COPIES = 16
-#: elements of an axis that a resize makes at most
-MAX_SIZE = 1 << 14
 #: names that converters give to what has none in the source
 _NAMELESS = ("identity", "statefulpartitionedcall", "partitionedcall", "arith.", "tfl.", "serving_default")
 

@@ -29,8 +29,9 @@ from edgeq.frontends.onnx.build import (
 )
 from edgeq.frontends.onnx.file import Operation, type_name
 from edgeq.frontends.onnx.numbers import encode_real, step
+from edgeq.frontends.onnx.resizing import resizing
 from edgeq.ir import Attr
-from edgeq.ir.coordinates import Line, nearest_places, resize_line, share_bits
+from edgeq.ir.coordinates import Line, attributes, share_bits
 from edgeq.ir.ops.pad import MODES
 
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
@@ -445,70 +446,30 @@ def resize(b: Building, call: Operation) -> None:
     """Resize and Upsample, to the nearest element or between two."""
     x = b.tensor(call, 0)
     sizes = feature_map(b, call, x)
-    plain = call.op == "Upsample" or b.model.opset < 11
-    place = call.text("coordinate_transformation_mode", "asymmetric" if plain else "half_pixel")
-    rounding = call.text("nearest_mode", "floor" if plain else "round_prefer_floor")
-    mode, policy = call.text("mode", "nearest"), call.text("keep_aspect_ratio_policy", "stretch")
-    if mode not in ("nearest", "linear") or call.integer("antialias", 0) or policy != "stretch":
-        raise unsupported(call, f"mode {mode}, {policy}; nearest and linear without antialias and policy are supported")
-    new, factor = _new_sizes(b, call, x.shape)
-    if new[:2] != list(x.shape[:2]) or max(new) > 1 << 14 or min(new) < 1:
-        raise unsupported(call, f"resizes {x.shape} to {new}")
-    axes = list(zip(sizes, new[2:], factor[2:], strict=True))
-    full = tuple(new)
     try:
-        lines = [resize_line(place, *axis) for axis in axes] if mode == "linear" else []
-        lists = [] if lines else [list(nearest_places(place, rounding, *axis)) for axis in axes]
+        found = resizing(call, b.model.opset, x.shape, lambda i: b.known(call, i) if b.has(call, i) else None)
     except UnsupportedError as error:
         raise unsupported(call, str(error)) from None
-    if lines:
-        _linear(b, call, x, lines, full)
+    full = found.size
+    if found.lines:
+        _linear(b, call, x, found.lines, full)
         return
 
     def apply(t: Held) -> Held:
         t = spatial(b, t)
-        if any(
-            index != [i * n // len(index) for i in range(len(index))] for index, n in zip(lists, sizes, strict=True)
-        ):
-            return _picked(b, call.name, t, {2 + i: index for i, index in enumerate(lists)})
+        plain = ([i * n // size for i in range(size)] for size, n in zip(full[2:], sizes, strict=True))
+        if found.places != list(plain):
+            return _picked(b, call.name, t, {2 + i: index for i, index in enumerate(found.places)})
         made = b.builder.node("resize_nearest", call.name, [t.name], b.format(t), call.name, size=full[2:])
         return Held(made, full, t.permutation)
 
     _move(b, call, full, apply, _no_constant(call))
 
 
-def _new_sizes(b: Building, call: Operation, shape: Shape) -> tuple[list[int], list[float | None]]:
-    """Sizes of a resize and the factor along each axis; None where it is that of the sizes."""
-    at_scales, at_sizes = (1, 9) if call.op == "Upsample" or len(call.inputs) == 2 else (2, 3)
-    axes = [a % len(shape) for a in call.ints("axes", tuple(range(len(shape))))]
-    new = list(shape)
-    factor: list[float | None] = [None] * len(shape)
-    by_size = b.has(call, at_sizes)
-    if by_size or b.has(call, at_scales):
-        given = b.known(call, at_sizes if by_size else at_scales).reshape(-1)
-    else:
-        given = np.asarray(call.attrs.get("scales", ()))
-    if len(given) != len(axes) or not np.isfinite(given).all() or (given <= 0).any() or (given > 1 << 14).any():
-        raise DamagedError(f"{call.op} {call.name}: {given.tolist()[:8]} for axes {axes}")
-    for a, v in zip(axes, given, strict=True):
-        new[a] = int(v) if by_size else int(np.floor(shape[a] * float(v)))
-        factor[a] = None if by_size else float(v)
-    return new, factor
-
-
 def _linear(b: Building, call: Operation, x: Tensor, lines: list[Line], full: Shape) -> None:
     """Linear interpolation, with shares of 2^-bits."""
-    if call.integer("exclude_outside", 0):
-        raise unsupported(call, "exclude_outside")
     t = spatial(b, b.settle(x, call))
-    bits = share_bits(lines)
-    attrs: dict[str, Attr] = {
-        "size": full[2:],
-        "low": tuple(i for line in lines for i in line.low),
-        "high": tuple(i for line in lines for i in line.high),
-        "weight": tuple(w for line in lines for w in line.weights(bits)),
-        "bits": bits,
-    }
+    attrs = attributes(lines, share_bits(lines))
     source, out = b.format(t), Held("", full, t.permutation)
     waiting = b.pending(call.name, "resize_bilinear", [t.name], out, (step(source),), attrs)
 

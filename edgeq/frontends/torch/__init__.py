@@ -17,6 +17,7 @@ from edgeq.formats import DEFAULT_OVERFLOW, DEFAULT_RULE, FixedPoint, Format, ro
 from edgeq.frontends._tensors import Fixed, Layouts, Origin, Placed, channels_last, identity
 from edgeq.frontends.torch import movement
 from edgeq.ir import Attr, Graph, GraphBuilder
+from edgeq.ir.coordinates import attributes
 from edgeq.quant import operations as ops
 from edgeq.quant.batch_norm import BatchNorm
 from edgeq.quant.batches import input_tensors
@@ -378,14 +379,8 @@ def _average_pool(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Plac
 def _resize(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
     x = e.layouts.to(e.operand(n, 0), channels_last(result.ndim - 1))
     lines, bits = module.lines(x.shape[1:], tuple(result.shape[2:]))
-    attrs: dict[str, Attr] = {
-        "size": tuple(result.shape[2:]),
-        "low": tuple(i for line in lines for i in line.low),
-        "high": tuple(i for line in lines for i in line.high),
-        "weight": tuple(w for line in lines for w in line.weights(bits)),
-        "bits": bits,
-    }
-    return e.emit(n, module, "resize_bilinear", [x.name], tuple(result.shape[1:]), x.permutation, **attrs)
+    shape = tuple(result.shape[1:])
+    return e.emit(n, module, "resize_bilinear", [x.name], shape, x.permutation, **attributes(lines, bits))
 
 
 def _softmax(e: _Exporter, n: fx.Node, module: Any, result: Tensor) -> Placed:
