@@ -25,9 +25,10 @@ _SHAPES = {
     "ecp5": ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
     "ice40": ((16, 256), (8, 512), (4, 1024), (2, 2048)),
     "gowin": ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
+    "xilinx": ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
 }
 #: What yosys weighs where it places a ROM itself: a block RAM costs so much, a bit in logic a sixteenth.
-_BLOCK_COST = {"ecp5": 128, "ice40": 64, "gowin": 128}
+_BLOCK_COST = {"ecp5": 128, "ice40": 64, "gowin": 128, "xilinx": 128}
 #: memories of up to so many words are not kept in block RAM (hls/rtl/eq_ram.v, eq_fifo.v)
 _FEW_WORDS = 32
 #: what the UART border, reset and PLL need beside the network, whatever that is

@@ -128,15 +128,16 @@ def test_a_board_by_name() -> None:
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EDGEQ_AP_TYPES", str(tmp_path))
-    with pytest.raises(ToolError, match=r"there is no ap_int\.h in that folder"):
-        find_headers()
-    (tmp_path / "ap_int.h").write_text("", "ascii")
-    assert find_headers() == tmp_path
-    monkeypatch.setattr(module.shutil, "which", lambda name: None)
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delenv("XILINX_HLS", raising=False)
+    with pytest.raises(ToolError, match=r"pip install edgeq\[hls\].*settings64\.sh of Vitis HLS has set XILINX_HLS"):
+        find_headers()
+    monkeypatch.setenv("XILINX_HLS", str(tmp_path))
+    with pytest.raises(ToolError, match=r"needs ap_int\.h"):
+        find_headers()
+    (tmp_path / "include").mkdir()
+    (tmp_path / "include" / "ap_int.h").write_text("", "ascii")
+    assert find_headers() == tmp_path / "include"
+    monkeypatch.setattr(module.shutil, "which", lambda name: None)
     with pytest.raises(EdgeqError, match="no C\\+\\+ compiler: install g\\+\\+"):
         simulate(lower(digits(), dsps=24), {})
-    monkeypatch.delenv("EDGEQ_AP_TYPES")
-    with pytest.raises(ToolError, match=r"pip install edgeq\[hls\]"):
-        find_headers()
