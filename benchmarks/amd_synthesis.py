@@ -1,4 +1,4 @@
-"""Synthesis of a dataflow's Verilog for AMD's devices by yosys: what each stage uses. No place and route, no vendor tool.
+"""Synthesis of a dataflow's Verilog for AMD's devices by yosys: what each stage uses; no place and route.
 
 What the estimate for boards of high-level synthesis is fitted to: look-up tables of six inputs, DSP48E1, block RAMs of
 18 kbit. The C++ that such a board gets is the twin of this Verilog, not this Verilog.

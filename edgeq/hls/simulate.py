@@ -41,8 +41,8 @@ def find_headers() -> Path:
         if (folder / "ap_int.h").is_file():
             return folder
     raise ToolError(
-        "C simulation needs ap_int.h and hls_stream.h: pip install edgeq[hls] (it brings hls4ml), or start from a shell "
-        f"in which settings64.sh of Vitis HLS has set {VENDOR_VARIABLE}"
+        "C simulation needs ap_int.h and hls_stream.h: pip install edgeq[hls] (it brings hls4ml), or start from a "
+        f"shell in which settings64.sh of Vitis HLS has set {VENDOR_VARIABLE}"
     )
 
 
