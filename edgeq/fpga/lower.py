@@ -50,7 +50,7 @@ def lower(
             raise InputError(f"style {word}: is none; choose one of {', '.join(STYLES)}")
     _check_borders(graph)
     chosen = {n.name: (styles or {}).get(n.name, style or "dsp") for n in graph.nodes}
-    family = board.fpga.family if getattr(board, "fpga", None) is not None else "ecp5"
+    family = _family(board)
     budget = dsps or getattr(board, "dsps", None)
     spent = sum(products(graph, n) for n in graph.nodes)
     if cycles is not None and style is None and budget:
@@ -75,6 +75,13 @@ def lower(
         identifier(graph.name), graph, tuple(ctx.stages), dict(ctx.streams), inputs, outputs, dict(ctx.values)
     )
     return with_fifos(with_forks(flow))
+
+
+def _family(board: Any) -> str:
+    """The device family whose costs count."""
+    if getattr(board, "hls", None) is not None:
+        return "xilinx"
+    return board.fpga.family if getattr(board, "fpga", None) is not None else "ecp5"
 
 
 def _works(graph: Graph, styles: Mapping[str, str], family: str) -> dict[str, Work]:

@@ -13,6 +13,7 @@ from edgeq.boards import Board, Hls
 from edgeq.errors import InputError
 from edgeq.fpga.dataflow import Dataflow
 from edgeq.fpga.toolchain.netlist import Usage
+from edgeq.hls import timing
 from edgeq.hls.render import Border, borders, depths, top_name
 from edgeq.ir import Graph, Value
 from edgeq.resources import resource_dir
@@ -101,8 +102,8 @@ def board_files(flow: Dataflow, board: Board, used: Usage) -> dict[str, str]:
         "dmas": dmas,
         "masters": masters,
         "used": used,
-        "cycles": flow.cycles,
-        "latency": latency(flow),
+        "cycles": timing.cycles(flow, width),
+        "latency": timing.latency(flow, width),
         "deep": [(name, depth, flow.streams[name].width) for name, depth in deep.items()],
     }
     driver = {
@@ -117,11 +118,6 @@ def board_files(flow: Dataflow, board: Board, used: Usage) -> dict[str, str]:
         "Makefile": fill("hls/Makefile.j2", context),
         "README.md": fill("hls/README.md.j2", context),
     }
-
-
-def latency(flow: Dataflow) -> int:
-    """Cycles from the first beat of an inference to its last answer, at most: as if no stages overlapped."""
-    return sum(stage.cycles for stage in flow.stages)
 
 
 def driver_port(graph: Graph, border: Border) -> dict[str, Any]:
