@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fpga.networks import Net
 from fpga.test_hardware_modes import differs, needs_iverilog
 from fpga.test_verify_fpga import flipped
 
