@@ -107,7 +107,12 @@ class Lowering:
             return source
         if value.name not in self.grids:
             made = self.stream("grid", operand_bits(fmt), True, source.lanes, source.beats)
-            params: dict[str, Param] = {"LANES": source.lanes, "EXPONENT": fmt.exponent, "MANTISSA": fmt.mantissa}
+            params: dict[str, Param] = {
+                "LANES": source.lanes,
+                "EXPONENT": fmt.exponent,
+                "MANTISSA": fmt.mantissa,
+                "OUT_BITS": made.bits,
+            }
             self.stage("eq_decode", params, {"s": source.name}, {"m": made.name}, source.beats)
             self.grids[value.name] = made.name
         return self.streams[self.grids[value.name]]

@@ -15,7 +15,7 @@ module eq_decode #(
     parameter LANES    = 1,
     parameter EXPONENT = 2,
     parameter MANTISSA = 1,
-    parameter OUT_BITS = MANTISSA + (1 << EXPONENT)
+    parameter OUT_BITS = 5
 ) (
     input  wire                                   clk,
     input  wire                                   rst,

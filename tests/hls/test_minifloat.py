@@ -40,7 +40,7 @@ def test_every_code_is_decoded(name: str) -> None:
     codes, bits = finite(fmt), fmt.mantissa + (1 << fmt.exponent)
     out = run(
         "eq_decode",
-        {"EXPONENT": fmt.exponent, "MANTISSA": fmt.mantissa},
+        {"EXPONENT": fmt.exponent, "MANTISSA": fmt.mantissa, "OUT_BITS": bits},
         {"s": Source(fmt.bits, codes)},
         {"m": Sink(bits, len(codes))},
         stalls=(20, 30),

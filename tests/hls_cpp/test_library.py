@@ -28,6 +28,7 @@ from hls import (
     test_lines,
     test_matmul,
     test_max_pool,
+    test_minifloat,
     test_move,
     test_mvc,
     test_mvu,
@@ -43,7 +44,17 @@ from hls import (
 pytestmark = needs_compiler
 BENCHES = [
     *(test_add, test_argmax, test_average_pool, test_concat, test_depthwise, test_fifo, test_lines, test_matmul),
-    *(test_max_pool, test_move, test_mvc, test_mvu, test_prelu, test_resize_bilinear, test_scale, test_shift),
+    *(
+        test_max_pool,
+        test_minifloat,
+        test_move,
+        test_mvc,
+        test_mvu,
+        test_prelu,
+        test_resize_bilinear,
+        test_scale,
+        test_shift,
+    ),
     *(test_softmax, test_table, test_window),
 ]
 Case = Callable[[], Any]
@@ -161,6 +172,10 @@ def cases() -> Iterator[Case]:
         yield partial(test_shift.test_overflow, *case)
     yield partial(test_shift.test_channels, "half_even", [-2, 0, 1, 12], STALLS)
     yield partial(test_shift.test_vectors, "half_even")
+    yield from (partial(test_minifloat.test_every_code_is_decoded, name) for name in ("e2m1", "e4m3", "e5m2", "e1m1"))
+    for name, rule, shift in [("e2m1", "half_even", 1), ("e4m3", "half_up", 9), ("e2m0", "floor", -2)]:
+        yield partial(test_minifloat.test_rounding, name, rule, shift)
+    yield partial(test_minifloat.test_channels_and_a_relu, [-3, 2, 2, 0])
     yield from (partial(scale, rule, 40) for rule in test_scale.RULES)
     yield partial(test_scale.check_channels, "tflite", "dsp", 1, STALLS)
     for rule, cycles, multiplier, shift in [("tflite", 9, 3, 2), ("half_even", 1, 0x55555555, 34)]:
@@ -199,6 +214,8 @@ def more_cases() -> Iterator[Case]:
     ):
         yield partial(test_shift.test_overflow, mode, shift, signed, clamp)
     yield from (partial(test_shift.test_channels, rule, [0, 62], STALLS) for rule in test_shift.RULES)
+    for name, rule in itertools.product(test_minifloat.FORMATS, test_minifloat.RULES):
+        yield from (partial(test_minifloat.test_rounding, name, rule, shift) for shift in (-2, 0, 9))
     yield from (partial(scale, rule, 1) for rule in test_scale.RULES)
     yield partial(test_scale.test_one_multiplier, "half_even", 5, 0x7FFFFFFF, 62)
     yield partial(test_softmax.test_softmax, "half_up", FixedPoint(8, 5), FixedPoint(12, -1), 7, 20)

@@ -16,7 +16,7 @@ from edgeq.boards import load_board
 from edgeq.cli import main
 from edgeq.emulator import encode_inputs, executor
 from edgeq.errors import BudgetError, InputError, ToolError
-from edgeq.formats import Affine, FixedPoint
+from edgeq.formats import NAMED, Affine, FixedPoint
 from edgeq.hls import build as build_module
 from edgeq.hls.build import HlsBuild, build, figures
 from edgeq.hls.simulate import available_compilers
@@ -163,7 +163,9 @@ def test_the_driver_encodes_sends_and_decodes(tmp_path: Path, monkeypatch: pytes
         network.run(np.full((1, 8, 8, 1), 256))
 
 
-@pytest.mark.parametrize("fmt", [Affine(8, True, -3, 0.037), FixedPoint(6, 3), U8], ids=str)
+@pytest.mark.parametrize(
+    "fmt", [Affine(8, True, -3, 0.037), FixedPoint(6, 3), U8, NAMED["e2m1"], NAMED["e4m3"]], ids=str
+)
 def test_the_driver_rounds_as_edgeq_does(fmt: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net = Net()
     y = net.b.node("reshape", "y", [net.input((6, 3), fmt)], fmt, shape=(18,))

@@ -12,7 +12,7 @@ import pytest
 from edgeq import verify
 from edgeq.emulator import executor
 from edgeq.errors import EdgeqError, ToolError, UnsupportedError
-from edgeq.formats import Affine, FixedPoint
+from edgeq.formats import NAMED, Affine, FixedPoint
 from edgeq.fpga import lower
 from edgeq.fpga.ops import LOWERINGS, products
 from edgeq.hls import simulate as module
@@ -21,6 +21,7 @@ from edgeq.ir import Graph
 from edgeq.verify import TraceFunction
 from edgeq.verify.random_graphs import random_graph, random_inputs
 from tests.fpga.networks import U8, Net, digits
+from tests.fpga.test_hardware_minifloats import network as minifloats
 from tests.fpga.test_hardware_modes import OPS, aimed, every_mode
 from tests.fpga.test_lowering import CASES, SLOW
 from tests.fpga.test_verify_fpga import flipped
@@ -96,6 +97,22 @@ def test_random_graph_with_modes(seed: int) -> None:
     graph = random_graph(np.random.default_rng([seed, 3]), ops=OPS, max_nodes=4, modes=True)
     try:
         assert_equal(graph, 2, seed, (8, 16)[seed % 2] + sum(products(graph, node) for node in graph.nodes))
+    except UnsupportedError as error:
+        pytest.skip(str(error))
+
+
+@needs_csim
+def test_minifloats() -> None:
+    assert_equal(minifloats(NAMED["e2m1"], NAMED["e4m3"]))
+
+
+@needs_csim
+@pytest.mark.heavy
+@pytest.mark.parametrize("seed", range(300, 306))
+def test_random_graph_of_minifloats(seed: int) -> None:
+    graph = random_graph(np.random.default_rng([seed, 7]), max_nodes=5, formats="mixed" if seed % 2 else "minifloat")
+    try:
+        assert_equal(graph, 2, seed, 16 + sum(products(graph, node) for node in graph.nodes))
     except UnsupportedError as error:
         pytest.skip(str(error))
 
