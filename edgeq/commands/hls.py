@@ -57,6 +57,7 @@ def show(title: str, found: dict[str, Any]) -> None:
     out.print(f"estimate: {found['model']}", soft_wrap=True)
     rate = f"{found['inferences_per_second']:,} inferences a second, if the clock and every initiation interval are met"
     out.print(f"{found['cycles_per_inference']:,} cycles an inference in steady state: {rate}", soft_wrap=True)
+    out.print(f"{found['latency_cycles']:,} cycles from the first beat in to the last beat out of one inference alone")
     if found["checked"] is None:
         out.print("not simulated: no C++ compiler, or no ap_int.h (pip install 'edgeq[hls]')")
     else:

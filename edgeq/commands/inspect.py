@@ -120,4 +120,12 @@ def _show_hardware(found: Hardware) -> None:
         shown.add_row(short_name(name), f"{cycles:,}" if cycles else "–", *counts)
     console(False).print(shown)
     rate, mhz = found.clock_hz / found.slowest, found.clock_hz / 1e6
-    console(False).print(f"{rate:,.1f} inferences a second at {mhz:g} MHz; edgeq bench measures")
+    alone = found.latency / found.clock_hz * 1e3
+    console(False).print(
+        f"{rate:,.1f} inferences a second at {mhz:g} MHz, {alone:,.3f} ms for one alone; {_who_measures(found.kind)}"
+    )
+
+
+def _who_measures(kind: str) -> str:
+    """Where the truth comes from."""
+    return "edgeq bench measures" if kind == "fpga" else "only the vendor's tools can tell"

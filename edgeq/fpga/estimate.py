@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from math import ceil, log2
 from pathlib import Path
 
@@ -26,9 +27,11 @@ _SHAPES = {
     "ecp5": ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
     "ice40": ((16, 256), (8, 512), (4, 1024), (2, 2048)),
     "gowin": ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
+    "xilinx": ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
 }
-#: What yosys weighs where it places a ROM itself: a block RAM costs so much, a bit in logic a sixteenth.
-_BLOCK_COST = {"ecp5": 128, "ice40": 64, "gowin": 128}
+#: What yosys weighs where it places a ROM itself: a block RAM costs so much, a bit in logic a sixteenth (AMD's, with
+#: look-up tables of 64 bits: 129 and a sixty-fourth).
+_BLOCK_COST = {"ecp5": 128, "ice40": 64, "gowin": 128, "xilinx": 4 * 129}
 #: memories of up to so many words are not kept in block RAM (hls/rtl/eq_ram.v, eq_fifo.v)
 _FEW_WORDS = 32
 #: what the UART border, reset and PLL need beside the network, whatever that is
@@ -42,15 +45,20 @@ Features = dict[str, float]
 def estimate(flow: Dataflow, board: Board) -> dict[str, Usage]:
     """Stage -> what it will need on the board, and the border under "".
 
-    Of a board for high-level synthesis: what the Verilog twins need on a device with 4-input LUTs, without a border.
+    Of a board for high-level synthesis: what the Verilog twins need on AMD's devices; the border is the processor's.
     """
-    if board.hls is not None:  # no figures of its family are measured; the border is the processor's
-        return {stage.name: stage_usage(flow, stage, "ecp5") for stage in flow.stages}
+    if board.hls is not None:
+        return {stage.name: stage_usage(flow, as_cpp(stage), "xilinx") for stage in flow.stages}
     family = device_of(board).family
     parts = {stage.name: stage_usage(flow, stage, family) for stage in flow.stages}
     first = flow.streams[flow.inputs[0]]
     buffer = block_rams(first.bits, first.beats * first.lanes, family)
     return {**parts, "": BORDER_USAGE + Usage(brams=buffer)}
+
+
+def as_cpp(stage: Stage) -> Stage:
+    """The stage as its C++ twin makes it: with whole multipliers, where the Verilog shares adders over cycles."""
+    return replace(stage, params={**stage.params, "CYCLES": 1}) if stage.module == "eq_scale" else stage
 
 
 def stage_usage(flow: Dataflow, stage: Stage, family: str) -> Usage:

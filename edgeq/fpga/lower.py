@@ -11,7 +11,7 @@ from edgeq.fpga.dataflow import Dataflow, Stage, Stream, identifier
 from edgeq.fpga.fifos import with_fifos
 from edgeq.fpga.folding import Work, balance, fold
 from edgeq.fpga.forks import with_forks
-from edgeq.fpga.lowering import Lowering, is_integer
+from edgeq.fpga.lowering import Lowering, signed_codes
 from edgeq.fpga.ops import lower_node, products, work
 from edgeq.fpga.styles import choose, on_family
 from edgeq.ir import Graph, Node, analyse, check
@@ -50,7 +50,7 @@ def lower(
             raise InputError(f"style {word}: is none; choose one of {', '.join(STYLES)}")
     _check_borders(graph)
     chosen = {n.name: (styles or {}).get(n.name, style or "dsp") for n in graph.nodes}
-    family = board.fpga.family if getattr(board, "fpga", None) is not None else "ecp5"
+    family = _family(board)
     budget = dsps or getattr(board, "dsps", None)
     spent = sum(products(graph, n) for n in graph.nodes)
     if cycles is not None and style is None and budget:
@@ -63,7 +63,7 @@ def lower(
     for number, name in enumerate(graph.inputs):
         value = graph.values[name]
         lanes = ctx.lanes(value)
-        stream = Stream(f"in{number}", name, value.format.bits, value.format.signed, lanes, value.size // lanes)
+        stream = Stream(f"in{number}", name, value.format.bits, signed_codes(value.format), lanes, value.size // lanes)
         ctx.streams[stream.name] = stream
         ctx.values[name] = stream.name
     for number, node in enumerate(graph.nodes):
@@ -75,6 +75,13 @@ def lower(
         identifier(graph.name), graph, tuple(ctx.stages), dict(ctx.streams), inputs, outputs, dict(ctx.values)
     )
     return with_fifos(with_forks(flow))
+
+
+def _family(board: Any) -> str:
+    """The device family whose costs count."""
+    if getattr(board, "hls", None) is not None:
+        return "xilinx"
+    return board.fpga.family if getattr(board, "fpga", None) is not None else "ecp5"
 
 
 def _works(graph: Graph, styles: Mapping[str, str], family: str) -> dict[str, Work]:
@@ -107,11 +114,6 @@ def _balanced(works: Mapping[str, Work], budget: int, spent: int) -> int:
 def _check_borders(graph: Graph) -> None:
     for name in (*graph.inputs, *graph.outputs):
         value = graph.values[name]
-        if not is_integer(value.format):
-            raise UnsupportedError(
-                f"{name} is {value.format}, a minifloat, for which there is no hardware yet; train with fixed point "
-                "for an FPGA, or run it on a microcontroller"
-            )
         if value.constant:
             raise UnsupportedError(f"output {name} is a constant; leave it out, a device has nothing to compute for it")
 

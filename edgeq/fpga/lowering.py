@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import UnsupportedError
-from edgeq.formats import Affine, FixedPoint, Format
+from edgeq.formats import Affine, FixedPoint, Format, Minifloat
 from edgeq.fpga.dataflow import Param, Port, Rom, Stage, Stream
 from edgeq.fpga.folding import Fold, lanes_for
 from edgeq.ir import Graph, Node, Ranges, Value, operator
@@ -35,6 +35,21 @@ def zero_of(fmt: Format) -> int:
 def is_integer(fmt: Format) -> bool:
     """Whether codes are integers that arithmetic can use as they are, zero point aside."""
     return isinstance(fmt, FixedPoint | Affine)
+
+
+def signed_codes(fmt: Format) -> bool:
+    """Whether a code on a wire is two's complement; that of a minifloat is sign, exponent, mantissa."""
+    return fmt.code_range[0] < 0
+
+
+def operand_bits(fmt: Format) -> int:
+    """Width of a code as arithmetic takes it: on its grid, if it is a minifloat."""
+    return fmt.mantissa + (1 << fmt.exponent) if isinstance(fmt, Minifloat) else fmt.bits
+
+
+def operand_signed(fmt: Format) -> bool:
+    """Whether a code as arithmetic takes it is two's complement."""
+    return isinstance(fmt, Minifloat) or signed_codes(fmt)
 
 
 def raw(code: int, bits: int) -> int:
@@ -64,6 +79,7 @@ class Lowering:
     stages: list[Stage] = field(default_factory=list)
     streams: dict[str, Stream] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
+    grids: dict[str, str] = field(default_factory=dict)
     prefix: str = ""
     node: Node | None = None
 
@@ -83,6 +99,23 @@ class Lowering:
     def of(self, value: Value) -> Stream:
         """The stream that carries a value that is computed or put in."""
         return self.streams[self.values[value.name]]
+
+    def operand(self, value: Value) -> Stream:
+        """The same as arithmetic takes it: a minifloat decoded to its grid, once for all that read it."""
+        source, fmt = self.of(value), value.format
+        if not isinstance(fmt, Minifloat):
+            return source
+        if value.name not in self.grids:
+            made = self.stream("grid", operand_bits(fmt), True, source.lanes, source.beats)
+            params: dict[str, Param] = {
+                "LANES": source.lanes,
+                "EXPONENT": fmt.exponent,
+                "MANTISSA": fmt.mantissa,
+                "OUT_BITS": made.bits,
+            }
+            self.stage("eq_decode", params, {"s": source.name}, {"m": made.name}, source.beats)
+            self.grids[value.name] = made.name
+        return self.streams[self.grids[value.name]]
 
     def stage(
         self,
@@ -115,7 +148,7 @@ class Lowering:
     def output(self, value: Value, lanes: int | None = None) -> Stream:
         """A new stream that carries a value."""
         count = lanes or self.lanes(value)
-        made = self.stream("y", value.format.bits, value.format.signed, count, value.size // count)
+        made = self.stream("y", value.format.bits, signed_codes(value.format), count, value.size // count)
         self.bind(value, made)
         return self.streams[made.name]
 
@@ -140,7 +173,7 @@ class Lowering:
         period = next(p for p in _periods(len(beats)) if (beats.reshape(-1, p, lanes) == beats[:p]).all())
         words = packed(beats[:period], value.format.bits)
         width = value.format.bits * lanes
-        made = self.stream("constant", value.format.bits, value.format.signed, lanes, len(beats))
+        made = self.stream("constant", value.format.bits, signed_codes(value.format), lanes, len(beats))
         rom = self.rom("constant", width, words)
         params: dict[str, Param] = {"WIDTH": width, "DEPTH": period, "FILE": rom, "ROM": rom_style(period)}
         self.stage("eq_constant", params, {}, {"m": made.name}, len(beats))
@@ -227,8 +260,8 @@ def integer_operand(node: Node, value: Value) -> None:
     if not is_integer(value.format):
         raise fail(
             node,
-            f"{value.name} is {value.format}, a minifloat, for which there is no hardware yet; "
-            "train with fixed point for an FPGA, or run it on a microcontroller",
+            f"{value.name} is {value.format}, and this layer has no hardware for minifloats; "
+            "requantise it to fixed point, or run it on a microcontroller",
         )
 
 

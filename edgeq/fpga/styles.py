@@ -34,8 +34,8 @@ class Logic(NamedTuple):
 
 
 #: Look-up tables after synthesis, from the table of hls/README.md: 12, 25, 84 of a product of 2 x 4, 4 x 4, 8 x 8 bits
-#: in ECP5 cells, 20, 41, 148 without.
-LUTS = {"ecp5": Logic(1.0, 2.5), "ice40": Logic(2.0, 2.2), "gowin": Logic(2.0, 2.2)}
+#: in ECP5 cells, 20, 41, 148 without. AMD's: as fitted to its synthesis (benchmarks/amd_synthesis.py, costs.json).
+LUTS = {"ecp5": Logic(1.0, 2.5), "ice40": Logic(2.0, 2.2), "gowin": Logic(2.0, 2.2), "xilinx": Logic(1.5, 0.9)}
 #: Look-up tables of one bit of an adder for a signed digit of a constant weight. Measured: 8 rows of 9 weights of 8 x 8
 #: bits (193 digits) 3,434 in carry cells, 4 x 4 bits (105 digits) 1,226; the same in style lut 7,042 and 2,234.
 DIGIT = 1.0

@@ -21,7 +21,8 @@ from edgeq.fpga.estimate import estimate, refuse_what_cannot_fit
 from edgeq.fpga.lower import lower
 from edgeq.fpga.toolchain.launch import Progress, silent
 from edgeq.fpga.toolchain.netlist import Usage
-from edgeq.hls.project import bench_files, board_files, device_of, latency, write_vectors
+from edgeq.hls import timing
+from edgeq.hls.project import bench_files, board_files, device_of, write_vectors
 from edgeq.hls.render import borders, top_name, write
 from edgeq.hls.simulate import simulate
 from edgeq.ir import Graph
@@ -32,8 +33,9 @@ VERSION = 1
 SAMPLES = 8
 #: what an estimate is, in the manifest
 MODEL = (
-    "engines of the Verilog twin: DSPs, block RAMs and cycles by the folding, LUTs and flip-flops as measured for "
-    "4-input LUTs; without processing system, interconnect and DMA; no synthesis of this project was run"
+    "engines of the Verilog twins: DSPs, block RAMs and cycles by the folding, LUTs and flip-flops as fitted to open "
+    "synthesis of those twins for 7 series; cycles with intervals of 1 and 10 cycles from loop to loop; without "
+    "processing system, interconnect and DMA; no synthesis of this project was run"
 )
 
 
@@ -113,11 +115,18 @@ def build(
 def make_flow(
     graph: Graph, board: Board, inferences: float | None = None, dsps: int | None = None, style: str | None = None
 ) -> Dataflow:
-    """The network's stages for a board, as `build` makes them."""
-    if inferences is not None and not inferences > 0:
+    """The network's stages for a board, as `build` makes them; a target counts the way from loop to loop, too."""
+    device = device_of(board)
+    if inferences is None:
+        return lower(graph, board, dsps=dsps, style=style)
+    if not inferences > 0:
         raise InputError(f"target of {inferences} inferences a second: give a number above 0")
-    cycles = max(1, int(device_of(board).target_hz / inferences)) if inferences is not None else None
-    return lower(graph, board, cycles=cycles, dsps=dsps, style=style)
+    budget = max(1, int(device.target_hz / inferences))
+    flow = lower(graph, board, cycles=budget, dsps=dsps, style=style)
+    over = timing.cycles(flow, device.dma_bits) - budget
+    if over <= 0:
+        return flow
+    return lower(graph, board, cycles=max(1, budget - over), dsps=dsps, style=style)
 
 
 def with_clock(board: Board, mhz: float) -> Board:
@@ -205,7 +214,8 @@ def make_manifest(result: HlsBuild) -> dict[str, Any]:
             for b, name in zip(outs, result.graph.outputs, strict=True)
         ],
         "stages": [
-            {"stage": s.name, "module": s.module, "node": s.node, "cycles": s.cycles} | result.parts[s.name].to_json()
+            {"stage": s.name, "module": s.module, "node": s.node, "cycles": timing.stage_cycles(s, flow)}
+            | result.parts[s.name].to_json()
             for s in flow.stages
         ],
     }
@@ -215,14 +225,14 @@ def figures(result: HlsBuild) -> dict[str, Any]:
     """The figures that build prints, all of them estimates."""
     flow, device = result.flow, device_of(result.board)
     labels, ops = part_labels(flow), {node.name: node.op for node in result.graph.nodes}
-    rows = []
+    steady, rows = timing.cycles(flow, device.dma_bits), []
     for name, used in result.layers.items():
         here = [stage for stage in flow.stages if labels.get(stage.name, LINKS) == name]
         rows.append(
             {
                 "layer": name,
                 "op": ", ".join(dict.fromkeys(ops[stage.node] for stage in here if stage.node)),
-                "cycles": max((stage.cycles for stage in here), default=None),
+                "cycles": max((timing.stage_cycles(stage, flow) for stage in here), default=None),
                 "multipliers": sum(multipliers(stage) for stage in here),
                 "style": ", ".join(dict.fromkeys(filter(None, map(style_of, here)))) or None,
                 **used.to_json(),
@@ -234,8 +244,8 @@ def figures(result: HlsBuild) -> dict[str, Any]:
         **result.used.to_json(),
         "available": {key: getattr(device, key) for key in ("luts", "ffs", "dsps", "brams")},
         "multipliers": flow.multipliers,
-        "cycles_per_inference": flow.cycles,
-        "latency_cycles_at_most": latency(flow),
-        "inferences_per_second": round(device.target_hz / flow.cycles, 1),
+        "cycles_per_inference": steady,
+        "latency_cycles": timing.latency(flow, device.dma_bits),
+        "inferences_per_second": round(device.target_hz / steady, 1),
         "layers": rows,
     }

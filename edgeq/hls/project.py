@@ -11,8 +11,11 @@ import numpy.typing as npt
 
 from edgeq.boards import Board, Hls
 from edgeq.errors import InputError
+from edgeq.formats import Format, Minifloat
 from edgeq.fpga.dataflow import Dataflow
+from edgeq.fpga.lowering import signed_codes
 from edgeq.fpga.toolchain.netlist import Usage
+from edgeq.hls import timing
 from edgeq.hls.render import Border, borders, depths, top_name
 from edgeq.ir import Graph, Value
 from edgeq.resources import resource_dir
@@ -101,8 +104,8 @@ def board_files(flow: Dataflow, board: Board, used: Usage) -> dict[str, str]:
         "dmas": dmas,
         "masters": masters,
         "used": used,
-        "cycles": flow.cycles,
-        "latency": latency(flow),
+        "cycles": timing.cycles(flow, width),
+        "latency": timing.latency(flow, width),
         "deep": [(name, depth, flow.streams[name].width) for name, depth in deep.items()],
     }
     driver = {
@@ -119,11 +122,6 @@ def board_files(flow: Dataflow, board: Board, used: Usage) -> dict[str, str]:
     }
 
 
-def latency(flow: Dataflow) -> int:
-    """Cycles from the first beat of an inference to its last answer, at most: as if no stages overlapped."""
-    return sum(stage.cycles for stage in flow.stages)
-
-
 def driver_port(graph: Graph, border: Border) -> dict[str, Any]:
     """What the driver has to know of an input or output."""
     index = int(border.name.lstrip("inout"))
@@ -135,14 +133,24 @@ def driver_port(graph: Graph, border: Border) -> dict[str, Any]:
         "name": value.name,
         "shape": [value.shape[layout.index(i)] for i in range(len(layout))],
         "axes": layout,
-        "dtype": f"{'int' if fmt.signed else 'uint'}{border.container}",
+        "dtype": f"{'int' if signed_codes(fmt) else 'uint'}{border.container}",
         "bits": fmt.bits,
-        "signed": bool(fmt.signed),
+        "signed": signed_codes(fmt),
+        "numbers": _numbers(fmt),
         "scale": _scale(value),
         "channel": fmt.channel_axis or 0,
         "zero": int(getattr(fmt, "zero_point", 0)),
         "rule": "half_away" if hasattr(fmt, "zero_point") else "half_up",
     }
+
+
+def _numbers(fmt: Format) -> list[tuple[int, int]]:
+    """Grid integers of a minifloat, ascending, with their codes; none of formats whose codes are numbers."""
+    if not isinstance(fmt, Minifloat):
+        return []
+    greatest, sign = int(fmt.from_grid(np.array([fmt.max_magnitude]))[0]), 1 << (fmt.bits - 1)
+    positive = [(fmt.to_grid_scalar(code), code) for code in range(greatest + 1)]
+    return [(-grid, code | sign) for grid, code in reversed(positive[1:])] + positive
 
 
 def _scale(value: Value) -> float | list[float]:

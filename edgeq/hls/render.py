@@ -196,6 +196,8 @@ def _value(flow: Dataflow, stage: Stage, parameter: TemplateParameter) -> str:
     """A template argument: the stage's, or the default of the function."""
     if parameter.name == "BEATS":
         return str(flow.streams[stage.sinks()[0]].beats)
+    if parameter.name == "STAGE":  # what keeps something from call to call is a function of its own
+        return str(flow.stages.index(stage))
     value = stage.params.get(parameter.name)
     if isinstance(value, str):
         return f"EQ_{value.upper()}"

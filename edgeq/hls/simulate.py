@@ -21,28 +21,28 @@ from edgeq.fpga.taps import Codes, first_missing, read_taps, trace_of
 from edgeq.hls.project import bench_files, write_vectors
 from edgeq.hls.render import write
 
-#: names a folder that has ap_int.h and hls_stream.h (that of a Vitis HLS installation, for one)
-HEADERS_VARIABLE = "EDGEQ_AP_TYPES"
+#: what the set-up script of Vitis HLS says where it is installed
+VENDOR_VARIABLE = "XILINX_HLS"
 #: width of the AXI-Streams where no board says it
 WIDTH = 32
 FLAGS = ("-std=c++14", "-O1", "-w")
 
 
 def find_headers() -> Path:
-    """The folder of ap_int.h and hls_stream.h: the one that is asked for, or that of the installed hls4ml."""
-    asked = os.environ.get(HEADERS_VARIABLE)
-    if asked:
-        if Path(asked, "ap_int.h").is_file():
-            return Path(asked)
-        raise ToolError(f"{HEADERS_VARIABLE}={asked}: there is no ap_int.h in that folder")
+    """The folder of ap_int.h and hls_stream.h: that of the installed hls4ml, else that of Vitis HLS."""
     spec = importlib.util.find_spec("hls4ml")
-    for place in (spec.submodule_search_locations if spec else None) or ():
-        folder = Path(place, "templates", "vivado", "ap_types")
+    places = [
+        Path(place, "templates", "vivado", "ap_types")
+        for place in (spec.submodule_search_locations if spec else None) or ()
+    ]
+    if vendor := os.environ.get(VENDOR_VARIABLE):
+        places.append(Path(vendor, "include"))
+    for folder in places:
         if (folder / "ap_int.h").is_file():
             return folder
     raise ToolError(
-        "C simulation needs ap_int.h and hls_stream.h: pip install edgeq[hls] (it brings hls4ml), or name the include "
-        f"folder of Vitis HLS in {HEADERS_VARIABLE}"
+        "C simulation needs ap_int.h and hls_stream.h: pip install edgeq[hls] (it brings hls4ml), or start from a "
+        f"shell in which settings64.sh of Vitis HLS has set {VENDOR_VARIABLE}"
     )
 
 

@@ -1,6 +1,9 @@
 // Rounding by a power of two, saturation, exact division: what output stages share. Not stages themselves.
 //
-// Rules: 0 half_up, 1 half_even, 2 floor, 3 tflite (in eq_scale), 4 half_away (docs/arithmetic.md).
+// Rules: 0 half_up, 1 half_even, 2 floor, 3 tflite (in eq_scale), 4 half_away, 5 half_down, 6 half_to_zero, 7 to_zero
+// (docs/arithmetic.md).
+// Overflow: what becomes of a number beyond the bounds: 0 the bound, 1 zero, 2 its lowest bits (1 and 2: no zero point).
+// Clamp, with overflow 1 and 2: bit 0: the lower bound clamps all the same, bit 1: the upper one does.
 #ifndef EQ_ROUND_HPP
 #define EQ_ROUND_HPP
 
@@ -20,9 +23,13 @@ ap_int<WIDTH + 1> eq_rounded(const ap_int<WIDTH>& x, int right, int rule) {
     const bool sticky = (twice & below) != 0;
     const ap_int<WIDTH + 1> floor = shifted >> 1;
     const bool odd = floor[0];
+    const bool negative = x < 0;
     const bool up = rule == 0   ? guard
                     : rule == 1 ? guard && (sticky || odd)
-                    : rule == 4 ? guard && (sticky || x >= 0)
+                    : rule == 4 ? guard && (sticky || !negative)
+                    : rule == 5 ? guard && sticky
+                    : rule == 6 ? guard && (sticky || negative)
+                    : rule == 7 ? negative && (guard || sticky)
                                 : false;
     return floor + ap_int<2>(up ? 1 : 0);
 }
@@ -35,6 +42,16 @@ ap_uint<OUT_BITS> eq_code(const ap_int<WIDTH>& grid, long long lo, long long hi,
                                    : grid > hi ? ap_uint<OUT_BITS>(hi)
                                                : ap_uint<OUT_BITS>(grid);
     return kept + ap_uint<OUT_BITS>(zero);
+}
+
+// The same where a number beyond the bounds may become zero or its lowest bits; there is no zero point then.
+template <int OUT_BITS, int OVERFLOW, int CLAMP, int WIDTH>
+ap_uint<OUT_BITS> eq_code_overflowing(const ap_int<WIDTH>& grid, long long lo, long long hi, long long zero) {
+#pragma HLS INLINE
+    const bool below = grid < lo, above = grid > hi;
+    if (OVERFLOW == 0 || (below && (CLAMP & 1) != 0) || (above && (CLAMP & 2) != 0))
+        return eq_code<OUT_BITS>(grid, lo, hi, zero);
+    return OVERFLOW == 1 && (below || above) ? ap_uint<OUT_BITS>(0) : ap_uint<OUT_BITS>(grid);
 }
 
 // Bits of the quotients that may lie within bounds.
@@ -92,6 +109,9 @@ divide:
         const bool up = RULE == 0   ? half && !(negative && tie)
                         : RULE == 1 ? half && (!tie || quotient[lane][0])
                         : RULE == 2 ? negative && some
+                        : RULE == 5 ? half && !(!negative && tie)
+                        : RULE == 6 ? half && !tie
+                        : RULE == 7 ? false
                                     : half;
         ap_int<Q + 3> value = quotient[lane] + ap_uint<1>(up);
         if (beyond[lane]) value = ap_int<Q + 3>(1) << Q;

@@ -11,11 +11,15 @@
 // RULE        0 half_up, 1 half_even, 2 floor, 4 half_away, 5 half_down, 6 half_to_zero, 7 to_zero
 // LO, HI, ZERO              bounds of the grid integer and zero point, signed
 // OVERFLOW, CLAMP           what becomes of a number beyond the bounds, as eq_round has it; 0: it is clamped
+// EXPONENT    0, or bits of the exponent: codes are minifloats, as eq_minifloat has them; LO and HI are then codes of
+//             magnitudes, OVERFLOW and ZERO 0, RULE 0 to 2
+// MANTISSA, STEP_MAX        of a minifloat
 //
 // clk, rst    in   clock; synchronous reset (also of the channel counter)
 // s_*         in   LANES accumulators; s_ready is a flip-flop
 // m_*         out  LANES codes, registered
-// Initiation interval 1. Latency 4, with a table 5 to 8; the same for each RULE and OVERFLOW.
+// Initiation interval 1. Latency 4, with a table 5 to 8; the same for each RULE and OVERFLOW. A minifloat takes 6 to 9
+// cycles more.
 module eq_shift #(
     parameter LANES      = 1,
     parameter IN_BITS    = 24,
@@ -31,7 +35,10 @@ module eq_shift #(
     parameter signed [63:0] HI   = 127,
     parameter signed [63:0] ZERO = 0,
     parameter OVERFLOW   = 0,
-    parameter CLAMP      = 0
+    parameter CLAMP      = 0,
+    parameter EXPONENT   = 0,
+    parameter MANTISSA   = 0,
+    parameter STEP_MAX   = 0
 ) (
     input  wire                      clk,
     input  wire                      rst,
@@ -92,11 +99,20 @@ module eq_shift #(
         for (i = 0; i < LANES; i = i + 1) begin : g_lane
             wire [7:0] extra = shift[i*8 +: 8] - BASE;
             wire unused_bits = &{1'b0, extra};
-            eq_round #(.IN_BITS(IN_BITS), .SHIFT_MIN(SHIFT_MIN), .SHIFT_MAX(SHIFT_MAX), .EXTRA_BITS(EB), .RULE(RULE),
-                       .LO(LO), .HI(HI), .ZERO(ZERO), .OUT_BITS(OUT_BITS), .OVERFLOW(OVERFLOW), .CLAMP(CLAMP))
-            rounding (
-                .clk(clk), .rst(rst), .enable(enable), .in_valid(x_valid), .in_data(x[i*IN_BITS +: IN_BITS]),
-                .in_extra(extra[EB-1:0]), .out_valid(code_valid[i]), .out_data(code[i*OUT_BITS +: OUT_BITS]));
+            if (EXPONENT != 0) begin : g_minifloat
+                eq_minifloat #(.IN_BITS(IN_BITS), .SHIFT_MIN(SHIFT_MIN), .SHIFT_MAX(SHIFT_MAX), .EXTRA_BITS(EB),
+                               .RULE(RULE), .EXPONENT(EXPONENT), .MANTISSA(MANTISSA), .STEP_MAX(STEP_MAX), .LO(LO),
+                               .HI(HI))
+                rounding (
+                    .clk(clk), .rst(rst), .enable(enable), .in_valid(x_valid), .in_data(x[i*IN_BITS +: IN_BITS]),
+                    .in_extra(extra[EB-1:0]), .out_valid(code_valid[i]), .out_data(code[i*OUT_BITS +: OUT_BITS]));
+            end else begin : g_integer
+                eq_round #(.IN_BITS(IN_BITS), .SHIFT_MIN(SHIFT_MIN), .SHIFT_MAX(SHIFT_MAX), .EXTRA_BITS(EB), .RULE(RULE),
+                           .LO(LO), .HI(HI), .ZERO(ZERO), .OUT_BITS(OUT_BITS), .OVERFLOW(OVERFLOW), .CLAMP(CLAMP))
+                rounding (
+                    .clk(clk), .rst(rst), .enable(enable), .in_valid(x_valid), .in_data(x[i*IN_BITS +: IN_BITS]),
+                    .in_extra(extra[EB-1:0]), .out_valid(code_valid[i]), .out_data(code[i*OUT_BITS +: OUT_BITS]));
+            end
         end
     endgenerate
     eq_fifo #(.WIDTH(LANES * OUT_BITS), .DEPTH(2)) fifo (

@@ -265,11 +265,12 @@ def test_matrix_products_in_logic() -> None:
     assert np.array_equal(shown["y"], executor(graph).trace(inputs)["y"])
 
 
-def test_minifloats_are_refused_at_the_border() -> None:
+def test_layers_without_minifloats_say_so() -> None:
     net = Net()
-    x = net.b.input("x", (4,), NAMED["e2m1"])
-    with pytest.raises(UnsupportedError, match=r"minifloat.*fixed point"):
-        lower(net.b.build([net.b.node("requantise", "y", [x], U8)]))
+    x = net.b.input("x", (4, 4, 2), NAMED["e2m1"])
+    window = {"kernel": (3, 3), "stride": (1, 1), "padding": (0,) * 4, "include_pad": 1}
+    with pytest.raises(UnsupportedError, match=r"mean.*divides by 9 into e2m1.*requantise after it"):
+        lower(net.b.build([net.b.node("average_pool", "mean", [x], NAMED["e2m1"], **window)]))
 
 
 def test_targets_out_of_reach_are_named() -> None:

@@ -14,6 +14,8 @@ import edgeq.fpga
 HEADERS = sorted(LIBRARY.glob("eq_*.hpp"))
 #: parameters that Verilog takes as one number and C++ does not: lists, and numbers as wide as a layer
 OTHER = {("eq_concat", "BEATS"): "COUNTS", ("eq_mvc", "DIGITS"): None}
+#: parameters that the compiler deduces
+OWN = ("OUT_WIDTH", "OUTS", "STREAMS")
 
 
 def placed() -> set[str]:
@@ -51,7 +53,16 @@ def test_parameters_are_those_of_the_verilog(module: str) -> None:
             awaited.append(name)
     names = [name for name, _ in head(module)]
     assert names[0] == "BEATS"
-    assert [name for name in names[1:] if name not in ("OUT_WIDTH", "OUTS", "STREAMS")] == awaited
+    assert [name for name in names[1:] if name not in (*OWN, "STAGE")] == awaited
+
+
+def test_what_outlives_a_call_has_a_stage_number() -> None:
+    """Two stages with the same parameters would share it otherwise."""
+    for module in STAGES:
+        text = (LIBRARY / f"{module}.hpp").read_text()
+        assert ("STAGE" in [name for name, _ in head(module)]) == bool(
+            re.search(r"^\s+static (?!_assert)\w", text, re.M)
+        )
 
 
 @pytest.mark.parametrize("module", STAGES)
@@ -75,7 +86,7 @@ def test_header_names_everything(path: Path) -> None:
     assert f"#ifndef {guard}\n#define {guard}\n" in text
     assert all(len(line) <= 132 for line in text.splitlines())
     if path.stem in STAGES:
-        names = [name for name, _ in head(path.stem) if name not in ("OUT_WIDTH", "OUTS", "STREAMS")]
+        names = [name for name, _ in head(path.stem) if name not in OWN]
         assert not [name for name in names if not re.search(rf"\b{name}\b", comment)]
 
 

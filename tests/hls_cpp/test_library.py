@@ -28,6 +28,7 @@ from hls import (
     test_lines,
     test_matmul,
     test_max_pool,
+    test_minifloat,
     test_move,
     test_mvc,
     test_mvu,
@@ -43,7 +44,17 @@ from hls import (
 pytestmark = needs_compiler
 BENCHES = [
     *(test_add, test_argmax, test_average_pool, test_concat, test_depthwise, test_fifo, test_lines, test_matmul),
-    *(test_max_pool, test_move, test_mvc, test_mvu, test_prelu, test_resize_bilinear, test_scale, test_shift),
+    *(
+        test_max_pool,
+        test_minifloat,
+        test_move,
+        test_mvc,
+        test_mvu,
+        test_prelu,
+        test_resize_bilinear,
+        test_scale,
+        test_shift,
+    ),
     *(test_softmax, test_table, test_window),
 ]
 Case = Callable[[], Any]
@@ -155,8 +166,16 @@ def cases() -> Iterator[Case]:
     yield from (partial(matmul, *case) for case in [(0, "dsp"), (1, "lut"), (2, "dsp"), (6, "dsp")])
     for rule, shift in [("half_up", 7), ("floor", -3), ("half_away", 19), ("half_even", 1)]:
         yield partial(test_shift.test_one_shift, rule, shift)
+    for rule, shift in [("half_down", 2), ("half_to_zero", 1), ("to_zero", 7)]:
+        yield partial(test_shift.test_one_shift, rule, shift)
+    for case in [("zero", 2, True, 0), ("wrap", 2, True, 1), ("wrap", -3, False, 2), ("zero", 0, False, 2)]:
+        yield partial(test_shift.test_overflow, *case)
     yield partial(test_shift.test_channels, "half_even", [-2, 0, 1, 12], STALLS)
     yield partial(test_shift.test_vectors, "half_even")
+    yield from (partial(test_minifloat.test_every_code_is_decoded, name) for name in ("e2m1", "e4m3", "e5m2", "e1m1"))
+    for name, rule, shift in [("e2m1", "half_even", 1), ("e4m3", "half_up", 9), ("e2m0", "floor", -2)]:
+        yield partial(test_minifloat.test_rounding, name, rule, shift)
+    yield partial(test_minifloat.test_channels_and_a_relu, [-3, 2, 2, 0])
     yield from (partial(scale, rule, 40) for rule in test_scale.RULES)
     yield partial(test_scale.check_channels, "tflite", "dsp", 1, STALLS)
     for rule, cycles, multiplier, shift in [("tflite", 9, 3, 2), ("half_even", 1, 0x55555555, 34)]:
@@ -168,6 +187,8 @@ def cases() -> Iterator[Case]:
     for case in [("half_up", 0, 9, 0), ("half_even", 1, 4, 1), ("floor", 2, 9, 1), ("code_half_away", 4, 64, 1)]:
         yield partial(average, *case)
     yield partial(average, "code_half_away", 5, 4, 0)
+    for case in [("half_down", 0, 9, 0), ("half_to_zero", 1, 9, 0), ("to_zero", 2, 9, 0), ("half_away", 2, 4, 1)]:
+        yield partial(average, *case)
     yield from (partial(test_argmax.test_argmax, signed, 7, STALLS) for signed in (0, 1, 2))
     yield from (partial(test_concat.test_concat, beats, STALLS) for beats in ([3, 1], [2, 5, 1]))
     yield from (partial(move, number) for number in (0, 2, 3, 6))
@@ -188,6 +209,13 @@ def more_cases() -> Iterator[Case]:
     yield from (
         partial(test_shift.test_one_shift, rule, shift) for rule in test_shift.RULES for shift in (-3, 2, 20, 40)
     )
+    for mode, shift, (signed, clamp) in itertools.product(
+        ("zero", "wrap"), (-3, 0, 2, 20), [(True, 0), (False, 0), (True, 1), (False, 2)]
+    ):
+        yield partial(test_shift.test_overflow, mode, shift, signed, clamp)
+    yield from (partial(test_shift.test_channels, rule, [0, 62], STALLS) for rule in test_shift.RULES)
+    for name, rule in itertools.product(test_minifloat.FORMATS, test_minifloat.RULES):
+        yield from (partial(test_minifloat.test_rounding, name, rule, shift) for shift in (-2, 0, 9))
     yield from (partial(scale, rule, 1) for rule in test_scale.RULES)
     yield partial(test_scale.test_one_multiplier, "half_even", 5, 0x7FFFFFFF, 62)
     yield partial(test_softmax.test_softmax, "half_up", FixedPoint(8, 5), FixedPoint(12, -1), 7, 20)
@@ -196,6 +224,8 @@ def more_cases() -> Iterator[Case]:
     for rule, formats, (taps, pad) in itertools.product(
         ("half_even", "floor"), range(6), [(4, 1), (9, 1), (9, 0), (4, 0)]
     ):
+        yield partial(average, rule, formats, taps, pad)
+    for rule, formats, (taps, pad) in itertools.product(test_average_pool.FIXED, range(3), [(4, 1), (9, 0)]):
         yield partial(average, rule, formats, taps, pad)
     yield from (partial(move, number) for number in range(len(test_move.CASES)))
     yield from (partial(matmul, number, "lut") for number in range(len(test_matmul.CASES)))

@@ -16,9 +16,9 @@ from edgeq.boards import load_board
 from edgeq.cli import main
 from edgeq.emulator import encode_inputs, executor
 from edgeq.errors import BudgetError, InputError, ToolError
-from edgeq.formats import Affine, FixedPoint
+from edgeq.formats import NAMED, Affine, FixedPoint
 from edgeq.hls import build as build_module
-from edgeq.hls.build import HlsBuild, build
+from edgeq.hls.build import HlsBuild, build, figures
 from edgeq.hls.simulate import available_compilers
 from edgeq.ir import Graph
 from tests.fpga.networks import U8, Net, digits
@@ -43,7 +43,10 @@ def test_the_project_is_complete(project: HlsBuild) -> None:
     manifest = json.loads((project.path / "manifest.json").read_text("utf-8"))
     assert manifest["estimate"]["estimated"] is True
     assert manifest["estimate"]["dsps"] == project.flow.multipliers == 20
-    assert manifest["estimate"]["cycles_per_inference"] == project.flow.cycles
+    estimated = manifest["estimate"]
+    assert project.flow.cycles < estimated["cycles_per_inference"] < 1.2 * project.flow.cycles
+    assert estimated["cycles_per_inference"] == max(row["cycles"] for row in manifest["stages"])
+    assert estimated["cycles_per_inference"] < estimated["latency_cycles"]
     assert manifest["part"] == "xc7z020clg400-1"
     stages = {row["stage"]: row["dsps"] for row in manifest["stages"]}
     assert set(stages) == {stage.name for stage in project.flow.stages}
@@ -160,7 +163,9 @@ def test_the_driver_encodes_sends_and_decodes(tmp_path: Path, monkeypatch: pytes
         network.run(np.full((1, 8, 8, 1), 256))
 
 
-@pytest.mark.parametrize("fmt", [Affine(8, True, -3, 0.037), FixedPoint(6, 3), U8], ids=str)
+@pytest.mark.parametrize(
+    "fmt", [Affine(8, True, -3, 0.037), FixedPoint(6, 3), U8, NAMED["e2m1"], NAMED["e4m3"]], ids=str
+)
 def test_the_driver_rounds_as_edgeq_does(fmt: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net = Net()
     y = net.b.node("reshape", "y", [net.input((6, 3), fmt)], fmt, shape=(18,))
@@ -193,7 +198,7 @@ def test_every_board_has_a_project(board: str, tmp_path: Path) -> None:
         "utf-8"
     )
     assert made.used.dsps <= device.dsps
-    assert made.flow.cycles * 20_000 <= device.target_hz
+    assert figures(made)["inferences_per_second"] >= 20_000
 
 
 def test_what_is_wrong_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from edgeq import verify
 from edgeq.emulator import executor
 from edgeq.errors import EdgeqError, ToolError, UnsupportedError
-from edgeq.formats import Affine, FixedPoint
+from edgeq.formats import NAMED, Affine, FixedPoint
 from edgeq.fpga import lower
 from edgeq.fpga.ops import LOWERINGS, products
 from edgeq.hls import simulate as module
@@ -20,6 +21,8 @@ from edgeq.ir import Graph
 from edgeq.verify import TraceFunction
 from edgeq.verify.random_graphs import random_graph, random_inputs
 from tests.fpga.networks import U8, Net, digits
+from tests.fpga.test_hardware_minifloats import network as minifloats
+from tests.fpga.test_hardware_modes import OPS, aimed, every_mode
 from tests.fpga.test_lowering import CASES, SLOW
 from tests.fpga.test_verify_fpga import flipped
 from tests.hls_project.tools import needs_csim
@@ -68,6 +71,52 @@ def test_random_graph(seed: int) -> None:
     assert_random(seed)
 
 
+@needs_csim
+def test_every_mode_and_a_wrong_one() -> None:
+    """All rules and overflow modes of fixed point, about every tie and end; one mode in another's place is seen."""
+    graph, inputs = every_mode(), aimed()
+    expected = executor(graph).trace(inputs)
+    flow = lower(graph, dsps=8)
+    shown = simulate(flow, inputs)
+    assert not [name for name in graph.outputs if not np.array_equal(shown[name], expected[name])]
+    wrong = []
+    for stage in flow.stages:
+        params = dict(stage.params)
+        if params.get("OVERFLOW") and params["RULE"] == 5:
+            params["OVERFLOW"] = 3 - stage.integer("OVERFLOW")
+        wrong.append(replace(stage, params=params))
+    shown = simulate(replace(flow, stages=tuple(wrong)), inputs)
+    differ = [name for name in graph.outputs if not np.array_equal(shown[name], expected[name])]
+    assert differ == ["half_down_wrap", "half_down_zero"]
+
+
+@needs_csim
+@pytest.mark.heavy
+@pytest.mark.parametrize("seed", range(200, 208))
+def test_random_graph_with_modes(seed: int) -> None:
+    graph = random_graph(np.random.default_rng([seed, 3]), ops=OPS, max_nodes=4, modes=True)
+    try:
+        assert_equal(graph, 2, seed, (8, 16)[seed % 2] + sum(products(graph, node) for node in graph.nodes))
+    except UnsupportedError as error:
+        pytest.skip(str(error))
+
+
+@needs_csim
+def test_minifloats() -> None:
+    assert_equal(minifloats(NAMED["e2m1"], NAMED["e4m3"]))
+
+
+@needs_csim
+@pytest.mark.heavy
+@pytest.mark.parametrize("seed", range(300, 306))
+def test_random_graph_of_minifloats(seed: int) -> None:
+    graph = random_graph(np.random.default_rng([seed, 7]), max_nodes=5, formats="mixed" if seed % 2 else "minifloat")
+    try:
+        assert_equal(graph, 2, seed, 16 + sum(products(graph, node) for node in graph.nodes))
+    except UnsupportedError as error:
+        pytest.skip(str(error))
+
+
 class Several(Net):
     """A network of several parts, each with an input of its own."""
 
@@ -96,15 +145,16 @@ def test_a_board_by_name() -> None:
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EDGEQ_AP_TYPES", str(tmp_path))
-    with pytest.raises(ToolError, match=r"there is no ap_int\.h in that folder"):
-        find_headers()
-    (tmp_path / "ap_int.h").write_text("", "ascii")
-    assert find_headers() == tmp_path
-    monkeypatch.setattr(module.shutil, "which", lambda name: None)
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delenv("XILINX_HLS", raising=False)
+    with pytest.raises(ToolError, match=r"pip install edgeq\[hls\].*settings64\.sh of Vitis HLS has set XILINX_HLS"):
+        find_headers()
+    monkeypatch.setenv("XILINX_HLS", str(tmp_path))
+    with pytest.raises(ToolError, match=r"needs ap_int\.h"):
+        find_headers()
+    (tmp_path / "include").mkdir()
+    (tmp_path / "include" / "ap_int.h").write_text("", "ascii")
+    assert find_headers() == tmp_path / "include"
+    monkeypatch.setattr(module.shutil, "which", lambda name: None)
     with pytest.raises(EdgeqError, match="no C\\+\\+ compiler: install g\\+\\+"):
         simulate(lower(digits(), dsps=24), {})
-    monkeypatch.delenv("EDGEQ_AP_TYPES")
-    with pytest.raises(ToolError, match=r"pip install edgeq\[hls\]"):
-        find_headers()

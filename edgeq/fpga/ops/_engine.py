@@ -11,15 +11,25 @@ import numpy.typing as npt
 from edgeq.fpga.dataflow import Param, Stream
 from edgeq.fpga.digits import count_digits, packed_digits, rows_of_digits
 from edgeq.fpga.folding import Fold, Work
-from edgeq.fpga.lowering import Lowering, bounds_bits, fail, integer_operand, packed, raw, rom_style, zero_of
+from edgeq.fpga.lowering import (
+    Lowering,
+    bounds_bits,
+    fail,
+    operand_bits,
+    operand_signed,
+    packed,
+    raw,
+    rom_style,
+    zero_of,
+)
 from edgeq.fpga.ops._stage import interval_of, output_stage
 from edgeq.ir import Node, Value
 from edgeq.ir.ops._matrix import accumulator_frac, bias_terms
 from edgeq.ir.ranges import signed_bits
 
 Codes = npt.NDArray[np.int64]
-#: widest weight that the engines multiply
-WEIGHT_BITS = 16
+#: widest weight that the engines multiply: E5M2 on its grid
+WEIGHT_BITS = 34
 #: widest operand of one DSP block
 DSP_BITS = 18
 #: a layer of more weights does not get adders of its own for each of them
@@ -129,7 +139,7 @@ def product_cost(node: Node, x: Value, weight: Codes, style: str) -> int:
     """Hardware multipliers of one product (0 in logic)."""
     if style != "dsp":
         return 0
-    bits = (x.format.bits + (not x.format.signed), weight_bits(node, weight))
+    bits = (operand_bits(x.format) + (not operand_signed(x.format)), weight_bits(node, weight))
     return prod(-(-b // DSP_BITS) for b in bits)
 
 
@@ -155,7 +165,6 @@ def folded_bias(ctx: Lowering, node: Node, weight: Codes) -> Codes:
 def matrix_engine(ctx: Lowering, node: Node, source: Stream, window: Window, weight: Codes) -> None:
     """x through a window and a matrix of weights (rows, kernel rows, kernel columns, channels) to the node's output."""
     ins, out, fold = ctx.graph.ins(node), ctx.graph.outs(node)[0], ctx.folds[node.name]
-    integer_operand(node, ins[0])
     if ctx.style(node) == "constant":
         constant_engine(ctx, node, source, window, weight)
         return
@@ -257,7 +266,6 @@ def channel_sums(
 ) -> Stream:
     """Accumulators of a depthwise engine."""
     x = ctx.graph.ins(node)[0]
-    integer_operand(node, x)
     lanes = fold.simd
     words = buffer(ctx, source, window, lanes, zero_of(x.format), repeat=1, by_channel=True, inside=False)
     bits, blocks = weight_bits(node, weight), window.channels // lanes
@@ -289,7 +297,7 @@ def matrix_work(ctx_style: str, node: Node, x: Value, weight: Codes, window: Win
     """The work of a matrix engine."""
     cost = product_cost(node, x, weight, ctx_style)
     label = f"{node.op} {node.name} (layer {node.source})"
-    bits = (x.format.bits, weight_bits(node, weight))
+    bits = (operand_bits(x.format), weight_bits(node, weight))
     digits = constant_digits(weight)
     if ctx_style == "constant" and not digits:
         raise fail(node, f"has too many weights for adders of their own, {weight.size:,}; use style dsp or lut")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgeq.errors import EdgeqError
-from edgeq.fpga.lowering import TABLE_BITS, Codes, Lowering
+from edgeq.fpga.lowering import TABLE_BITS, Codes, Lowering, signed_codes
 from edgeq.ir import Graph, Node, Value, operator
 
 
@@ -31,7 +31,7 @@ def function_table(ctx: Lowering, node: Node) -> None:
     (x,), out = computed(ctx.graph, node), ctx.graph.outs(node)[0]
     lanes = ctx.lanes(out)
     source = ctx.convert(ctx.of(x), lanes)
-    made = ctx.table(source, out.format.bits, out.format.signed, entries(ctx.graph, node, x), "y")
+    made = ctx.table(source, out.format.bits, signed_codes(out.format), entries(ctx.graph, node, x), "y")
     ctx.bind(out, made)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from edgeq.formats import DEFAULT_RULE, scale
+from edgeq.formats import DEFAULT_RULE, FixedPoint, Minifloat, scale
 from edgeq.fpga.dataflow import Param, Stream
-from edgeq.fpga.lowering import Codes, Lowering, bounds_bits, fail, integer_operand, zero_of
+from edgeq.fpga.lowering import Codes, Lowering, bounds_bits, fail, integer_operand, operand_bits, zero_of
 from edgeq.fpga.ops._function import constant_operand, function_table
 from edgeq.fpga.ops._stage import output_stage
 from edgeq.ir import Node, Value
@@ -22,8 +24,6 @@ RESCALED_BITS = 12
 def lower_join(ctx: Lowering, node: Node) -> None:
     """Both operands with the output's lanes, joined, then the output stage."""
     ins, out = ctx.graph.ins(node), ctx.graph.outs(node)[0]
-    for value in (*ins, out):
-        integer_operand(node, value)
     if constant_operand(ctx.graph, node):
         function_table(ctx, node)
         return
@@ -57,16 +57,26 @@ def _alignment(node: Node, ins: list[Value]) -> tuple[list[int], int]:
 def _operand(ctx: Lowering, value: Value, shape: tuple[int, ...], lanes: int) -> Stream:
     """The stream of an operand, broadcast to the output's shape."""
     if value.constant:
-        return ctx.constant(value, shape, lanes)
-    source = ctx.of(value)
+        return ctx.constant(on_grid(value), shape, lanes)
+    source = ctx.operand(value)
     if np.prod(shape) == value.size:
         return ctx.convert(source, lanes)
     index = np.arange(value.size).reshape((1,) * (len(shape) - len(value.shape)) + value.shape)
     return ctx.convert(ctx.move(source, np.broadcast_to(index, shape), name="broadcast"), lanes)
 
 
+def on_grid(value: Value) -> Value:
+    """A constant whose codes arithmetic can take: one of minifloats on their grid, in fixed point."""
+    if not isinstance(value.format, Minifloat):
+        return value
+    assert value.data is not None
+    fmt = FixedPoint(operand_bits(value.format), frac_of(value))
+    return replace(value, format=fmt, data=value.format.to_grid(value.data))
+
+
 def _rescaled(ctx: Lowering, node: Node, value: Value, source: Stream, operand: str) -> Stream:
     """An operand times 2^left and its multiplier, rounded: a table of all its codes."""
+    integer_operand(node, value)
     bits = value.format.bits
     if bits > RESCALED_BITS:
         raise fail(

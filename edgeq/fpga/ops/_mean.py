@@ -6,9 +6,10 @@ from math import prod
 
 import numpy as np
 
+from edgeq.formats import Minifloat
 from edgeq.fpga.dataflow import Param, Stream
 from edgeq.fpga.folding import Fold, lanes_for
-from edgeq.fpga.lowering import Lowering, bounds_bits, integer_operand, zero_of
+from edgeq.fpga.lowering import Lowering, bounds_bits, fail, zero_of
 from edgeq.fpga.ops._engine import Window, buffer, channel_sums
 from edgeq.fpga.ops._stage import PLAIN_RULES, RULES, output_stage, quotient_bits, rule_number, saturating
 from edgeq.ir import Node
@@ -21,9 +22,16 @@ _DIVISION = 7
 def mean_engine(ctx: Lowering, node: Node, source: Stream, window: Window, *, count_pad: bool) -> None:
     """The mean of each window and channel."""
     x, out = ctx.graph.ins(node)[0], ctx.graph.outs(node)[0]
-    integer_operand(node, x)
-    integer_operand(node, out)
     saturating(node)
+    if isinstance(out.format, Minifloat):
+        if not count_pad or window.taps & (window.taps - 1):
+            raise fail(
+                node,
+                f"divides by {window.taps} into {out.format}; hardware has quotients in fixed point, and minifloats "
+                "where the divisor is a power of two: requantise after it",
+            )
+        sum_engine(ctx, node, source, window, window.taps.bit_length() - 1)
+        return
     zero, lanes = (
         zero_of(x.format),
         lanes_for(window.positions * window.taps * window.channels, window.channels, ctx.target),
@@ -32,8 +40,8 @@ def mean_engine(ctx: Lowering, node: Node, source: Stream, window: Window, *, co
     made = ctx.output(out, lanes)
     lo, hi = output_bounds(node, out.format)
     params: dict[str, Param] = {
-        "BITS": x.format.bits,
-        "SIGNED": int(x.format.signed),
+        "BITS": source.bits,
+        "SIGNED": int(source.signed),
         "LANES": lanes,
         "TAPS": window.taps,
         "ZERO": zero,
@@ -53,8 +61,8 @@ def mean_engine(ctx: Lowering, node: Node, source: Stream, window: Window, *, co
     ctx.stage("eq_average_pool", params, {"s": words.name}, {"m": made.name}, max(words.beats, made.beats * division))
 
 
-def sum_engine(ctx: Lowering, node: Node, source: Stream, window: Window) -> None:
-    """The sum of each window and channel, then the output stage: a depthwise engine whose weights are all one."""
+def sum_engine(ctx: Lowering, node: Node, source: Stream, window: Window, halvings: int = 0) -> None:
+    """The sum of each window and channel, halved so often by the output stage: a depthwise engine of ones."""
     x, out = ctx.graph.ins(node)[0], ctx.graph.outs(node)[0]
     channels, ones = window.channels, np.ones((window.channels, window.taps), dtype=np.int64)
     lanes = lanes_for(window.positions * window.taps * channels, channels, ctx.target)
@@ -62,13 +70,13 @@ def sum_engine(ctx: Lowering, node: Node, source: Stream, window: Window) -> Non
     bias = np.full(channels, -zero_of(x.format) * window.taps, dtype=np.int64)
     bits = bounds_bits(ctx.bounds(node))
     acc = channel_sums(ctx, node, source, window, ones, bias, Fold(1, lanes, lanes, cycles, 0), "lut", bits)
-    output_stage(ctx, node, acc, (frac_of(x),), out)
+    output_stage(ctx, node, acc, (frac_of(x) + halvings,), out)
 
 
 def over_axes(ctx: Lowering, node: Node) -> tuple[Stream, Window]:
     """A window that covers the axes of a mean or sum; axes that are not neighbours are moved together first."""
     x, axes = ctx.graph.ins(node)[0], node.ints("axes")
-    shape, source = x.shape, ctx.of(x)
+    shape, source = x.shape, ctx.operand(x)
     if axes != tuple(range(axes[0], axes[-1] + 1)):
         kept = tuple(i for i in range(len(shape)) if i not in axes)
         order = (*kept, *axes)

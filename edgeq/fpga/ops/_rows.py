@@ -15,8 +15,8 @@ def _order(value: Value, axis: int) -> list[int]:
 
 
 def rows_along(ctx: Lowering, value: Value, axis: int) -> Stream:
-    """The elements of a value, those along `axis` one after another."""
-    source = ctx.of(value)
+    """The elements of a value as arithmetic takes them, those along `axis` one after another."""
+    source = ctx.operand(value)
     if all(n == 1 for n in value.shape[axis + 1 :]):
         return ctx.convert(source, 1)
     index = np.arange(value.size).reshape(value.shape).transpose(_order(value, axis))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.formats import DEFAULT_RULE, FIXED_RULES
+from edgeq.formats import DEFAULT_RULE, FIXED_RULES, Minifloat
+from edgeq.formats import RULES as RULES_OF_ALL
 from edgeq.fpga.dataflow import Param, Stream
-from edgeq.fpga.lowering import Lowering, fail, integer_operand, packed, zero_of
+from edgeq.fpga.lowering import Lowering, fail, packed, zero_of
 from edgeq.ir import Node, Value
 from edgeq.ir.operator import frac_of, output_bounds, overflows
 
@@ -85,7 +86,9 @@ def output_stage(
     needs more than one beat every target / beats cycles.
     biased: `acc` has the output's zero point in it, and codes are rounded half away from zero (`code_half_away`).
     """
-    integer_operand(node, out)
+    if isinstance(out.format, Minifloat):
+        _minifloat_stage(ctx, node, acc, fracs, out, out.format)
+        return
     lo, hi = output_bounds(node, out.format)
     zero = zero_of(out.format)
     if biased:
@@ -109,9 +112,38 @@ def output_stage(
         module = "eq_scale"
     else:
         rules = ("code_half_away",) if biased else PLAIN_RULES
-        params |= {"RULE": rule_number(node, rules), **_shift(ctx, acc, fracs, out), **overflow_params(node)}
+        params |= {
+            "RULE": rule_number(node, rules),
+            **_shift(ctx, acc, fracs, out, out.format.bits),
+            **overflow_params(node),
+        }
         module, cycles = "eq_shift", 1
     ctx.stage(module, params, {"s": acc.name}, {"m": made.name}, acc.beats * cycles)
+
+
+def _minifloat_stage(
+    ctx: Lowering, node: Node, acc: Stream, fracs: tuple[int, ...], out: Value, fmt: Minifloat
+) -> None:
+    """The same to a minifloat: eq_shift with a format."""
+    if "multiplier" in node.attrs:
+        raise fail(node, f"multiplies into {fmt}; hardware has multipliers for fixed point: use power-of-two scales")
+    bounds = np.asarray(output_bounds(node, fmt), np.int64)
+    lo, hi = (int(c) if g >= 0 else -int(c) for g, c in zip(bounds, fmt.from_grid(np.abs(bounds)), strict=True))
+    params: dict[str, Param] = {
+        "LANES": acc.lanes,
+        "IN_BITS": acc.bits,
+        "OUT_BITS": fmt.bits,
+        "LO": lo,
+        "HI": hi,
+        "ZERO": 0,
+        "RULE": rule_number(node, tuple(RULES_OF_ALL)),
+        "EXPONENT": fmt.exponent,
+        "MANTISSA": fmt.mantissa,
+        "STEP_MAX": max(fmt.max_magnitude.bit_length() - 1 - fmt.mantissa, 0),
+        **_shift(ctx, acc, fracs, out, fmt.max_magnitude.bit_length() + 1),
+    }
+    made = ctx.output(out, acc.lanes)
+    ctx.stage("eq_shift", params, {"s": acc.name}, {"m": made.name}, acc.beats)
 
 
 def _scale(ctx: Lowering, node: Node, acc: Stream) -> dict[str, Param]:
@@ -127,11 +159,11 @@ def _scale(ctx: Lowering, node: Node, acc: Stream) -> dict[str, Param]:
     return {"CHANNELS": channels, "TABLE": rom, **common}
 
 
-def _shift(ctx: Lowering, acc: Stream, fracs: tuple[int, ...], out: Value) -> dict[str, Param]:
-    """Shifts to the right (negative: to the left), of one channel or of each."""
+def _shift(ctx: Lowering, acc: Stream, fracs: tuple[int, ...], out: Value, bits: int) -> dict[str, Param]:
+    """Shifts to the right (negative: to the left), of one channel or of each; results beyond `bits` saturate."""
     point = frac_of(out)
     # Beyond these limits nothing changes: all bits are gone, or everything but zero saturates.
-    shifts = [min(max(f - point, -out.format.bits - 1), acc.bits + 1) for f in fracs]
+    shifts = [min(max(f - point, -bits - 1), acc.bits + 1) for f in fracs]
     if len(set(shifts)) == 1:
         return {"CHANNELS": 1, "SHIFT": shifts[0]}
     table = np.asarray(shifts, np.int64).reshape(-1, acc.lanes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeq.fpga.dataflow import Param
-from edgeq.fpga.lowering import Lowering, integer_operand
+from edgeq.fpga.lowering import Lowering
 from edgeq.fpga.ops._rows import rows_along
 from edgeq.ir import Node
 
@@ -11,12 +11,11 @@ from edgeq.ir import Node
 def lower(ctx: Lowering, node: Node) -> None:
     """Codes compare as their numbers do."""
     x, out, axis = ctx.graph.ins(node)[0], ctx.graph.outs(node)[0], node.integer("axis")
-    integer_operand(node, x)
     rows = rows_along(ctx, x, axis)
     made = ctx.stream("index", out.format.bits, out.format.signed, 1, out.size)
     params: dict[str, Param] = {
-        "BITS": x.format.bits,
-        "SIGNED": int(x.format.signed),
+        "BITS": rows.bits,
+        "SIGNED": int(rows.signed),
         "COUNT": x.shape[axis],
         "OUT_BITS": out.format.bits,
     }

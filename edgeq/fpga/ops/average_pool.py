@@ -13,6 +13,6 @@ def lower(ctx: Lowering, node: Node) -> None:
     x, out = ctx.graph.ins(node)[0], ctx.graph.outs(node)[0]
     window = window_of(node, x.shape, node.ints("kernel"), out.shape)
     if "multiplier" in node.attrs:
-        sum_engine(ctx, node, ctx.of(x), window)
+        sum_engine(ctx, node, ctx.operand(x), window)
         return
-    mean_engine(ctx, node, ctx.of(x), window, count_pad=bool(node.integer("include_pad")) or not window.padded)
+    mean_engine(ctx, node, ctx.operand(x), window, count_pad=bool(node.integer("include_pad")) or not window.padded)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import gcd, prod
 
 from edgeq.fpga.dataflow import Stream
-from edgeq.fpga.lowering import Lowering, integer_operand
+from edgeq.fpga.lowering import Lowering
 from edgeq.fpga.ops import requantise
 from edgeq.ir import Node, Value
 from edgeq.ir.graph import Attr, Graph
@@ -15,8 +15,6 @@ from edgeq.ir.graph import Attr, Graph
 def lower(ctx: Lowering, node: Node) -> None:
     """In turn so many beats of each operand as it has behind the axis."""
     ins, out, axis = ctx.graph.ins(node), ctx.graph.outs(node)[0], node.integer("axis")
-    for value in (*ins, out):
-        integer_operand(node, value)
     inner = [prod(v.shape[axis:]) for v in ins]
     lanes = gcd(ctx.lanes(out), *inner)
     parts = [ctx.convert(_part(ctx, node, i), lanes) for i in range(len(ins))]

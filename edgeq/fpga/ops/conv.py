@@ -54,7 +54,9 @@ def lower(ctx: Lowering, node: Node) -> None:
     x, weight = ctx.graph.ins(node)[:2]
     window = _window(ctx.graph, node)
     if not _depthwise(ctx.graph, node):
-        matrix_engine(ctx, node, ctx.of(x), window, dense(ctx.graph, node))
+        matrix_engine(ctx, node, ctx.operand(x), window, dense(ctx.graph, node))
         return
     assert weight.data is not None
-    channel_engine(ctx, node, ctx.of(x), window, weight.format.to_grid(weight.data).reshape(x.shape[-1], window.taps))
+    channel_engine(
+        ctx, node, ctx.operand(x), window, weight.format.to_grid(weight.data).reshape(x.shape[-1], window.taps)
+    )

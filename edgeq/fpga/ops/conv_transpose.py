@@ -54,5 +54,5 @@ def work(graph: Graph, node: Node, style: str) -> Work:
 def lower(ctx: Lowering, node: Node) -> None:
     """Zeros are put in by a frame buffer."""
     x = ctx.graph.ins(node)[0]
-    spread = ctx.move(ctx.of(x), _spread(ctx.graph, node), zero_of(x.format), name="spread")
+    spread = ctx.move(ctx.operand(x), _spread(ctx.graph, node), zero_of(x.format), name="spread")
     matrix_engine(ctx, node, spread, _window(ctx.graph, node), _mirrored(ctx.graph, node))

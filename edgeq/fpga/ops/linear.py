@@ -28,4 +28,4 @@ def work(graph: Graph, node: Node, style: str) -> Work:
 def lower(ctx: Lowering, node: Node) -> None:
     """Vectors one after another, as pixels of an image one wide."""
     graph = ctx.graph
-    matrix_engine(ctx, node, ctx.of(graph.ins(node)[0]), _window(graph, node), _weight(graph, node))
+    matrix_engine(ctx, node, ctx.operand(graph.ins(node)[0]), _window(graph, node), _weight(graph, node))

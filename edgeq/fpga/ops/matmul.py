@@ -7,8 +7,9 @@ from math import prod
 
 from edgeq.fpga.dataflow import Param, Stream
 from edgeq.fpga.folding import Fold, Work
-from edgeq.fpga.lowering import Lowering, bounds_bits, fail, integer_operand, zero_of
+from edgeq.fpga.lowering import Lowering, bounds_bits, fail, operand_bits, operand_signed, zero_of
 from edgeq.fpga.ops._engine import DSP_BITS, Window, buffer
+from edgeq.fpga.ops._join import on_grid
 from edgeq.fpga.ops._stage import output_stage
 from edgeq.ir import Graph, Node, Value
 from edgeq.ir.operator import frac_of
@@ -16,7 +17,7 @@ from edgeq.ir.operator import frac_of
 
 def _grid_bits(value: Value) -> int:
     """Width of a code less its zero point (hls/rtl/eq_matmul.v)."""
-    return value.format.bits + (not value.format.signed or zero_of(value.format) != 0)
+    return operand_bits(value.format) + (not operand_signed(value.format) or zero_of(value.format) != 0)
 
 
 def work(graph: Graph, node: Node, style: str) -> Work:
@@ -34,8 +35,6 @@ def work(graph: Graph, node: Node, style: str) -> Work:
 def lower(ctx: Lowering, node: Node) -> None:
     """Rows of a go by for each block of columns of b; b is kept while all rows of a go by."""
     (a, b), out, fold = ctx.graph.ins(node), ctx.graph.outs(node)[0], ctx.folds[node.name]
-    for value in (a, b):
-        integer_operand(node, value)
     if _grid_bits(b) > DSP_BITS:
         raise fail(node, f"{b.name} needs {_grid_bits(b)} bits; the engine multiplies by up to {DSP_BITS}: use fewer")
     rows, columns = _rows(ctx, a, b, fold), _columns(ctx, a, b, fold)
@@ -43,8 +42,8 @@ def lower(ctx: Lowering, node: Node) -> None:
     acc = ctx.stream("acc", bounds_bits(ctx.bounds(node)), True, lanes, out.size // lanes)
     params: dict[str, Param] = {"LANES": lanes, "TERMS": terms, "OUT_BITS": acc.bits, "STYLE": ctx.style(node)}
     for side, value in zip("AB", (a, b), strict=True):
-        params[f"BITS_{side}"] = value.format.bits
-        params[f"SIGNED_{side}"] = int(value.format.signed)
+        params[f"BITS_{side}"] = operand_bits(value.format)
+        params[f"SIGNED_{side}"] = int(operand_signed(value.format))
         params[f"ZERO_{side}"] = zero_of(value.format)
     ctx.stage("eq_matmul", params, {"a": rows.name, "b": columns.name}, {"m": acc.name}, fold.cycles)
     output_stage(ctx, node, acc, (frac_of(a) + frac_of(b),), out)
@@ -56,9 +55,9 @@ def _rows(ctx: Lowering, a: Value, b: Value, fold: Fold) -> Stream:
     if a.constant:
         assert a.data is not None
         shaped = replace(a, shape=(a.size // terms, 1, terms), data=a.data.reshape(-1, 1, terms))
-        return ctx.constant(shaped, (a.size // terms, blocks, terms), 1)
+        return ctx.constant(on_grid(shaped), (a.size // terms, blocks, terms), 1)
     window = Window(a.size // terms, 1, terms, out=(a.size // terms, 1))
-    return buffer(ctx, ctx.of(a), window, 1, 0, repeat=blocks, by_channel=False, inside=False)
+    return buffer(ctx, ctx.operand(a), window, 1, 0, repeat=blocks, by_channel=False, inside=False)
 
 
 def _columns(ctx: Lowering, a: Value, b: Value, fold: Fold) -> Stream:
@@ -68,6 +67,6 @@ def _columns(ctx: Lowering, a: Value, b: Value, fold: Fold) -> Stream:
     if b.constant:
         assert b.data is not None
         data = b.data.reshape(batch, terms, blocks, lanes).transpose(0, 2, 1, 3).reshape(batch, 1, -1)
-        return ctx.constant(replace(b, shape=data.shape, data=data), (batch, rows, terms * columns), lanes)
+        return ctx.constant(on_grid(replace(b, shape=data.shape, data=data)), (batch, rows, terms * columns), lanes)
     window = Window(batch * terms, 1, columns, kernel=(terms, 1), stride=(terms, 1), out=(batch, 1))
-    return buffer(ctx, ctx.of(b), window, lanes, 0, repeat=rows, by_channel=True, inside=False)
+    return buffer(ctx, ctx.operand(b), window, lanes, 0, repeat=rows, by_channel=True, inside=False)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgeq.fpga.dataflow import Param
-from edgeq.fpga.lowering import TABLE_BITS, Lowering, fail, raw
+from edgeq.fpga.lowering import TABLE_BITS, Lowering, fail, raw, signed_codes
 from edgeq.fpga.ops._function import constant_operand, entries, function_table
 from edgeq.ir import Node
 
@@ -32,7 +32,7 @@ def lower(ctx: Lowering, node: Node) -> None:
         graph = ctx.graph.replace(values={**ctx.graph.values, slope.name: single})
         words += [raw(int(v), out.format.bits) for v in entries(graph, node, x)]
     source = ctx.convert(ctx.of(x), 1)
-    made = ctx.stream("slopes", out.format.bits, out.format.signed, 1, out.size)
+    made = ctx.stream("slopes", out.format.bits, signed_codes(out.format), 1, out.size)
     params: dict[str, Param] = {
         "IN_BITS": x.format.bits,
         "OUT_BITS": out.format.bits,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgeq.fpga.lowering import Lowering, fail
+from edgeq.fpga.lowering import Lowering, fail, signed_codes
 from edgeq.fpga.ops._function import entries
 from edgeq.ir import Node
 
@@ -18,4 +18,4 @@ def lower(ctx: Lowering, node: Node) -> None:
             node, f"a table of {x.format.bits} bits does not fit; requantise its input to {MOST_BITS} bits or less"
         )
     source = ctx.convert(ctx.of(x), ctx.lanes(out))
-    ctx.bind(out, ctx.table(source, out.format.bits, out.format.signed, entries(ctx.graph, node, x), "y"))
+    ctx.bind(out, ctx.table(source, out.format.bits, signed_codes(out.format), entries(ctx.graph, node, x), "y"))

@@ -55,7 +55,7 @@ def cells_by_prefix(path: Path, top: str, prefixes: Sequence[str]) -> tuple[Coun
     depths = {prefix.count(".") + 1 for prefix in prefixes}
 
     def owner(name: str) -> str | None:
-        words = name.split(".")
+        words = name.removeprefix("$flatten").replace("\\", "").split(".")  # as flatten names what had no name
         found = (".".join(words[:depth]) for depth in depths if len(words) > depth)
         return next((prefix for prefix in found if prefix in parts), None)
 
