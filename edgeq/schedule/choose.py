@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 from edgeq.errors import BudgetError, GraphError
 from edgeq.ir import Graph, Node
-from edgeq.schedule.plan import ALIGNMENT, make_plan, reshape_aliases
+from edgeq.schedule.plan import make_plan, reshape_aliases
 from edgeq.schedule.rows import windows
-from edgeq.schedule.stream import RowStep, Stretch, make_stretch, run_stretch
+from edgeq.schedule.stream import ALIGNMENT, RowStep, Stretch, make_stretch, run_stretch
 
 #: instructions that running one row of a node costs beside its kernel, and that moving or copying a byte costs
 ROW_CALL, ROW_BYTE = 250.0, 0.5
@@ -235,12 +235,12 @@ def cuts(graph: Graph) -> list[tuple[int, str]]:
         readers |= dict.fromkeys(node.inputs, index)
     readers |= dict.fromkeys(graph.outputs, len(graph.nodes))
     alive = {name for name in graph.inputs if name in readers}
-    found = [(0, *alive)] if len(alive) == 1 else []
+    found = [(0, min(alive))] if len(alive) == 1 else []
     for index, node in enumerate(graph.nodes):
         alive = {name for name in alive | set(node.outputs) if readers.get(name, -1) > index}
         if len(alive) == 1:
-            found.append((index + 1, *alive))
-    return [(count, name) for count, name in found]
+            found.append((index + 1, min(alive)))
+    return found
 
 
 class _Tally:

@@ -13,9 +13,7 @@ from edgeq.ir import Graph, Node
 from edgeq.schedule.lifetimes import Block, Profile, lifetimes, make_blocks
 from edgeq.schedule.order import beam_order, given_order
 from edgeq.schedule.packing import Packing, lower_bound, pack
-from edgeq.schedule.stream import Stretch, contracted
-
-ALIGNMENT = 8
+from edgeq.schedule.stream import ALIGNMENT, Stretch, contracted
 
 
 @dataclass(frozen=True)

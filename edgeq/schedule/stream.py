@@ -19,6 +19,8 @@ from edgeq.errors import GraphError
 from edgeq.ir import Graph, Node
 from edgeq.schedule.rows import Window, windows
 
+#: of everything in the arena, in bytes
+ALIGNMENT = 8
 #: bytes of state of each value and of each node while a stretch runs
 STATE_BYTES = 4
 #: rows are counted in 16 bits
@@ -82,6 +84,11 @@ class Stretch:
     def state_bytes(self) -> int:
         """Bytes of the machine's state, at the start of the area."""
         return STATE_BYTES * (len(self.rows) + len(self.steps))
+
+    @property
+    def scratch_offset(self) -> int:
+        """Where the kernels' scratch starts in the area."""
+        return -(-self.state_bytes // ALIGNMENT) * ALIGNMENT
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -280,7 +287,7 @@ def check_stretch(stretch: Stretch, graph: Graph) -> None:
             if wrong or rows.top < window.top or rows.bottom < window.bottom or rows.capacity < window.rows:
                 raise GraphError(f"plan: the rows of {window.value} do not hold a window of {step.node}")
     inside = sorted((r for r in stretch.rows.values() if r.offset is not None), key=lambda r: r.offset or 0)
-    end = -(-stretch.state_bytes // 8) * 8 + stretch.scratch
+    end = stretch.scratch_offset + stretch.scratch
     for rows in inside:
         assert rows.offset is not None
         if rows.offset < end:
@@ -299,7 +306,6 @@ def make_stretch(
     name: str = "rows",
     fed: bool = False,
     scratch: int = 0,
-    alignment: int = 8,
 ) -> Stretch | str:
     """The stretch of `nodes` (in execution order, from one value to one value), or why there is none.
 
@@ -329,7 +335,7 @@ def make_stretch(
     padded = rows[source].top or rows[source].bottom
     steps = tuple(RowStep(n.name, reads[n.name], n.outputs[0]) for n in nodes)
     stretch = Stretch(name, source, "rows" if fed else "copied" if padded else "whole", output, steps, rows, scratch, 0)
-    return _sized(stretch, alignment)
+    return _sized(stretch)
 
 
 def _rows(graph: Graph, value: str, row_bytes: int, seen: Sequence[Window]) -> Rows | str:
@@ -343,15 +349,15 @@ def _rows(graph: Graph, value: str, row_bytes: int, seen: Sequence[Window]) -> R
     return Rows(value, height, row_bytes, height + top + bottom, top, bottom, fills.pop() if fills else 0)
 
 
-def _sized(stretch: Stretch, alignment: int) -> Stretch:
+def _sized(stretch: Stretch) -> Stretch:
     """The stretch with the least capacities that its order needs, and places in its area."""
 
     def up(count: int) -> int:
-        return -(-count // alignment) * alignment
+        return -(-count // ALIGNMENT) * ALIGNMENT
 
     held = run_stretch(stretch, Nothing())
     whole = {stretch.output, *((stretch.source,) if stretch.fed == "whole" else ())}
-    at = up(stretch.state_bytes) + up(stretch.scratch)
+    at = stretch.scratch_offset + up(stretch.scratch)
     rows = dict(stretch.rows)
     for name, one in stretch.rows.items():
         if name not in whole:
