@@ -16,7 +16,7 @@ from edgeq.mcu.names import Names, identifier
 from edgeq.mcu.scheduling import LAYERWISE, Schedule, choose, row_steps
 from edgeq.mcu.step import Blob, Param, Step
 from edgeq.mcu.storage import storage, value_bytes
-from edgeq.schedule import Needs, Placement, Plan, Stretch, check_plan, make_plan
+from edgeq.schedule import Chooser, Needs, Placement, Plan, Stretch, check_plan, make_plan
 
 
 @dataclass(frozen=True)
@@ -150,16 +150,12 @@ def make_program(graph: Graph, board: Board, schedule: Schedule = LAYERWISE) -> 
     BudgetError where the schedule has a limit that nothing fits.
     """
     ranges = check(graph)
-    computed = [v for v in graph.values.values() if not v.constant]
-    steps = {node.name: ops.lower(graph, node, ranges, board.isa) for node in graph.nodes}
-    sizes = {v.name: value_bytes(v) for v in computed}
-    in_place = {n.name: ops.overwritten(graph, n, steps[n.name]) for n in graph.nodes}
-    aliases = {n.outputs[0]: n.inputs[0] for n in graph.nodes if steps[n.name] is None}
-    scratch = {name: step.scratch for name, step in steps.items() if step is not None and step.scratch}
-    by_rows, refused = ({}, {}) if schedule == LAYERWISE else row_steps(graph, ranges, board.isa)
-    chosen = choose(graph, Needs(sizes, in_place, aliases, scratch, _scratch(by_rows), refused), schedule)
-    plan = make_plan(graph, sizes, in_place, aliases=aliases, scratch=scratch, stretches=chosen.stretches)
-    scratch |= {name: by_rows[name].scratch for s in plan.stretches for name in s.nodes}
+    steps, by_rows, needs = _lowered(graph, ranges, board, schedule != LAYERWISE)
+    chosen = choose(graph, needs, schedule)
+    sizes, in_place = needs.sizes, needs.in_place
+    scratch = {**needs.scratch}
+    plan = make_plan(graph, sizes, in_place, aliases=needs.aliases, scratch=scratch, stretches=chosen.stretches)
+    scratch |= {name: by_rows[name].scratch for s in plan.stretches for name in s.nodes}  # rows may need less
     check_plan(plan, graph, sizes, in_place, scratch)
     slots = _slots(graph, plan)
     calls, maker = _calls(graph, plan, steps, by_rows)
@@ -168,8 +164,30 @@ def make_program(graph: Graph, board: Board, schedule: Schedule = LAYERWISE) -> 
     return Program(name, graph, board, ranges, plan, slots, calls, constants, instances, chosen.reason)
 
 
-def _scratch(steps: Mapping[str, Step]) -> dict[str, int]:
-    return {name: step.scratch for name, step in steps.items()}
+def chooser(graph: Graph, board: Board, *, pushed: bool = False) -> Chooser:
+    """All schedules of a network on a board, for who wants to see the front of RAM against work."""
+    return Chooser(graph, _lowered(graph, check(graph), board, True)[2], fed=pushed)
+
+
+def _lowered(
+    graph: Graph, ranges: Ranges, board: Board, rows: bool
+) -> tuple[dict[str, Step | None], dict[str, Step], Needs]:
+    """The kernel call of each node, where asked for that of one row of it, and what a memory plan needs to know."""
+    steps = {node.name: ops.lower(graph, node, ranges, board.isa) for node in graph.nodes}
+    by_rows, refused = row_steps(graph, ranges, board.isa) if rows else ({}, {})
+    needs = Needs(
+        sizes={v.name: value_bytes(v) for v in graph.values.values() if not v.constant},
+        in_place={n.name: ops.overwritten(graph, n, steps[n.name]) for n in graph.nodes},
+        aliases={n.outputs[0]: n.inputs[0] for n in graph.nodes if steps[n.name] is None},
+        scratch=_scratch(steps),
+        row_scratch=_scratch(by_rows),
+        refused=refused,
+    )
+    return steps, by_rows, needs
+
+
+def _scratch(steps: Mapping[str, Step | None] | Mapping[str, Step]) -> dict[str, int]:
+    return {name: step.scratch for name, step in steps.items() if step is not None and step.scratch}
 
 
 def _slots(graph: Graph, plan: Plan) -> dict[str, Slot]:
