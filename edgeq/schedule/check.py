@@ -8,6 +8,7 @@ from itertools import combinations
 from edgeq.errors import GraphError
 from edgeq.ir import Graph, Node
 from edgeq.schedule.lifetimes import lifetimes
+from edgeq.schedule.patch import check_patches
 from edgeq.schedule.plan import Plan
 from edgeq.schedule.stream import check_stretch, contracted
 
@@ -24,9 +25,9 @@ def check_plan(
     sizes, in_place, scratch: as `make_plan` took them; without them the plan's own sizes are believed, and any operator
     is taken to allow computing in place.
     """
-    if plan.stretches:
+    if plan.stretches or plan.patches:
         scratch = _check_stretches(plan, graph, scratch)
-        graph = contracted(graph, plan.stretches)
+        graph = contracted(graph, (*plan.stretches, *plan.patches))
     order = _order(plan, graph)
     lives = lifetimes(graph, order)
     if set(plan.buffers) != set(lives):
@@ -55,9 +56,16 @@ def _check_stretches(plan: Plan, graph: Graph, scratch: Mapping[str, int] | None
         if most > stretch.scratch or any(node in inside for node in stretch.nodes):
             raise GraphError(f"plan: {stretch.name} lacks scratch for its kernels, or shares a node with another")
         inside |= dict.fromkeys(stretch.nodes, 0)
+    for patches in plan.patches:
+        check_patches(patches, graph)
+        check_plan(patches.plan, patches.graph)
+        if any(node in inside for node in patches.nodes):
+            raise GraphError(f"plan: {patches.name} shares a node with another stretch")
+        inside |= dict.fromkeys(patches.nodes, 0)
     if scratch is None:
         return None
-    return {**scratch, **inside, **{stretch.name: stretch.bytes for stretch in plan.stretches}}
+    areas = {s.name: s.bytes for s in plan.stretches} | {p.name: p.bytes for p in plan.patches}
+    return {**scratch, **inside, **areas}
 
 
 def _order(plan: Plan, graph: Graph) -> list[Node]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from edgeq.schedule.lifetimes import Block, Profile, lifetimes, make_blocks
 from edgeq.schedule.order import beam_order, given_order
 from edgeq.schedule.packing import Packing, lower_bound, pack
 from edgeq.schedule.stream import ALIGNMENT, Stretch, contracted
+
+if TYPE_CHECKING:
+    from edgeq.schedule.patch import Patches
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,8 @@ class Plan:
     aliases:     value -> the value whose bytes it is (reshape).
     in_place:    value -> the input of its node that it overwrites.
     scratch:     node name -> bytes that its kernel needs while it runs, and only then.
-    stretches:   nodes that run interleaved; `order` and `scratch` name the stretch in their place, and values that
-                 only live inside it have no buffer of their own.
+    stretches, patches: nodes that run by rows or by patches; `order` and `scratch` name the stretch in their place,
+                 and values that only live inside it have no buffer of their own.
     """
 
     order: tuple[str, ...]
@@ -58,10 +61,15 @@ class Plan:
     in_place: Mapping[str, str]
     scratch: Mapping[str, Placement] = field(default_factory=dict)
     stretches: tuple[Stretch, ...] = ()
+    patches: tuple[Patches, ...] = ()
 
     def stretch(self, name: str) -> Stretch | None:
-        """The stretch of that name in `order`, or None where it is a node."""
+        """The stretch by rows of that name in `order`, or None where it is something else."""
         return next((s for s in self.stretches if s.name == name), None)
+
+    def patch(self, name: str) -> Patches | None:
+        """The stretch by patches of that name in `order`, or None where it is something else."""
+        return next((p for p in self.patches if p.name == name), None)
 
     @property
     def times(self) -> int:
@@ -141,7 +149,7 @@ class Plan:
                 "values": [{"value": n, "bytes": b} for n, b in self.peak_values()],
             },
             "buffers": self.timeline(),
-            "stretches": [stretch.to_json() for stretch in self.stretches],
+            "stretches": [*(s.to_json() for s in self.stretches), *(p.to_json() for p in self.patches)],
         }
 
 
@@ -160,6 +168,7 @@ def make_plan(
     reorder: bool = True,
     scratch: Mapping[str, int] | None = None,
     stretches: Sequence[Stretch] = (),
+    patches: Sequence[Patches] = (),
 ) -> Plan:
     """Order the nodes and place every value in one arena.
 
@@ -169,10 +178,11 @@ def make_plan(
     alignment: of every offset and of the arena's size, in bytes.
     reorder:   whether another topological order may be taken when its arena is smaller.
     scratch:   node name -> bytes that its kernel needs while it runs (default: none).
-    stretches: nodes that run row by row; their kernels' scratch is in their own `bytes`.
+    stretches, patches: nodes that run row by row or patch by patch; their kernels' scratch is in their own `bytes`.
     """
-    if stretches:
-        return _with_stretches(graph, sizes, in_place, aliases, alignment, reorder, scratch, stretches)
+    if stretches or patches:
+        made = _contracted(graph, sizes, in_place, aliases, alignment, reorder, scratch, (*stretches, *patches))
+        return replace(made, stretches=tuple(stretches), patches=tuple(patches))
     sharing = reshape_aliases(graph) if aliases is None else aliases
     missing = [v.name for v in graph.values.values() if not v.constant and sizes.get(v.name, 0) <= 0]
     if missing:
@@ -186,7 +196,7 @@ def make_plan(
     return best
 
 
-def _with_stretches(
+def _contracted(
     graph: Graph,
     sizes: Mapping[str, int],
     in_place: Mapping[str, Sequence[str]] | None,
@@ -194,13 +204,13 @@ def _with_stretches(
     alignment: int,
     reorder: bool,
     scratch: Mapping[str, int] | None,
-    stretches: Sequence[Stretch],
+    stretches: Sequence[Stretch | Patches],
 ) -> Plan:
     """The plan of the graph in which each stretch is one node that needs its area as scratch."""
     inside = {name for stretch in stretches for name in stretch.nodes}
     sharing = reshape_aliases(graph) if aliases is None else aliases
     coarse = contracted(graph, stretches)
-    plan = make_plan(
+    return make_plan(
         coarse,
         {name: size for name, size in sizes.items() if name in coarse.values},
         {name: hosts for name, hosts in (in_place or {}).items() if name not in inside},
@@ -212,7 +222,6 @@ def _with_stretches(
             **{stretch.name: stretch.bytes for stretch in stretches},
         },
     )
-    return replace(plan, stretches=tuple(stretches))
 
 
 def _planned(

@@ -69,16 +69,23 @@ def _sliding(node: Node, ins: list[Value], out: Value) -> tuple[Window, ...] | s
     x = ins[0]
     if node.op == "conv" and not all(v.constant for v in ins[1:]):
         return "its weights are computed"
-    kernel = ins[1].shape[1] if node.op == "conv" else node.ints("kernel")[0]
-    dilation = node.ints("dilation")[0] if "dilation" in node.attrs else 1
-    rows, stride, top = dilation * (kernel - 1) + 1, node.ints("stride")[0], node.ints("padding")[0]
-    bottom = max((out.shape[0] - 1) * stride - top + rows - x.shape[0], 0)
-    if node.op == "average_pool" and node.integer("include_pad") == 0 and (top or bottom):
+    found = sliding(node, ins, out, 0)
+    if node.op == "average_pool" and node.integer("include_pad") == 0 and found.padded:
         return "its divisor differs at the border"
+    return (replace(found, value=x.name),)
+
+
+def sliding(node: Node, ins: list[Value], out: Value, axis: int) -> Window:
+    """The window of a convolution or pool along one spatial axis."""
+    x = ins[0]
+    kernel = ins[1].shape[1 + axis] if node.op == "conv" else node.ints("kernel")[axis]
+    dilation = node.ints("dilation")[axis] if "dilation" in node.attrs else 1
+    span, stride, begin = dilation * (kernel - 1) + 1, node.ints("stride")[axis], node.ints("padding")[2 * axis]
+    end = max((out.shape[axis] - 1) * stride - begin + span - x.shape[axis], 0)
     # What pads: the value zero, or for a maximum what never wins over an element.
     grid = x.format.grid_range[0] if node.op == "max_pool" else 0
     fill = int(x.format.from_grid(np.asarray(grid, dtype=np.int64)))
-    return (Window(x.name, rows, stride, top, bottom, fill),)
+    return Window(x.name, span, stride, begin, end, fill)
 
 
 def row_graph(graph: Graph, node: Node) -> tuple[Graph, Node]:

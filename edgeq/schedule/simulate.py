@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edgeq.emulator import Trace
 from edgeq.errors import InputError
 from edgeq.ir import Graph, operator
+from edgeq.schedule.patch import Patches, Span, whole_name
 from edgeq.schedule.plan import Plan
 from edgeq.schedule.rows import row_graph
 from edgeq.schedule.stream import RowStep, Stretch, run_stretch
@@ -44,6 +45,10 @@ def simulate(
         if stretch is not None:
             found |= _run_by_rows(memory, stretch, inputs)
             continue
+        patches = plan.patch(name)
+        if patches is not None:
+            found[patches.output] = _run_by_patches(memory, patches)
+            continue
         node = nodes[name]
         operands = [memory.read(v) for v in node.inputs]
         memory.spoil(name)
@@ -53,6 +58,58 @@ def simulate(
         found[node.outputs[0]] = memory.read(node.outputs[0])
     for name in graph.outputs:
         found[name] = memory.read(name)
+    return found
+
+
+def _run_by_patches(memory: _Arena, patches: Patches) -> npt.NDArray[np.int64]:
+    """Run every patch in an arena inside the arena; the output as it was put together."""
+    memory.spoil(patches.name)
+    area = memory.plan.scratch[patches.name]
+    small, values = patches.graph, patches.graph.values
+    dtypes = {v.name: memory.dtypes[whole_name(v)] for v in values.values() if not v.constant}
+    inner = _Arena(small, patches.plan, dtypes, memory.memory[:, area.offset : area.end])
+    nodes = {node.name: node for node in small.nodes}
+    height, width = memory.graph.values[patches.source].shape[:2]
+    for corner in patches.corners():
+        rows, columns = (_along(s, c) for s, c in zip(_spans(patches, patches.source), corner, strict=True))
+        # What lies outside of the source is overwritten if anybody reads it.
+        region = memory.read(patches.source)[:, rows.clip(0, height - 1)][:, :, columns.clip(0, width - 1)]
+        inner.write(patches.source, _bordered(patches, patches.source, region, memory.graph, corner))
+        for name in patches.plan.order:
+            node = nodes[name]
+            operands = [inner.read(v) for v in node.inputs]
+            (codes,) = operator(node.op, name).evaluate(node, small.ins(node), small.outs(node), operands)
+            (out,) = node.outputs
+            inner.write(out, _bordered(patches, out, codes, memory.graph, corner) if out in patches.regions else codes)
+        whole = memory.read(patches.output)
+        (top, left), (tall, wide) = corner, patches.tile
+        whole[:, top : top + tall, left : left + wide] = inner.read(patches.output)
+        memory.write(patches.output, whole)
+    return memory.read(patches.output)
+
+
+def _spans(patches: Patches, value: str) -> tuple[Span, Span]:
+    region = patches.regions[value]
+    return region.rows, region.columns
+
+
+def _along(span: Span, corner: int) -> npt.NDArray[np.int64]:
+    """Indices of a region along one axis; some may lie outside of the map."""
+    return np.asarray(span.scale * corner + span.offset + np.arange(span.size), dtype=np.int64)
+
+
+def _bordered(
+    patches: Patches, value: str, codes: npt.NDArray[Any], graph: Graph, corner: tuple[int, int]
+) -> npt.NDArray[Any]:
+    """The codes of a region, with padding's code where it lies outside of the map."""
+    fill = patches.regions[value].fill
+    if fill is None:
+        return codes
+    found = codes.copy()
+    for axis, (span, first) in enumerate(zip(_spans(patches, value), corner, strict=True), start=1):
+        at = _along(span, first)
+        outside = (at < 0) | (at >= graph.values[value].shape[axis - 1])
+        found[(slice(None),) * axis + (outside,)] = fill
     return found
 
 

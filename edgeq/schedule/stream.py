@@ -95,6 +95,12 @@ class Stretch:
         """Names of the nodes."""
         return tuple(step.node for step in self.steps)
 
+    @property
+    def inside(self) -> frozenset[str]:
+        """Values that only live inside it."""
+        ends = {self.output} if self.fed == "rows" else {self.source, self.output}
+        return frozenset(self.rows) - ends
+
     def to_json(self) -> dict[str, Any]:
         """The stretch as a JSON object."""
         rows = {n: {"rows": r.capacity, "of": r.height, "bytes": r.bytes} for n, r in self.rows.items()}
@@ -253,17 +259,44 @@ class _Run:
         return end - self.base[value]
 
 
-def contracted(graph: Graph, stretches: Sequence[Stretch]) -> Graph:
+class Contractible(Protocol):
+    """What the memory plan of a whole network has to know of a stretch of any kind."""
+
+    @property
+    def name(self) -> str:
+        """Of the one node that it becomes."""
+
+    @property
+    def source(self) -> str:
+        """The value that it reads."""
+
+    @property
+    def output(self) -> str:
+        """The value that it writes."""
+
+    @property
+    def fed(self) -> str:
+        """ "rows" where the source is pushed and has no place."""
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes in it."""
+
+    @property
+    def inside(self) -> frozenset[str]:
+        """The values that only live in it."""
+
+
+def contracted(graph: Graph, stretches: Sequence[Contractible]) -> Graph:
     """The graph with each stretch as one node, which takes its source unless that is pushed; for memory plans only."""
     inside = {name: stretch for stretch in stretches for name in stretch.nodes}
-    gone = {name for stretch in stretches for name in stretch.rows if name != stretch.output}
-    gone -= {stretch.source for stretch in stretches if stretch.fed != "rows"}
+    gone = {name for stretch in stretches for name in stretch.inside}
     nodes = []
     for node in graph.nodes:
         stretch = inside.get(node.name)
         if stretch is None:
             nodes.append(node)
-        elif node.name == stretch.steps[-1].node:
+        elif node.name == stretch.nodes[-1]:
             sources = () if stretch.fed == "rows" else (stretch.source,)
             nodes.append(Node("stretch", stretch.name, sources, (stretch.output,), source=node.source))
     values = {name: value for name, value in graph.values.items() if name not in gone}
