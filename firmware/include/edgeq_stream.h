@@ -47,6 +47,13 @@ typedef struct {
 
 #define EQ_STREAM_READS 4
 
+/* Shared by all stretches of a network, so not inlined into each. */
+#if defined(__GNUC__)
+#define EQ_SHARED static __attribute__((noinline, unused))
+#else
+#define EQ_SHARED static
+#endif
+
 /* Runs one row of a step of the network. */
 typedef void eq_row_call(uint8_t *arena, uint32_t step, const void *const x[], void *y);
 
@@ -55,16 +62,25 @@ EQ_INLINE eq_row_state_t *eq_stream_state(const eq_stretch_t *s, uint8_t *arena)
     return (eq_row_state_t *)(void *)(arena + s->state);
 }
 
+#if defined(__GNUC__)
+typedef struct {
+    uint32_t word;
+} __attribute__((packed, may_alias)) eq_row_word;
+#endif
+
 /* To the front, or from elsewhere: `to` does not lie behind `from` in the same room. */
-EQ_INLINE void eq_stream_copy(uint8_t *to, const uint8_t *from, uint32_t bytes)
+EQ_SHARED void eq_stream_copy(uint8_t *to, const uint8_t *from, uint32_t bytes)
 {
     uint32_t i = 0;
 #if defined(__GNUC__)
-    typedef struct {
-        uint32_t word;
-    } __attribute__((packed, may_alias)) word_t;
-    for (; i + 4u <= bytes; i += 4u) {
-        ((word_t *)(void *)(to + i))->word = ((const word_t *)(const void *)(from + i))->word;
+    for (; i + 16u <= bytes; i += 16u) {
+        const eq_row_word *const x = (const eq_row_word *)(const void *)(from + i);
+        eq_row_word *const y = (eq_row_word *)(void *)(to + i);
+        const uint32_t a = x[0].word, b = x[1].word, c = x[2].word, d = x[3].word;
+        y[0].word = a;
+        y[1].word = b;
+        y[2].word = c;
+        y[3].word = d;
     }
 #endif
     for (; i < bytes; i++) {
@@ -72,8 +88,25 @@ EQ_INLINE void eq_stream_copy(uint8_t *to, const uint8_t *from, uint32_t bytes)
     }
 }
 
+/* A row of one code; elements have 1, 2 or 4 bytes. */
+EQ_SHARED void eq_stream_fill(uint8_t *to, int32_t code, uint32_t element_bytes, uint32_t bytes)
+{
+    const uint32_t c = (uint32_t)code;
+    const uint32_t word = element_bytes == 1u ? (c & 0xFFu) * 0x01010101u
+                          : element_bytes == 2u ? (c & 0xFFFFu) * 0x00010001u : c;
+    uint32_t i = 0;
+#if defined(__GNUC__)
+    for (; i + 4u <= bytes; i += 4u) {
+        ((eq_row_word *)(void *)(to + i))->word = word;
+    }
+#endif
+    for (; i < bytes; i++) {
+        to[i] = (uint8_t)((word >> (8u * (i & 3u))) & 0xFFu);
+    }
+}
+
 /* The first row of a value that some reader still needs. */
-static int32_t eq_stream_needed(const eq_stretch_t *s, const eq_row_state_t *state, int32_t value)
+EQ_SHARED int32_t eq_stream_needed(const eq_stretch_t *s, const eq_row_state_t *state, int32_t value)
 {
     const eq_rows_t *const v = &s->values[value];
     int32_t first = INT16_MAX;
@@ -93,7 +126,7 @@ static int32_t eq_stream_needed(const eq_stretch_t *s, const eq_row_state_t *sta
 }
 
 /* Where the next row of a value goes; null where there is no room. */
-static uint8_t *eq_stream_room(const eq_stretch_t *s, uint8_t *arena, int32_t value)
+EQ_SHARED uint8_t *eq_stream_room(const eq_stretch_t *s, uint8_t *arena, int32_t value)
 {
     const eq_rows_t *const v = &s->values[value];
     eq_row_state_t *const state = eq_stream_state(s, arena), *const now = &state[value];
@@ -112,22 +145,20 @@ static uint8_t *eq_stream_room(const eq_stretch_t *s, uint8_t *arena, int32_t va
 }
 
 /* Appends a row of padding; false where there is no room. */
-static bool eq_stream_pad(const eq_stretch_t *s, uint8_t *arena, int32_t value)
+EQ_SHARED bool eq_stream_pad(const eq_stretch_t *s, uint8_t *arena, int32_t value)
 {
     const eq_rows_t *const v = &s->values[value];
     uint8_t *const row = eq_stream_room(s, arena, value);
     if (row == NULL) {
         return false;
     }
-    for (uint32_t i = 0; i < v->row_bytes; i++) {
-        row[i] = (uint8_t)((uint32_t)v->fill >> (8u * (i % v->element_bytes)));
-    }
+    eq_stream_fill(row, v->fill, v->element_bytes, v->row_bytes);
     eq_stream_state(s, arena)[value].next++;
     return true;
 }
 
 /* Whether all rows of a value before `end` are there; rows below its last are made when they are asked for. */
-static bool eq_stream_reaches(const eq_stretch_t *s, uint8_t *arena, int32_t value, int32_t end)
+EQ_SHARED bool eq_stream_reaches(const eq_stretch_t *s, uint8_t *arena, int32_t value, int32_t end)
 {
     const eq_row_state_t *const now = &eq_stream_state(s, arena)[value];
     while (now->next >= s->values[value].height && now->next < end) {
@@ -139,7 +170,7 @@ static bool eq_stream_reaches(const eq_stretch_t *s, uint8_t *arena, int32_t val
 }
 
 /* Runs the next row of a step if it can. */
-static bool eq_stream_try(const eq_stretch_t *s, uint8_t *arena, int32_t index, eq_row_call *call)
+EQ_SHARED bool eq_stream_try(const eq_stretch_t *s, uint8_t *arena, int32_t index, eq_row_call *call)
 {
     const eq_row_step_t *const step = &s->steps[index];
     const eq_read_t *const reads = &s->reads[step->first_read];
@@ -169,7 +200,7 @@ static bool eq_stream_try(const eq_stretch_t *s, uint8_t *arena, int32_t index, 
 }
 
 /* Runs all rows that can run. */
-static void eq_stream_advance(const eq_stretch_t *s, uint8_t *arena, eq_row_call *call)
+EQ_SHARED void eq_stream_advance(const eq_stretch_t *s, uint8_t *arena, eq_row_call *call)
 {
     int32_t at = s->step_count - 1;
     while (at >= 0) {
@@ -184,7 +215,7 @@ static void eq_stream_advance(const eq_stretch_t *s, uint8_t *arena, eq_row_call
 }
 
 /* Before the first row: no value has any but the padding above. */
-static void eq_stream_start(const eq_stretch_t *s, uint8_t *arena)
+EQ_SHARED void eq_stream_start(const eq_stretch_t *s, uint8_t *arena)
 {
     eq_row_state_t *const state = eq_stream_state(s, arena);
     for (int32_t i = 0; i < s->value_count + s->step_count; i++) {
@@ -201,7 +232,7 @@ static void eq_stream_start(const eq_stretch_t *s, uint8_t *arena)
 }
 
 /* Takes the next row of the source and runs what it makes possible. */
-static void eq_stream_push(const eq_stretch_t *s, uint8_t *arena, const void *row, eq_row_call *call)
+EQ_SHARED void eq_stream_push(const eq_stretch_t *s, uint8_t *arena, const void *row, eq_row_call *call)
 {
     uint8_t *const room = eq_stream_room(s, arena, s->source);
     if (room != NULL) {
