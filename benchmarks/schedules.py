@@ -92,7 +92,8 @@ def main() -> int:
     options = parser.parse_args()
     found = report(options.network, options.board, options.measure)
     kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
-    kept[f"{options.network} {options.board}"] = found
+    key = f"{options.network} {options.board}"
+    kept[key] = {**kept.get(key, {}), **found}  # what was measured before stays
     RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", "utf-8")
     return 0
 

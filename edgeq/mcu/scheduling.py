@@ -54,6 +54,8 @@ def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen:
     found = chooser.least_ram() if schedule.limit is None else chooser.within(schedule.limit)
     count = sum(len(s.nodes) for s in found.stretches)
     goal = "the least arena" if schedule.limit is None else f"the least work within {schedule.limit} bytes of arena"
+    if not found.stretches:
+        return Chosen((), f"layer by layer: {goal}")
     worst = max(found.parts, key=lambda part: part.bytes)
     how = "by rows" if worst.stretch is not None else "layer by layer"
     reason = (

@@ -20,7 +20,11 @@ from edgeq.schedule.stream import ALIGNMENT, RowStep, Stretch, make_stretch, run
 
 #: instructions that one row of a node costs, its kernel's start included, and that moving or copying a byte costs:
 #: rounded from what ResNet-8 and MobileNetV2 took more by rows on a Cortex-M4 (benchmarks/schedules.py)
-ROW_CALL, ROW_BYTE = 1000.0, 0.75
+ROW_CALL, ROW_BYTE = 600.0, 0.7
+
+
+#: in place of a value: a cut at an end of the network that is no single value
+NOWHERE = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Choice:
 
     @property
     def bytes(self) -> int:
-        return max(part.bytes for part in self.parts)
+        return max((part.bytes for part in self.parts), default=0)
 
     @property
     def work(self) -> float:
@@ -74,7 +78,7 @@ class Chooser:
 
     def __init__(self, graph: Graph, needs: Needs, *, fed: bool = False) -> None:
         self.graph, self.needs, self.fed = graph, needs, fed
-        self.cuts = cuts(graph)
+        self.cuts = _ended(cuts(graph), len(graph.nodes))
         self.last = len(self.cuts) - 1
         if fed:
             self._check_fed()
@@ -86,8 +90,8 @@ class Chooser:
         self._reads |= needs.refused
 
     def _check_fed(self) -> None:
-        """InputError-like refusal where the input cannot be pushed by rows."""
-        if len(self.graph.inputs) != 1 or not self.cuts or self.cuts[0][0] != 0:
+        """Refuse a network that has no one input to push."""
+        if len(self.graph.inputs) != 1 or self.cuts[0][1] == NOWHERE:
             raise GraphError(f"{self.graph.name}: only the one input of a network can be pushed by rows")
 
     def least_ram(self) -> Choice:
@@ -173,6 +177,8 @@ class Chooser:
         """Fewer bytes the part cannot need; None where it is no edge."""
         if not rows:
             return 0.0 if j == i + 1 and not (self.fed and i == 0) else None
+        if NOWHERE in (self.cuts[i][1], self.cuts[j][1]):
+            return None
         total = self._whole(i) + self._whole(j)
         tallest: dict[str, int] = {}
         for node in self._nodes(i, j):
@@ -204,7 +210,11 @@ class Chooser:
         nodes = self._nodes(i, j)
         names = {n for node in nodes for n in (*node.inputs, *node.outputs)}
         values = {n: v for n, v in self.graph.values.items() if n in names}
-        part = Graph(self.graph.name, nodes, values, (self.cuts[i][1],), (self.cuts[j][1],))
+        first, last = self.cuts[i][1], self.cuts[j][1]
+        inputs = self.graph.inputs if first == NOWHERE else (first,)
+        outputs = tuple(o for o in self.graph.outputs if o in values) if last == NOWHERE else (last,)
+        values |= {name: self.graph.values[name] for name in inputs}
+        part = Graph(self.graph.name, nodes, values, inputs, outputs)
         shared = reshape_aliases(part) if self.needs.aliases is None else self.needs.aliases
         plan = make_plan(
             part,
@@ -229,8 +239,15 @@ class Chooser:
         return Part(stretch.nodes, stretch, total, ROW_CALL * tally.calls + ROW_BYTE * tally.bytes)
 
 
+def _ended(found: list[tuple[int, str]], nodes: int) -> list[tuple[int, str]]:
+    """Cuts with the ends of the network among them, which several values may cross: only layers run up to those."""
+    start = [] if found and found[0][0] == 0 else [(0, NOWHERE)]
+    end = [] if found and found[-1][0] == nodes else [(nodes, NOWHERE)]
+    return [*start, *found, *end]
+
+
 def cuts(graph: Graph) -> list[tuple[int, str]]:
-    """Where only one value is alive: how many nodes have run, and the value; the last is the only output."""
+    """Where only one value is alive: how many nodes have run, and the value."""
     readers: dict[str, int] = {}
     for index, node in enumerate(graph.nodes):
         readers |= dict.fromkeys(node.inputs, index)
