@@ -57,9 +57,10 @@ def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen:
     if not found.stretches:
         return Chosen((), f"layer by layer: {goal}")
     worst = max(found.parts, key=lambda part: part.bytes)
+    stretches = "one stretch" if len(found.stretches) == 1 else f"{len(found.stretches)} stretches"
     how = "by rows" if worst.stretch is not None else "layer by layer"
     reason = (
-        f"{count} of {len(graph.nodes)} nodes run by rows, in {len(found.stretches)} stretches: {goal}; "
+        f"{count} of {len(graph.nodes)} nodes run by rows, in {stretches}: {goal}; "
         f"the largest part, {worst.nodes[0]} to {worst.nodes[-1]} {how}, needs {worst.bytes} bytes"
     )
     return Chosen(found.stretches, reason)

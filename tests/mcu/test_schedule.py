@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.networks import resnet8
 from edgeq.boards import load_board
+from edgeq.commands.schedule import size
 from edgeq.emulator import trace as emulated
 from edgeq.errors import BudgetError, GraphError, InputError
 from edgeq.ir import Graph
@@ -188,6 +190,13 @@ def test_what_cannot_be_pushed_says_so() -> None:
         Schedule("patch")
     with pytest.raises(InputError, match="needs the schedule"):
         Schedule("layers", None, True)
+
+
+def test_sizes_of_the_command_line() -> None:
+    assert [size(text) for text in ("65536", "64k", "64K", "64kB", "1M")] == [65536, 65536, 65536, 65536, 1 << 20]
+    for text in ("64q", "", "k", "-1", "1.5k"):
+        with pytest.raises(typer.BadParameter):
+            size(text)
 
 
 @needs_cc
