@@ -18,7 +18,7 @@ from benchmarks.networks import resnet8
 from edgeq.boards import load_board
 from edgeq.commands.schedule import size
 from edgeq.emulator import trace as emulated
-from edgeq.errors import BudgetError, GraphError, InputError
+from edgeq.errors import BudgetError, GraphError, InputError, ToolError
 from edgeq.ir import Graph
 from edgeq.mcu.build import BuildResult, build
 from edgeq.mcu.execute import trace
@@ -148,18 +148,24 @@ def test_the_selftest_passes_and_names_a_wrong_step(tmp_path: Path) -> None:
     assert f"first wrong step: {made.program.calls[1].node.name}" in told()
 
 
-def on_m4() -> bool:
+def emulated_here(name: str) -> bool:
+    board = load_board(name)
     try:
-        find_toolchain(load_board("cortex-m4"), None)
-    except Exception:
+        find_toolchain(board, None)
+    except ToolError:
         return False
-    return bool(available_runners(load_board("cortex-m4")))
+    return bool(available_runners(board))
 
 
-@pytest.mark.skipif(not on_m4(), reason="no compiler or emulator for Cortex-M4")
-def test_on_cortex_m4_the_linked_arena_is_the_planned_one(tmp_path: Path) -> None:
+OTHERS = [pytest.param(name, marks=pytest.mark.heavy) for name in ("cortex-m0", "cortex-m55", "riscv32")]
+
+
+@pytest.mark.parametrize("board", ["cortex-m4", *OTHERS])
+def test_on_boards_the_linked_arena_is_the_planned_one(tmp_path: Path, board: str) -> None:
+    if not emulated_here(board):
+        pytest.skip(f"no compiler or emulator for {board}")
     graph = net()
-    made = build(graph, "cortex-m4", tmp_path / "net", schedule="rows", push_rows=True)
+    made = build(graph, board, tmp_path / "net", schedule="rows", push_rows=True)
     assert made.arena == made.plan.arena_bytes
     assert made.ram < made.arena + 512  # the image that the harness pushes is not counted
     assert wrong(made, graph, samples=2) == []
