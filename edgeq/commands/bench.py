@@ -8,6 +8,8 @@ import typer
 
 from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, bench_fpga, choices
 from edgeq.commands.hls import refuse_bench
+from edgeq.commands.schedule import PushRows, Schedule
+from edgeq.commands.schedule import chosen as scheduling
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, table, working
 
 
@@ -24,6 +26,8 @@ def bench(
     compare: Annotated[
         bool, typer.Option("--compare", help="Beside other stacks' recorded figures and an estimate of the possible.")
     ] = False,
+    schedule: Schedule = "auto",
+    push_rows: PushRows = False,
     target: Target = None,
     dsps: Dsps = None,
     style: Style = None,
@@ -41,7 +45,8 @@ def bench(
 
     flag = optimize if optimize.startswith("-") else f"-O{optimize.removeprefix('O')}"
     with working(f"measuring on {chosen.name}"):
-        found = measure(net, chosen, runner=runner, optimize=flag, toolchain=toolchain)
+        options = scheduling(schedule, push_rows)
+        found = measure(net, chosen, runner=runner, optimize=flag, toolchain=toolchain, **options)
     if compare:
         found = compared(net, found)
     if json:

@@ -9,12 +9,12 @@ import typer
 
 from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, build_fpga, choices
 from edgeq.commands.hls import build_hls
+from edgeq.commands.schedule import Budget, PushRows, Schedule
+from edgeq.commands.schedule import chosen as scheduling
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, near, table, working
 
 if TYPE_CHECKING:
     from edgeq.mcu.build import BuildResult
-
-Budget = Annotated[int | None, typer.Option(metavar="BYTES", help="Fail if more is needed, naming what holds most.")]
 
 
 def build(
@@ -27,6 +27,8 @@ def build(
     toolchain: Annotated[
         str | None, typer.Option(metavar="NAME", help="gcc, clang or zig; FPGA: native or yowasp.")
     ] = None,
+    schedule: Schedule = "auto",
+    push_rows: PushRows = False,
     target: Target = None,
     dsps: Dsps = None,
     style: Style = None,
@@ -51,6 +53,7 @@ def build(
             budget_flash=budget_flash,
             optimize=flag,
             toolchain=toolchain,
+            **scheduling(schedule, push_rows),
         )
     if json:
         emit(describe(result))
@@ -74,6 +77,7 @@ def describe(result: BuildResult) -> dict[str, Any]:
         "stack": result.stack,
         "sizes": dict(result.sizes),
         "macs": result.program.macs,
+        "schedule": result.program.reason,
         "steps": result.variants,
         "warnings": list(result.warnings),
     }
@@ -101,5 +105,6 @@ def show(result: BuildResult) -> None:
         out.print(f"RAM {result.ram:,} bytes: arena {result.arena:,}, other {sizes['other_ram']:,}{stack}")
     else:
         out.print(f"weights and tables {result.flash:,} bytes, arena {result.arena:,} bytes")
+    out.print(f"schedule: {result.program.reason}", soft_wrap=True)
     out.print(f"{result.toolchain} {result.optimize}")
     out.print(f"project: {near(result.path)}", soft_wrap=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, choices
+from edgeq.commands.schedule import PushRows, Schedule
+from edgeq.commands.schedule import chosen as scheduling
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, progress, table
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ def verify(
         ),
     ] = "emulator",
     seed: Annotated[int, typer.Option("--seed", help="Of the random samples.")] = 0,
+    schedule: Schedule = "auto",
+    push_rows: PushRows = False,
     target: Target = None,
     dsps: Dsps = None,
     style: Style = None,
@@ -55,7 +59,16 @@ def verify(
     x = None if not arrays else arrays[0] if len(arrays) == 1 else arrays
     count = None if arrays else 16 if random is None else random
     with progress(f"comparing {board} with {against}") as tick:
-        result = compare(net, one, x, random=count, against=_other(net, model, against), seed=seed, progress=tick)
+        result = compare(
+            net,
+            one,
+            x,
+            random=count,
+            against=_other(net, model, against),
+            seed=seed,
+            progress=tick,
+            options=scheduling(schedule, push_rows),
+        )
     if json:
         emit({"board": board, "against": against, **result.to_json()})
     else:

@@ -26,18 +26,27 @@ def bench(
     runner: str | None = None,
     optimize: str = "-O2",
     toolchain: str | None = None,
+    schedule: str = "auto",
+    push_rows: bool = False,
 ) -> dict[str, Any]:
     """Build `net` for `board` (into `out`, else a temporary folder) and measure one inference.
 
-    inputs: one sample of codes, batch first (default: a random one). Returns the JSON object of `edgeq bench`:
+    inputs: one sample of codes, batch first (default: a random one); schedule, push_rows: as for `build`.
+    Returns the JSON object of `edgeq bench`:
     instructions and cycles_estimated of one inference (null where nothing counts them: on the host), macs, flash,
     ram (arena, other static data and the stack's peak), where these come from, and one row for each layer.
     """
     target = load_board(board) if isinstance(board, str) else board
-    if out is not None:
-        return measured(build(net, target, out, optimize=optimize, toolchain=toolchain), inputs, runner)
     with tempfile.TemporaryDirectory(prefix="edgeq-bench-") as scratch:
-        made = build(net, target, Path(scratch, "net"), optimize=optimize, toolchain=toolchain)
+        made = build(
+            net,
+            target,
+            Path(scratch, "net") if out is None else out,
+            optimize=optimize,
+            toolchain=toolchain,
+            schedule=schedule,
+            push_rows=push_rows,
+        )
         return measured(made, inputs, runner)
 
 
@@ -76,6 +85,7 @@ def _report(made: BuildResult, whole: RunResult | None, by_layer: RunResult | No
         "flash": made.flash,
         "ram": made.ram + (stack or 0),
         "arena": made.arena,
+        "schedule": made.program.reason,
         "stack": stack,
         "sizes": dict(made.sizes),
         "layers": _layers(made, by_layer),

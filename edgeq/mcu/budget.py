@@ -6,20 +6,33 @@ from edgeq.errors import BudgetError
 from edgeq.ir.names import short_name
 from edgeq.mcu.program import Program
 
+_SOME_ROWS = "rows of "  # a value, where only some of its rows are kept
 _NAMED = 4  # layers or arrays that a message names
 
 
 def peak_text(program: Program) -> str:
     """The values that hold the peak of the arena, with their layers and bytes."""
-    plan = program.plan
+    plan, held = program.plan, _held(program)
     parts = []
-    for name, size in plan.peak_values()[:_NAMED]:
-        value = program.graph.values.get(name)  # None: scratch, whose name says of which step
+    for name, size in held[:_NAMED]:
+        value = program.graph.values.get(name.removeprefix(_SOME_ROWS))  # None: scratch, whose name says of which step
         layer = f" (layer {short_name(value.source)})" if value is not None and value.source not in ("", name) else ""
         parts.append(f"{short_name(name)}{layer} {size} bytes")
-    rest = len(plan.peak_values()) - _NAMED
+    rest = len(held) - _NAMED
     more = f" and {rest} more" if rest > 0 else ""
     return f"the peak is at {short_name(plan.label(plan.peak))}: {', '.join(parts)}{more}"
+
+
+def _held(program: Program) -> list[tuple[str, int]]:
+    """What holds bytes at the peak, most first; of a stretch by rows each value."""
+    found: list[tuple[str, int]] = []
+    for name, size in program.plan.peak_values():
+        stretch = program.plan.stretch(name.removeprefix("scratch of "))
+        if stretch is None:
+            found.append((name, size))
+        else:
+            found += [(_SOME_ROWS + n, r.bytes) for n, r in stretch.rows.items() if r.offset is not None]
+    return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
 
 def weights_text(program: Program) -> str:

@@ -24,17 +24,22 @@ from edgeq.mcu.host import LIBRARY_SUFFIX, find_host_compiler
 from edgeq.mcu.manifest import make_manifest
 from edgeq.mcu.program import Program, make_program
 from edgeq.mcu.project import write_project
+from edgeq.mcu.scheduling import KINDS, Schedule
 from edgeq.schedule import Plan
 
 if TYPE_CHECKING:
     from edgeq.mcu.toolchains.elf import LinkResult
 
 ARENA_SYMBOL = "edgeq_arena"
+#: where the harness keeps an image whose rows it pushes: no RAM of the network
+CAMERA_SYMBOL = "edgeq_camera"
 #: functions and constants of start-up code and harness (firmware/ports)
 _PORTS = re.compile(
     r"(main|_start|init|run|harness|read_sample|write_sample|run_samples|write_stats|call_measured|paint\w*|trace_file|"
-    r"strlen|eq_(trap\w*|start_c|vectors|fault\w*|harness_net|semihost\w*|sh_\w+)|edgeq_(region|mark_\w+|trace))([.@].*)?"
+    r"strlen|eq_(trap\w*|start_c|vectors|fault\w*|harness_net|semihost\w*|sh_\w+)|edgeq_(region|mark_\w+|trace|camera))([.@].*)?"
 )
+#: bytes of RAM left for static data and the stack when a schedule is chosen for a budget, before either is known
+STATIC_RESERVE = 1536
 _RAM_SECTIONS = (".data", ".bss")
 _OPTIMIZE = re.compile(r"-O[0123sz]")
 
@@ -105,6 +110,8 @@ def build(
     budget_flash: int | None = None,
     optimize: str = "-O2",
     toolchain: str | None = None,
+    schedule: str = "auto",
+    push_rows: bool = False,
 ) -> BuildResult:
     """Lower, plan, generate and compile `graph` for `board` into the folder `out`.
 
@@ -113,6 +120,9 @@ def build(
     budget_ram:   most bytes of RAM: arena, static data and (where an emulator can measure it) the stack's peak.
     budget_flash: most bytes of flash: code and constants.
     toolchain:    "gcc", "clang" or "zig"; by default what is there.
+    schedule:     "layers": node after node; "rows": by rows where that takes less RAM; "auto": layers, and where these
+                  miss the RAM that there is, by rows with the least work that fits.
+    push_rows:    the caller pushes the input's rows (`<net>_push_rows`) and it is never stored whole; by rows then.
 
     Raises GraphError, RangeError and UnsupportedError for what cannot be compiled, BudgetError for what does not
     fit, ToolError when the compiler fails (its log is kept beside `out`), FileError when `out` is not ours.
@@ -127,7 +137,7 @@ def build(
     if not _OPTIMIZE.fullmatch(optimize):
         raise InputError(f"optimize {optimize!r}: unknown; give -O0, -O1, -O2, -O3, -Os or -Oz")
     folder = checked_folder(Path(out))
-    program = make_program(graph, target)
+    program = scheduled(graph, target, schedule, push_rows, budget_ram)
     _early_budget(program, budget_ram, budget_flash)
     vectors = golden_sample(graph)
     log = folder.with_name(folder.name + ".log")
@@ -146,6 +156,25 @@ def build(
         put_in_place(made, folder, Path(scratch, "old"))
     log.unlink(missing_ok=True)
     return _moved(replace(result, manifest=manifest), made, folder)
+
+
+def scheduled(graph: Graph, board: Board, schedule: str, push_rows: bool, budget_ram: int | None) -> Program:
+    """The program of a graph by the schedule that was asked for; see `build`."""
+    if schedule not in ("auto", *KINDS):
+        raise InputError(f"schedule {schedule!r}: unknown; give one of auto, {', '.join(KINDS)}")
+    if schedule != "auto":
+        return make_program(graph, board, Schedule(schedule, pushed=push_rows))
+    limits = [r for r in (budget_ram, board.ram.size if board.kind == "mcu" else None) if r is not None]
+    room = min(limits, default=None)
+    if not push_rows:
+        whole = make_program(graph, board)
+        if room is None or whole.plan.arena_bytes + STATIC_RESERVE <= room:
+            return whole
+    try:
+        limit = None if room is None else room - STATIC_RESERVE
+        return make_program(graph, board, Schedule("rows", limit, push_rows))
+    except BudgetError:
+        return make_program(graph, board, Schedule("rows", None, push_rows))
 
 
 def golden_sample(graph: Graph, seed: int = 1) -> dict[str, npt.NDArray[np.int64]]:
@@ -215,7 +244,7 @@ def _compile_firmware(program: Program, folder: Path, optimize: str, toolchain: 
         link.elf,
         None,
         link.flash,
-        link.ram_static,
+        link.ram_static - _camera(link),
         arena,
         None,
         link.toolchain,
@@ -267,8 +296,13 @@ def _sizes(program: Program, link: LinkResult) -> dict[str, int]:
         "other_flash": other,
         "network_flash": link.flash - other,
         "arena": link.symbol(ARENA_SYMBOL).size,
-        "other_ram": link.ram_static - link.symbol(ARENA_SYMBOL).size,
+        "other_ram": link.ram_static - _camera(link) - link.symbol(ARENA_SYMBOL).size,
     }
+
+
+def _camera(link: LinkResult) -> int:
+    """Bytes of the harness's image, whose rows it pushes as a camera would."""
+    return link.symbols[CAMERA_SYMBOL].size if CAMERA_SYMBOL in link.symbols else 0
 
 
 def _late_budget(result: BuildResult, budget_ram: int | None, budget_flash: int | None) -> BuildResult:

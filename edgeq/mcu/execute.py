@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from edgeq.errors import InputError, ToolError
 from edgeq.mcu.build import BuildResult, link_image
 from edgeq.mcu.host import find_host_compiler
 from edgeq.mcu.storage import from_memory, to_memory
+from edgeq.schedule.stream import Nothing, RowStep, run_stretch
 
 if TYPE_CHECKING:
     from edgeq.emulator import Trace
@@ -130,9 +131,43 @@ def _decoded(build: BuildResult, outs: Bytes, steps: Bytes | None) -> Trace:
     """Codes of the values in rows of bytes: the outputs', and if traced those of every step."""
     found: Trace = {}
     if steps is not None:
-        found.update(_split(build, steps, [c.step.output for c in build.program.calls]))
+        found.update(_split(build, _in_order(build, steps), [c.step.output for c in build.program.calls]))
     found.update(_split(build, outs, list(build.graph.outputs)))
     return found
+
+
+def _in_order(build: BuildResult, steps: Bytes) -> Bytes:
+    """The trace with the rows of each step together: steps that run by rows show them in turns."""
+    program = build.program
+    if not program.plan.stretches:
+        return steps
+    start, starts, sizes = 0, {}, {}
+    for call in program.calls:
+        starts[call.node.name], sizes[call.node.name] = start, program.slots[call.step.output].bytes
+        start += sizes[call.node.name]
+    pieces: list[npt.NDArray[np.int64]] = []
+    for name in program.plan.order:
+        stretch = program.plan.stretch(name)
+        if stretch is not None:
+            turns = _Turns()
+            run_stretch(stretch, turns)
+            each = {step.node: stretch.rows[step.output].row_bytes for step in stretch.steps}
+            pieces += [starts[node] + row * each[node] + np.arange(each[node]) for node, row in turns.seen]
+        elif name in starts:
+            pieces.append(starts[name] + np.arange(sizes[name]))
+    found = np.empty_like(steps)
+    found[:, np.concatenate(pieces)] = steps
+    return found
+
+
+class _Turns(Nothing):
+    """Notes which row of which node runs when."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, int]] = []
+
+    def step(self, step: RowStep, slots: Sequence[int], out: int, row: int) -> None:
+        self.seen.append((step.node, row))
 
 
 def _split(build: BuildResult, rows: Bytes, names: list[str]) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
@@ -211,12 +246,17 @@ def _sanitized(build: BuildResult, raw: Bytes, traced: bool) -> tuple[Bytes, Byt
 
 def _guard(build: BuildResult) -> npt.NDArray[np.uint32]:
     """For each stage (inputs, steps, outputs) the places that may be touched; read by `firmware/ports/host.c`."""
-    graph, slots = build.graph, build.program.slots
-    scratch = build.plan.scratch
-    steps = [(*call.step.inputs, call.step.output) for call in build.program.calls]
-    stages = [[slots[name].place for name in names] for names in (graph.inputs, *steps, graph.outputs)]
-    for call, places in zip(build.program.calls, stages[1:], strict=False):
-        places += [scratch[call.node.name]] if call.node.name in scratch else []
+    graph, slots, program = build.graph, build.program.slots, build.program
+    steps = [program.area(call) for call in program.calls]
+    for index, call in enumerate(program.calls[:-1]):
+        # The last step of a stretch may have shown a row while others of the stretch still run.
+        if call.stretch is not None and program.calls[index + 1].stretch is not call.stretch:
+            steps[index + 1] = steps[index + 1] + steps[index]
+    ends = ([slots[name].place for name in names] for names in (graph.inputs, graph.outputs))
+    first, last = ends
+    if program.calls and program.calls[-1].stretch is not None:
+        last = last + steps[-1]
+    stages = [first, *steps, last]
     words = [build.plan.arena_bytes]
     for places in stages:
         words += [len(places), *(word for place in places for word in (place.offset, place.bytes))]

@@ -42,6 +42,8 @@ def make_manifest(result: BuildResult) -> dict[str, Any]:
         "values": {name: _value(slot) for name, slot in program.slots.items()},
         "steps": [_step(program, call) for call in program.calls],
         "constants": [_constant(c) for c in program.constants],
+        "schedule": program.reason,
+        "pushed_rows": program.pushed is not None,
         "plan": program.plan.to_json(),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,18 @@ from edgeq.boards import Board
 from edgeq.ir import Graph, Node, Ranges, Value, check, operator
 from edgeq.mcu import ops
 from edgeq.mcu.names import Names, identifier
+from edgeq.mcu.scheduling import LAYERWISE, Schedule, choose, row_steps
 from edgeq.mcu.step import Blob, Param, Step
 from edgeq.mcu.storage import storage, value_bytes
-from edgeq.schedule import Placement, Plan, check_plan, make_plan
+from edgeq.schedule import Chooser, Needs, Placement, Plan, Stretch, check_plan, make_plan
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A value in the arena: `name` is that of the graph, `c_name` its identifier, `dtype` how its codes are stored."""
+    """A value in the arena: `name` is that of the graph, `c_name` its identifier, `dtype` how its codes are stored.
+
+    place: where it lies, or, where only some of its rows are kept at a time, the room for those.
+    """
 
     name: str
     c_name: str
@@ -35,8 +39,8 @@ class Slot:
 
     @property
     def bytes(self) -> int:
-        """Bytes of the value."""
-        return self.place.bytes
+        """Bytes of the whole value."""
+        return value_bytes(self.value)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Call:
-    """One step at its place in the program."""
+    """One step at its place in the program; stretch: the one in which it runs row by row, or None."""
 
     index: int
     node: Node
@@ -76,6 +80,7 @@ class Call:
     c_name: str
     macs: int
     constants: Mapping[str, Constant]
+    stretch: Stretch | None = None
 
     def params(self) -> Iterator[tuple[str, Param | str]]:
         """Fields of the parameter struct; a constant array is given by its C name."""
@@ -87,7 +92,8 @@ class Call:
 class Program:
     """Everything that the generated source says.
 
-    name: C prefix of the network; slots: values by name, in the order of the plan; calls: in execution order.
+    name: C prefix of the network; slots: values by name, in the order of the plan; calls: in execution order, those of
+    a stretch one after the other; reason: why the nodes run layer by layer or by rows.
     """
 
     name: str
@@ -99,6 +105,28 @@ class Program:
     calls: Sequence[Call]
     constants: Sequence[Constant]
     instances: Sequence[Instance]
+    reason: str = ""
+
+    @property
+    def pushed(self) -> Stretch | None:
+        """The stretch whose rows the caller pushes, or None where inputs are written whole."""
+        return next((s for s in self.plan.stretches if s.fed == "rows"), None)
+
+    def scratch(self, call: Call) -> Placement | None:
+        """Where the scratch of a step lies, or None where it takes none."""
+        if call.stretch is None or not call.step.scratch:
+            return self.plan.scratch.get(call.node.name)
+        area = self.plan.scratch[call.stretch.name]
+        return replace(area, offset=area.offset + call.stretch.scratch_offset, bytes=call.step.scratch)
+
+    def area(self, call: Call) -> list[Placement]:
+        """All that a step may touch: its operands and scratch, or in a stretch whatever the stretch has."""
+        if call.stretch is not None:
+            ends = [self.slots[n].place for n in (call.stretch.source, call.stretch.output)]
+            return [*ends, self.plan.scratch[call.stretch.name]]
+        scratch = self.scratch(call)
+        places = [self.slots[n].place for n in (*call.step.inputs, call.step.output)]
+        return places if scratch is None else [*places, scratch]
 
     @property
     def weight_bytes(self) -> int:
@@ -116,31 +144,77 @@ class Program:
         return list(dict.fromkeys(instance.kernel for instance in self.instances))
 
 
-def make_program(graph: Graph, board: Board) -> Program:
-    """Check, analyse, lower and plan `graph` for `board`; raises GraphError, RangeError, UnsupportedError."""
+def make_program(graph: Graph, board: Board, schedule: Schedule = LAYERWISE) -> Program:
+    """Check, analyse, lower and plan `graph` for `board`; raises GraphError, RangeError, UnsupportedError.
+
+    BudgetError where the schedule has a limit that nothing fits.
+    """
     ranges = check(graph)
-    computed = [v for v in graph.values.values() if not v.constant]
-    steps = {node.name: ops.lower(graph, node, ranges, board.isa) for node in graph.nodes}
-    sizes = {v.name: value_bytes(v) for v in computed}
-    in_place = {n.name: ops.overwritten(graph, n, steps[n.name]) for n in graph.nodes}
-    aliases = {n.outputs[0]: n.inputs[0] for n in graph.nodes if steps[n.name] is None}
-    scratch = {name: step.scratch for name, step in steps.items() if step is not None and step.scratch}
-    plan = make_plan(graph, sizes, in_place, aliases=aliases, scratch=scratch)
+    steps, by_rows, needs = _lowered(graph, ranges, board, schedule != LAYERWISE)
+    chosen = choose(graph, needs, schedule)
+    sizes, in_place = needs.sizes, needs.in_place
+    scratch = {**needs.scratch}
+    plan = make_plan(graph, sizes, in_place, aliases=needs.aliases, scratch=scratch, stretches=chosen.stretches)
+    scratch |= {name: by_rows[name].scratch for s in plan.stretches for name in s.nodes}  # rows may need less
     check_plan(plan, graph, sizes, in_place, scratch)
-    names = Names()
-    slots = {
-        n: Slot(n, names[n], graph.values[n], storage(graph.values[n].format).dtype, place)
-        for n, place in plan.buffers.items()
-    }
-    maker = _Maker(graph)
-    nodes = {node.name: node for node in graph.nodes}
+    slots = _slots(graph, plan)
+    calls, maker = _calls(graph, plan, steps, by_rows)
+    constants, instances = list(maker.constants.values()), list(maker.instances.values())
+    name = identifier(graph.name)
+    return Program(name, graph, board, ranges, plan, slots, calls, constants, instances, chosen.reason)
+
+
+def chooser(graph: Graph, board: Board, *, pushed: bool = False) -> Chooser:
+    """All schedules of a network on a board, for who wants to see the front of RAM against work."""
+    return Chooser(graph, _lowered(graph, check(graph), board, True)[2], fed=pushed)
+
+
+def _lowered(
+    graph: Graph, ranges: Ranges, board: Board, rows: bool
+) -> tuple[dict[str, Step | None], dict[str, Step], Needs]:
+    """The kernel call of each node, where asked for that of one row of it, and what a memory plan needs to know."""
+    steps = {node.name: ops.lower(graph, node, ranges, board.isa) for node in graph.nodes}
+    by_rows, refused = row_steps(graph, ranges, board.isa) if rows else ({}, {})
+    needs = Needs(
+        sizes={v.name: value_bytes(v) for v in graph.values.values() if not v.constant},
+        in_place={n.name: ops.overwritten(graph, n, steps[n.name]) for n in graph.nodes},
+        aliases={n.outputs[0]: n.inputs[0] for n in graph.nodes if steps[n.name] is None},
+        scratch=_scratch(steps),
+        row_scratch=_scratch(by_rows),
+        refused=refused,
+    )
+    return steps, by_rows, needs
+
+
+def _scratch(steps: Mapping[str, Step | None] | Mapping[str, Step]) -> dict[str, int]:
+    return {name: step.scratch for name, step in steps.items() if step is not None and step.scratch}
+
+
+def _slots(graph: Graph, plan: Plan) -> dict[str, Slot]:
+    """Every value's place, or the place of its rows."""
+    names, places = Names(), dict(plan.buffers)
+    for stretch in plan.stretches:
+        area = plan.scratch[stretch.name]
+        for name, rows in stretch.rows.items():
+            if rows.offset is not None and name not in places:
+                places[name] = replace(area, offset=area.offset + rows.offset, bytes=rows.bytes)
+    found = {n: graph.values[n] for n in places}
+    return {n: Slot(n, names[n], v, storage(v.format).dtype, places[n]) for n, v in found.items()}
+
+
+def _calls(
+    graph: Graph, plan: Plan, steps: Mapping[str, Step | None], by_rows: Mapping[str, Step]
+) -> tuple[list[Call], _Maker]:
+    """The steps in execution order, and what they share."""
+    maker, nodes = _Maker(graph), {node.name: node for node in graph.nodes}
     calls: list[Call] = []
     for name in plan.order:
-        step = steps[name]
-        if step is not None:
-            calls.append(maker.call(len(calls), nodes[name], step))
-    constants, instances = list(maker.constants.values()), list(maker.instances.values())
-    return Program(identifier(graph.name), graph, board, ranges, plan, slots, calls, constants, instances)
+        stretch = plan.stretch(name)
+        for inner in (name,) if stretch is None else stretch.nodes:
+            step = steps[inner] if stretch is None else by_rows[inner]
+            if step is not None:
+                calls.append(replace(maker.call(len(calls), nodes[inner], step), stretch=stretch))
+    return calls, maker
 
 
 class _Maker:

@@ -29,7 +29,8 @@ def write_project(
     """Write all files but the manifest into the empty or absent `folder`."""
     for path, text in source_files(program, vectors):
         _write(folder / path, text)
-    for header in needed_headers(program.kernels):
+    streams = ("edgeq_stream",) if program.plan.stretches else ()
+    for header in needed_headers((*program.kernels, *streams)):
         _copy(header, folder / "edgeq" / header.name)
     port = _port(program.board, folder, optimize) if program.board.kind == "mcu" else _host_port(folder)
     context = {**base_context(program), **port, **_readme(program)}
@@ -100,6 +101,8 @@ def _readme(program: Program) -> Context:
         for call in program.calls
     ]
     return {
+        "schedule": comment(program.reason),
+        "pushed": program.pushed is not None,
         "peak_at": comment(plan.label(plan.peak)),
         "peak_values": ", ".join(peak[:_PEAK_NAMES]) + more,
         "input_meaning": comment(meaning(program.graph.values[program.graph.inputs[0]].format)),

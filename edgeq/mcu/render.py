@@ -13,8 +13,9 @@ from edgeq.formats import FixedPoint, Format
 from edgeq.mcu.literals import array_text, literal, wrapped
 from edgeq.mcu.names import comment
 from edgeq.mcu.program import Call, Program, Slot
+from edgeq.mcu.render_rows import stretch_context
 from edgeq.mcu.storage import to_memory
-from edgeq.schedule.plan import ALIGNMENT
+from edgeq.schedule.stream import ALIGNMENT
 from edgeq.templating import fill
 
 Context = dict[str, Any]
@@ -72,13 +73,18 @@ def meaning(fmt: Format) -> str:
 
 def _network(program: Program) -> Context:
     graph = program.graph
+    calls = [_call(program, call) for call in program.calls]
     return {
         "kernels": program.kernels,
+        "headers": ["edgeq_stream"] if program.plan.stretches else [],
+        "pushed": _pushed(program),
+        "stretches": [stretch_context(program, stretch) for stretch in program.plan.stretches],
+        "parts": list(_parts(program, calls)),
         "instances": program.instances,
         "slots": [_slot(program, slot) for slot in program.slots.values()],
         "inputs": [_border(program, program.slots[n]) for n in graph.inputs],
         "outputs": [_border(program, program.slots[n]) for n in graph.outputs],
-        "calls": [_call(program, call) for call in program.calls],
+        "calls": calls,
         "constants": [
             {
                 "c_name": c.c_name,
@@ -92,8 +98,31 @@ def _network(program: Program) -> Context:
     }
 
 
+def _parts(program: Program, calls: list[Context]) -> Iterator[Context]:
+    """Steps and stretches in the order in which they run."""
+    done: set[str] = set()
+    for call, context in zip(program.calls, calls, strict=True):
+        if call.stretch is None:
+            yield {"call": context, "stretch": None}
+        elif call.stretch.name not in done:
+            done.add(call.stretch.name)
+            yield {"call": None, "stretch": call.stretch.name}
+
+
+def _pushed(program: Program) -> Context | None:
+    """The stretch whose source the caller pushes, or None."""
+    stretch = program.pushed
+    if stretch is None:
+        return None
+    rows = stretch.rows[stretch.source]
+    return {"name": stretch.name, "rows": rows.height, "row_bytes": rows.row_bytes}
+
+
 def _slot(program: Program, slot: Slot) -> Context:
     plan, place = program.plan, slot.place
+    if slot.name not in plan.buffers:
+        rows = f"{place.bytes} bytes, some rows of {slot.ctype} {shape_text(slot.value.shape)}, {slot.value.format}"
+        return {"c_name": slot.c_name, "offset": place.offset, "note": comment(rows)}
     life = f"from {plan.label(place.first)} to {plan.label(place.last)}"
     shares = plan.aliases.get(slot.name), plan.in_place.get(slot.name)
     extra = f"; the bytes of {shares[0]}" if shares[0] else f"; overwrites {shares[1]}" if shares[1] else ""
@@ -121,7 +150,8 @@ def _call(program: Program, call: Call) -> Context:
     out = slots[step.output]
     title = f"step {call.index}, {layer_text(call)}: {ins} -> {_operand(out)}"
     sharing = ", in place" if step.output in program.plan.in_place else ""
-    scratch = program.plan.scratch.get(call.node.name)
+    scratch = program.scratch(call)
+    sharing += ", row by row" if call.stretch is not None else ""
     work = f"{call.macs} MACs, " if call.macs else ""
     room = f", {scratch.bytes} bytes of scratch" if scratch else ""
     return {

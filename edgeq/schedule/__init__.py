@@ -1,7 +1,22 @@
 """When and where: execution order and the place of every buffer in one arena."""
 
 from edgeq.schedule.check import check_plan
+from edgeq.schedule.choose import Chooser, Needs
+from edgeq.schedule.patch import Patches, make_patches
 from edgeq.schedule.plan import Placement, Plan, make_plan
 from edgeq.schedule.simulate import simulate
+from edgeq.schedule.stream import Stretch, make_stretch
 
-__all__ = ["Placement", "Plan", "check_plan", "make_plan", "simulate"]
+__all__ = [
+    "Chooser",
+    "Needs",
+    "Patches",
+    "Placement",
+    "Plan",
+    "Stretch",
+    "check_plan",
+    "make_patches",
+    "make_plan",
+    "make_stretch",
+    "simulate",
+]

@@ -8,7 +8,9 @@ from itertools import combinations
 from edgeq.errors import GraphError
 from edgeq.ir import Graph, Node
 from edgeq.schedule.lifetimes import lifetimes
+from edgeq.schedule.patch import check_patches
 from edgeq.schedule.plan import Plan
+from edgeq.schedule.stream import check_stretch, contracted
 
 
 def check_plan(
@@ -23,6 +25,9 @@ def check_plan(
     sizes, in_place, scratch: as `make_plan` took them; without them the plan's own sizes are believed, and any operator
     is taken to allow computing in place.
     """
+    if plan.stretches or plan.patches:
+        scratch = _check_stretches(plan, graph, scratch)
+        graph = contracted(graph, (*plan.stretches, *plan.patches))
     order = _order(plan, graph)
     lives = lifetimes(graph, order)
     if set(plan.buffers) != set(lives):
@@ -40,6 +45,27 @@ def check_plan(
     _check_in_place(plan, order, in_place)
     _check_overlaps(plan)
     _check_scratch(plan, order, scratch)
+
+
+def _check_stretches(plan: Plan, graph: Graph, scratch: Mapping[str, int] | None) -> dict[str, int] | None:
+    """Check each stretch by itself; returns the scratch that the plan has to hold with their areas in it."""
+    inside: dict[str, int] = {}
+    for stretch in plan.stretches:
+        check_stretch(stretch, graph)
+        most = max((scratch or {}).get(node, 0) for node in stretch.nodes)
+        if most > stretch.scratch or any(node in inside for node in stretch.nodes):
+            raise GraphError(f"plan: {stretch.name} lacks scratch for its kernels, or shares a node with another")
+        inside |= dict.fromkeys(stretch.nodes, 0)
+    for patches in plan.patches:
+        check_patches(patches, graph)
+        check_plan(patches.plan, patches.graph)
+        if any(node in inside for node in patches.nodes):
+            raise GraphError(f"plan: {patches.name} shares a node with another stretch")
+        inside |= dict.fromkeys(patches.nodes, 0)
+    if scratch is None:
+        return None
+    areas = {s.name: s.bytes for s in plan.stretches} | {p.name: p.bytes for p in plan.patches}
+    return {**scratch, **inside, **areas}
 
 
 def _order(plan: Plan, graph: Graph) -> list[Node]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from edgeq.ir import Graph, Node
 from edgeq.schedule.lifetimes import Block, Profile, lifetimes, make_blocks
 from edgeq.schedule.order import beam_order, given_order
 from edgeq.schedule.packing import Packing, lower_bound, pack
+from edgeq.schedule.stream import ALIGNMENT, Stretch, contracted
 
-ALIGNMENT = 8
+if TYPE_CHECKING:
+    from edgeq.schedule.patch import Patches
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Plan:
     aliases:     value -> the value whose bytes it is (reshape).
     in_place:    value -> the input of its node that it overwrites.
     scratch:     node name -> bytes that its kernel needs while it runs, and only then.
+    stretches, patches: nodes that run by rows or by patches; `order` and `scratch` name the stretch in their place,
+                 and values that only live inside it have no buffer of their own.
     """
 
     order: tuple[str, ...]
@@ -56,6 +60,16 @@ class Plan:
     aliases: Mapping[str, str]
     in_place: Mapping[str, str]
     scratch: Mapping[str, Placement] = field(default_factory=dict)
+    stretches: tuple[Stretch, ...] = ()
+    patches: tuple[Patches, ...] = ()
+
+    def stretch(self, name: str) -> Stretch | None:
+        """The stretch by rows of that name in `order`, or None where it is something else."""
+        return next((s for s in self.stretches if s.name == name), None)
+
+    def patch(self, name: str) -> Patches | None:
+        """The stretch by patches of that name in `order`, or None where it is something else."""
+        return next((p for p in self.patches if p.name == name), None)
 
     @property
     def times(self) -> int:
@@ -135,6 +149,7 @@ class Plan:
                 "values": [{"value": n, "bytes": b} for n, b in self.peak_values()],
             },
             "buffers": self.timeline(),
+            "stretches": [*(s.to_json() for s in self.stretches), *(p.to_json() for p in self.patches)],
         }
 
 
@@ -152,6 +167,8 @@ def make_plan(
     alignment: int = ALIGNMENT,
     reorder: bool = True,
     scratch: Mapping[str, int] | None = None,
+    stretches: Sequence[Stretch] = (),
+    patches: Sequence[Patches] = (),
 ) -> Plan:
     """Order the nodes and place every value in one arena.
 
@@ -161,7 +178,11 @@ def make_plan(
     alignment: of every offset and of the arena's size, in bytes.
     reorder:   whether another topological order may be taken when its arena is smaller.
     scratch:   node name -> bytes that its kernel needs while it runs (default: none).
+    stretches, patches: nodes that run row by row or patch by patch; their kernels' scratch is in their own `bytes`.
     """
+    if stretches or patches:
+        made = _contracted(graph, sizes, in_place, aliases, alignment, reorder, scratch, (*stretches, *patches))
+        return replace(made, stretches=tuple(stretches), patches=tuple(patches))
     sharing = reshape_aliases(graph) if aliases is None else aliases
     missing = [v.name for v in graph.values.values() if not v.constant and sizes.get(v.name, 0) <= 0]
     if missing:
@@ -173,6 +194,34 @@ def make_plan(
         rival = _planned(graph, other, sizes, sharing, kernels, extra, alignment)
         best = min(best, rival, key=lambda plan: plan.arena_bytes)
     return best
+
+
+def _contracted(
+    graph: Graph,
+    sizes: Mapping[str, int],
+    in_place: Mapping[str, Sequence[str]] | None,
+    aliases: Mapping[str, str] | None,
+    alignment: int,
+    reorder: bool,
+    scratch: Mapping[str, int] | None,
+    stretches: Sequence[Stretch | Patches],
+) -> Plan:
+    """The plan of the graph in which each stretch is one node that needs its area as scratch."""
+    inside = {name for stretch in stretches for name in stretch.nodes}
+    sharing = reshape_aliases(graph) if aliases is None else aliases
+    coarse = contracted(graph, stretches)
+    return make_plan(
+        coarse,
+        {name: size for name, size in sizes.items() if name in coarse.values},
+        {name: hosts for name, hosts in (in_place or {}).items() if name not in inside},
+        aliases={name: host for name, host in sharing.items() if name not in inside},
+        alignment=alignment,
+        reorder=reorder,
+        scratch={
+            **{name: need for name, need in (scratch or {}).items() if name not in inside},
+            **{stretch.name: stretch.bytes for stretch in stretches},
+        },
+    )
 
 
 def _planned(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,10 @@ import numpy.typing as npt
 from edgeq.emulator import Trace
 from edgeq.errors import InputError
 from edgeq.ir import Graph, operator
+from edgeq.schedule.patch import Patches, Span, whole_name
 from edgeq.schedule.plan import Plan
+from edgeq.schedule.rows import row_graph
+from edgeq.schedule.stream import RowStep, Stretch, run_stretch
 
 
 def simulate(
@@ -31,10 +34,21 @@ def simulate(
     memory = _Arena(graph, plan, dtypes, arena)
     found: Trace = {}
     for name, codes in inputs.items():
+        if name not in plan.buffers:  # its rows are pushed
+            found[name] = codes.astype(np.int64)
+            continue
         memory.write(name, codes)
         found[name] = memory.read(name)
     nodes = {node.name: node for node in graph.nodes}
     for name in plan.order:
+        stretch = plan.stretch(name)
+        if stretch is not None:
+            found |= _run_by_rows(memory, stretch, inputs)
+            continue
+        patches = plan.patch(name)
+        if patches is not None:
+            found[patches.output] = _run_by_patches(memory, patches)
+            continue
         node = nodes[name]
         operands = [memory.read(v) for v in node.inputs]
         memory.spoil(name)
@@ -45,6 +59,124 @@ def simulate(
     for name in graph.outputs:
         found[name] = memory.read(name)
     return found
+
+
+def _run_by_patches(memory: _Arena, patches: Patches) -> npt.NDArray[np.int64]:
+    """Run every patch in an arena inside the arena; the output as it was put together."""
+    memory.spoil(patches.name)
+    area = memory.plan.scratch[patches.name]
+    small, values = patches.graph, patches.graph.values
+    dtypes = {v.name: memory.dtypes[whole_name(v)] for v in values.values() if not v.constant}
+    inner = _Arena(small, patches.plan, dtypes, memory.memory[:, area.offset : area.end])
+    nodes = {node.name: node for node in small.nodes}
+    height, width = memory.graph.values[patches.source].shape[:2]
+    for corner in patches.corners():
+        rows, columns = (_along(s, c) for s, c in zip(_spans(patches, patches.source), corner, strict=True))
+        # What lies outside of the source is overwritten if anybody reads it.
+        region = memory.read(patches.source)[:, rows.clip(0, height - 1)][:, :, columns.clip(0, width - 1)]
+        inner.write(patches.source, _bordered(patches, patches.source, region, memory.graph, corner))
+        for name in patches.plan.order:
+            node = nodes[name]
+            operands = [inner.read(v) for v in node.inputs]
+            (codes,) = operator(node.op, name).evaluate(node, small.ins(node), small.outs(node), operands)
+            (out,) = node.outputs
+            inner.write(out, _bordered(patches, out, codes, memory.graph, corner) if out in patches.regions else codes)
+        whole = memory.read(patches.output)
+        (top, left), (tall, wide) = corner, patches.tile
+        whole[:, top : top + tall, left : left + wide] = inner.read(patches.output)
+        memory.write(patches.output, whole)
+    return memory.read(patches.output)
+
+
+def _spans(patches: Patches, value: str) -> tuple[Span, Span]:
+    region = patches.regions[value]
+    return region.rows, region.columns
+
+
+def _along(span: Span, corner: int) -> npt.NDArray[np.int64]:
+    """Indices of a region along one axis; some may lie outside of the map."""
+    return np.asarray(span.scale * corner + span.offset + np.arange(span.size), dtype=np.int64)
+
+
+def _bordered(
+    patches: Patches, value: str, codes: npt.NDArray[Any], graph: Graph, corner: tuple[int, int]
+) -> npt.NDArray[Any]:
+    """The codes of a region, with padding's code where it lies outside of the map."""
+    fill = patches.regions[value].fill
+    if fill is None:
+        return codes
+    found = codes.copy()
+    for axis, (span, first) in enumerate(zip(_spans(patches, value), corner, strict=True), start=1):
+        at = _along(span, first)
+        outside = (at < 0) | (at >= graph.values[value].shape[axis - 1])
+        found[(slice(None),) * axis + (outside,)] = fill
+    return found
+
+
+def _run_by_rows(memory: _Arena, stretch: Stretch, inputs: Mapping[str, npt.NDArray[Any]]) -> Trace:
+    """Run a stretch in the arena; the rows of every value but the source as they were when they were written."""
+    memory.spoil(stretch.name)
+    machine = _RowMachine(memory, stretch, inputs)
+    run_stretch(stretch, machine)
+    return {name: np.stack(rows, axis=1) for name, rows in machine.seen.items()}
+
+
+class _RowMachine:
+    """A stretch's rows in the arena's bytes; `seen` collects each row that a node wrote."""
+
+    def __init__(self, memory: _Arena, stretch: Stretch, inputs: Mapping[str, npt.NDArray[Any]]) -> None:
+        self.memory, self.stretch, self.inputs = memory, stretch, inputs
+        self.seen: dict[str, list[npt.NDArray[np.int64]]] = {step.output: [] for step in stretch.steps}
+        nodes = {node.name: node for node in memory.graph.nodes}
+        self.small = {step.node: row_graph(memory.graph, nodes[step.node]) for step in stretch.steps}
+
+    def _span(self, value: str, slot: int, count: int) -> npt.NDArray[np.uint8]:
+        """The bytes of `count` rows from a slot, of each sample."""
+        rows, plan = self.stretch.rows[value], self.memory.plan
+        start = (
+            plan.buffers[value].offset if rows.offset is None else plan.scratch[self.stretch.name].offset + rows.offset
+        )
+        start += slot * rows.row_bytes
+        return self.memory.memory[:, start : start + count * rows.row_bytes]
+
+    def _codes(self, value: str, slot: int, count: int) -> npt.NDArray[np.int64]:
+        raw = np.ascontiguousarray(self._span(value, slot, count))
+        shape = self.memory.graph.values[value].shape[1:]
+        return raw.view(self.memory.dtypes[value]).reshape(-1, count, *shape).astype(np.int64)
+
+    def _store(self, value: str, slot: int, codes: npt.NDArray[Any]) -> None:
+        span = self._span(value, slot, 1)
+        flat = np.ascontiguousarray(codes.reshape(len(span), -1).astype(self.memory.dtypes[value]))
+        span[:] = flat.view(np.uint8)
+
+    def fill(self, value: str, slot: int) -> None:
+        """Write a row of padding."""
+        shape = (len(self.memory.memory), *self.memory.graph.values[value].shape[1:])
+        self._store(value, slot, np.full(shape, self.stretch.rows[value].fill, dtype=np.int64))
+
+    def move(self, value: str, slot: int, count: int) -> None:
+        """Move rows to the front."""
+        self._span(value, 0, count)[:] = self._span(value, slot, count).copy()
+
+    def push(self, value: str, slot: int, row: int) -> None:
+        """Write a row of the source: the caller's, or a copy from where the whole value lies."""
+        whole = self.inputs[value] if self.stretch.fed == "rows" else self.memory.read(value)
+        self._store(value, slot, whole[:, row])
+
+    def step(self, step: RowStep, slots: Sequence[int], out: int, row: int) -> None:
+        """Run a node's own meaning on its windows."""
+        graph, node = self.small[step.node]
+        seen = iter(zip(step.reads, slots, strict=True))
+        operands = []
+        for value in graph.ins(node):
+            if value.data is not None:
+                operands.append(value.data)
+            else:
+                window, slot = next(seen)
+                operands.append(self._codes(window.value, slot, window.rows))
+        (codes,) = operator(node.op, node.name).evaluate(node, graph.ins(node), graph.outs(node), operands)
+        self._store(step.output, out, codes)
+        self.seen[step.output].append(self._codes(step.output, out, 1)[:, 0])
 
 
 class _Arena:

@@ -78,42 +78,46 @@ def simulated(graph: Graph, board: Board, **options: Any) -> Executor:
     return TraceFunction(board.name, lambda inputs: trace(graph, board, inputs, **options))
 
 
-def on_board(graph: Graph, board: Board, folder: Path) -> Executor:
-    """The executor of a board; firmware is built into `folder`/<board name>, Verilog and C++ for HLS are simulated."""
+def on_board(graph: Graph, board: Board, folder: Path, options: Mapping[str, Any] | None = None) -> Executor:
+    """The executor of a board; firmware is built into `folder`/<board name>, Verilog and C++ for HLS are simulated.
+
+    options: of the firmware's build.
+    """
+    if options and board.kind not in ("mcu", "host"):
+        raise InputError(f"board {board.name}: runs no firmware, so no schedule can be chosen for it")
     if board.kind == "emulator":
         return emulator(graph)
     if board.kind in ("fpga", "hls"):
         return simulated(graph, board)
     from edgeq.mcu.build import build
 
-    return built(build(graph, board, folder / board.name), board.name)
+    return built(build(graph, board, folder / board.name, **(options or {})), board.name)
 
 
-def find(what: Any, graph: Graph, folder: Path) -> Executor:
+def find(what: Any, graph: Graph, folder: Path, options: Mapping[str, Any] | None = None) -> Executor:
     """Anything that names an execution to an `Executor`.
 
     what: "emulator", "reference", a board's name, file or `Board`; a `Graph` (run in the emulator: another
     version of the same network); a `BuildResult`; a prepared torch module (the float reference); an `Executor`.
+    options: of the firmware that is built for a board.
     """
+    from edgeq.boards import Board, load_board
+
     if isinstance(what, str) and what == "reference":
         return reference(graph)
     if isinstance(what, str | Path):
-        from edgeq.boards import load_board
-
-        return on_board(graph, load_board(what), folder)
+        return on_board(graph, load_board(what), folder, options)
+    if isinstance(what, Board):
+        return on_board(graph, what, folder, options)
     if isinstance(what, Graph):
         return TraceFunction(f"graph {what.name!r}", emulator(what).trace)
     if isinstance(what, Executor):
         found: Executor = what
         return found
-    return _find_object(what, graph, folder)
+    return _find_object(what, graph)
 
 
-def _find_object(what: Any, graph: Graph, folder: Path) -> Executor:
-    from edgeq.boards import Board
-
-    if isinstance(what, Board):
-        return on_board(graph, what, folder)
+def _find_object(what: Any, graph: Graph) -> Executor:
     kinds = {cls.__module__ for cls in type(what).__mro__}
     if "edgeq.mcu.build" in kinds:
         return built(what, what.board.name)

@@ -35,6 +35,7 @@ def verify(
     seed: int = 0,
     batch: int | None = None,
     progress: Progress | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> VerifyResult:
     """Compare two executions of `net` tensor by tensor, in execution order.
 
@@ -46,6 +47,7 @@ def verify(
     random:  number of random samples (some aimed at the extremes, see `random_inputs`) instead of x.
     batch:   samples run at once; by default as many as keep a trace below `TRACE_BYTES`.
     progress: called with samples done and samples in all.
+    options: of the build of `board`'s firmware (`edgeq.build`): {"schedule": "rows", "push_rows": True}.
 
     Raises EdgeqError for wrong input and for executions that fail; a difference is a result, not an error.
     """
@@ -53,7 +55,7 @@ def verify(
     inputs = _inputs(net, x, codes, random, seed)
     total = next(iter(inputs.values())).shape[0]
     with tempfile.TemporaryDirectory(prefix="edgeq-verify-") as folder:
-        one = find(board, net, Path(folder, "one"))
+        one = find(board, net, Path(folder, "one"), options)
         other = find(against, net, Path(folder, "other"))
         comparison = Comparison(net, (one.name, other.name))
         for part in _batches(inputs, batch or batch_size(net)):

@@ -12,7 +12,8 @@ typedef enum {
     EDGEQ_ERROR_ARENA = 2,    /* the arena is smaller than <NET>_ARENA_BYTES */
     EDGEQ_ERROR_ALIGN = 3,    /* the arena does not start at a multiple of <NET>_ARENA_ALIGN */
     EDGEQ_ERROR_STATE = 4,    /* run before init */
-    EDGEQ_ERROR_SELFTEST = 5  /* the self-test got other codes than the emulator made */
+    EDGEQ_ERROR_SELFTEST = 5, /* the self-test got other codes than the emulator made */
+    EDGEQ_MORE_ROWS = 6       /* no error: the rows were taken, and the sample has more */
 } edgeq_status;
 
 /* Put before each constant array; define it to place weights in a section of your own. */
@@ -20,7 +21,8 @@ typedef enum {
 #define EDGEQ_WEIGHT_SECTION
 #endif
 
-/* Called after each step with its number and its output; empty unless defined. */
+/* Called after each step with its number and its output, after each row of steps that run by rows; empty unless
+ * defined. */
 #ifndef EDGEQ_LAYER_HOOK
 #define EDGEQ_LAYER_HOOK(step, data, bytes) ((void)0)
 #endif

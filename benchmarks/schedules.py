@@ -1,0 +1,102 @@
+"""RAM against work: every schedule on the Pareto front of a network, and with --measure instructions of some of them.
+
+    python benchmarks/schedules.py                                 MobileNetV2 0.35 at 144 x 144, both ways of input
+    python benchmarks/schedules.py resnet8 --board cortex-m4       another network, another board's kernels
+    python benchmarks/schedules.py resnet8 --board cortex-m4 --measure
+
+The arena is the planned one, that of a built image to the byte. MACs are those of the network times the factor; extra
+work is the planner's estimate of instructions beside the kernels (rows moved, kernels called). --measure builds the
+layer-by-layer image, the one by rows and the one with pushed rows, and counts instructions on the emulated board.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.networks import dscnn, mobilenet_v2, resnet8  # noqa: E402
+from edgeq.boards import load_board  # noqa: E402
+from edgeq.errors import EdgeqError  # noqa: E402
+from edgeq.ir import Graph, operator  # noqa: E402
+from edgeq.mcu.bench import bench  # noqa: E402
+from edgeq.mcu.program import chooser, make_program  # noqa: E402
+
+RESULTS = Path(__file__).parent / "results" / "schedules.json"
+NETWORKS: dict[str, Callable[[], Graph]] = {
+    "mobilenet_v2": mobilenet_v2,
+    "mobilenet_v2_step1": lambda: mobilenet_v2(step=1),
+    "resnet8": resnet8,
+    "dscnn": dscnn,
+}
+
+
+def front(graph: Graph, board: str, pushed: bool) -> list[dict[str, Any]]:
+    """The points from least work to least RAM."""
+    target = load_board(board)
+    rows = []
+    for found in chooser(graph, target, pushed=pushed).front():
+        names = [n for s in found.stretches for n in s.nodes]
+        rows.append({"arena": found.bytes, "extra_work": round(found.work), "mac_factor": 1.0, "by_rows": len(names)})
+    return rows
+
+
+def measured(graph: Graph, board: str) -> dict[str, Any]:
+    """Linked arena and instructions of three schedules."""
+    found = {}
+    for name, options in (
+        ("layers", {"schedule": "layers"}),
+        ("rows", {"schedule": "rows"}),
+        ("pushed", {"schedule": "rows", "push_rows": True}),
+    ):
+        try:
+            made = bench(graph, board, **options)  # type: ignore[arg-type]
+        except EdgeqError as error:
+            found[name] = {"error": str(error)}
+            continue
+        found[name] = {key: made[key] for key in ("arena", "ram", "flash", "instructions", "cycles_estimated")}
+    return found
+
+
+def report(name: str, board: str, measure: bool) -> dict[str, Any]:
+    """The figures of one network, printed and returned."""
+    graph = NETWORKS[name]()
+    macs = sum(operator(n.op, n.name).macs(n, graph.ins(n), graph.outs(n)) for n in graph.nodes)
+    whole = make_program(graph, load_board(board)).plan.arena_bytes
+    found: dict[str, Any] = {"macs": macs, "layers_arena": whole}
+    print(f"{name}, {macs:,} MACs, kernels of {board}: layer by layer {whole:,} bytes of arena")
+    for title, pushed in (("image in the arena", False), ("rows pushed", True)):
+        found[title] = front(graph, board, pushed)
+        print(f"  {title}:\n    {'arena':>9} {'MACs':>6} {'extra work':>11} {'nodes by rows':>14}")
+        for row in found[title]:
+            print(f"    {row['arena']:>9,} {row['mac_factor']:>6.2f} {row['extra_work']:>11,} {row['by_rows']:>14}")
+    if measure:
+        found["measured"] = measured(graph, board)
+        for title, row in found["measured"].items():
+            print(f"  {title}: {row}")
+    return found
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("network", nargs="?", default="mobilenet_v2", choices=list(NETWORKS))
+    parser.add_argument("--board", default="cortex-m4")
+    parser.add_argument("--measure", action="store_true")
+    options = parser.parse_args()
+    found = report(options.network, options.board, options.measure)
+    kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
+    key = f"{options.network} {options.board}"
+    kept[key] = {**kept.get(key, {}), **found}  # what was measured before stays
+    RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,43 @@
+"""Options of the commands that build firmware: how the network is scheduled, and sizes in bytes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
+
+Schedule = Annotated[
+    str,
+    typer.Option(
+        "--schedule",
+        metavar="KIND",
+        help="layers: node after node; rows: row by row where that takes less RAM; auto: rows only where layers do not "
+        "fit the budget or the board.",
+    ),
+]
+PushRows = Annotated[
+    bool, typer.Option("--push-rows", help="The input arrives by rows, as from a camera, and is never stored whole.")
+]
+
+
+def size(text: str) -> int:
+    """Bytes of "65536", "64k" or "1M" (powers of 1024)."""
+    number, unit = text.strip().lower().removesuffix("b"), ""
+    if number[-1:] in ("k", "m"):
+        number, unit = number[:-1], number[-1]
+    if not number.isdecimal():
+        raise typer.BadParameter(f"{text!r} is no size; give bytes, or 64k, or 1M")
+    return int(number) * _UNITS[unit]
+
+
+Budget = Annotated[
+    int | None,
+    typer.Option(metavar="BYTES", parser=size, help="Fail if more is needed, naming what holds most; 64k is 65536."),
+]
+
+
+def chosen(schedule: str, push_rows: bool) -> dict[str, Any]:
+    """The options that differ from what a build takes by itself."""
+    return ({} if schedule == "auto" else {"schedule": schedule}) | ({"push_rows": True} if push_rows else {})

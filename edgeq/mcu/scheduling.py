@@ -1,0 +1,88 @@
+"""Scheduling for firmware: which kernels can run a node row by row, and which parts of a network do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edgeq.errors import InputError, UnsupportedError
+from edgeq.ir import Graph, Ranges
+from edgeq.mcu import ops
+from edgeq.mcu.step import Step
+from edgeq.schedule import Chooser, Needs, Stretch
+from edgeq.schedule.rows import row_graph, windows
+
+KINDS = ("layers", "rows")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a network is to run.
+
+    kind:  "layers" runs node after node on whole values; "rows" runs parts of it row by row where that helps.
+    limit: for "rows", the most bytes of arena: the least work that fits is taken; None: the least arena.
+    pushed: whether the caller pushes the rows of the input (`<net>_push_rows`), so that it is never stored whole.
+    """
+
+    kind: str = "layers"
+    limit: int | None = None
+    pushed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"schedule {self.kind!r}: unknown; give one of {', '.join(KINDS)}")
+        if self.pushed and self.kind == "layers":
+            raise InputError("an input that is pushed by rows needs the schedule 'rows'")
+
+
+LAYERWISE = Schedule()
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The stretches of a schedule, and why these."""
+
+    stretches: tuple[Stretch, ...] = ()
+    reason: str = ""
+
+
+def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen:
+    """The parts that run by rows; BudgetError where the limit cannot be met."""
+    if schedule.kind == "layers":
+        return Chosen((), "layer by layer")
+    chooser = Chooser(graph, needs, fed=schedule.pushed)
+    found = chooser.least_ram() if schedule.limit is None else chooser.within(schedule.limit)
+    count = sum(len(s.nodes) for s in found.stretches)
+    goal = "the least arena" if schedule.limit is None else f"the least work within {schedule.limit} bytes of arena"
+    if not found.stretches:
+        return Chosen((), f"layer by layer: {goal}")
+    worst = max(found.parts, key=lambda part: part.bytes)
+    stretches = "one stretch" if len(found.stretches) == 1 else f"{len(found.stretches)} stretches"
+    how = "by rows" if worst.stretch is not None else "layer by layer"
+    reason = (
+        f"{count} of {len(graph.nodes)} nodes run by rows, in {stretches}: {goal}; "
+        f"the largest part, {worst.nodes[0]} to {worst.nodes[-1]} {how}, needs {worst.bytes} bytes"
+    )
+    return Chosen(found.stretches, reason)
+
+
+def row_steps(graph: Graph, ranges: Ranges, features: Iterable[str]) -> tuple[dict[str, Step], dict[str, str]]:
+    """The kernel call of one row of each node that has one, and why the others have none."""
+    found: dict[str, Step] = {}
+    refused: dict[str, str] = {}
+    for node in graph.nodes:
+        seen = windows(graph, node)
+        if isinstance(seen, str):
+            refused[node.name] = seen
+            continue
+        small, one = row_graph(graph, node)
+        try:
+            step = ops.lower(small, one, ranges, features)
+        except UnsupportedError as error:
+            refused[node.name] = str(error)
+            continue
+        if step is None or step.inputs != tuple(w.value for w in seen):
+            refused[node.name] = "its kernel reads its inputs in another order"
+        else:
+            found[node.name] = step
+    return found, refused

@@ -1,0 +1,91 @@
+"""Choosing schedules: the searches equal trying every path over the cuts, and the choice is what the plan needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from edgeq.emulator import reference
+from edgeq.errors import BudgetError, GraphError
+from edgeq.ir import Graph
+from edgeq.schedule import Chooser, Needs, check_plan, make_plan, simulate
+from edgeq.schedule.choose import Part, cuts
+from tests.schedule.test_plan import dtypes_of, random_inputs, sizes_of
+from tests.schedule.test_stream import S8, Maker, maps
+
+
+def paths(chooser: Chooser, start: int = 0) -> Iterator[tuple[Part, ...]]:
+    """Every way from a cut to the last one."""
+    if start == chooser.last:
+        yield ()
+        return
+    for end in range(start + 1, chooser.last + 1):
+        for rows in (False, True):
+            layers = end == start + 1 and not (chooser.fed and start == 0)
+            part = chooser.part(start, end, rows) if rows or layers else None
+            if part is not None:
+                for rest in paths(chooser, end):
+                    yield (part, *rest)
+
+
+@settings(max_examples=25, deadline=None)
+@given(maps())
+def test_the_searches_equal_trying_everything(graph: Graph) -> None:
+    for fed in (False, True):
+        chooser = Chooser(graph, Needs(sizes_of(graph)), fed=fed)
+        every = [(max(p.bytes for p in path), sum(p.work for p in path)) for path in paths(chooser)]
+        least = chooser.least_ram()
+        assert least.bytes == min(size for size, _ in every)
+        assert least.work == min(work for size, work in every if size == least.bytes)
+        front = [(point.bytes, point.work) for point in chooser.front()]
+        assert front == sorted(front, key=lambda point: -point[0])
+        for size, work in every:  # every path is on the front or beaten by a point of it
+            assert any(s <= size and w <= work for s, w in front)
+        with pytest.raises(BudgetError, match=str(least.bytes)):
+            chooser.within(least.bytes - 8)
+
+
+@settings(max_examples=15, deadline=None)
+@given(maps())
+def test_a_choice_is_a_plan_that_runs(graph: Graph) -> None:
+    sizes = sizes_of(graph)
+    for point in Chooser(graph, Needs(sizes)).front():
+        plan = make_plan(graph, sizes, stretches=point.stretches)
+        check_plan(plan, graph, sizes)
+        assert plan.arena_bytes <= point.bytes + 8 * len(point.parts)
+        inputs = random_inputs(graph)
+        want, have = reference(graph, inputs), simulate(graph, plan, dtypes_of(graph), inputs)
+        assert all(np.array_equal(want[name], have[name]) for name in want)
+
+
+def test_cuts_lie_where_one_value_is_alive() -> None:
+    m = Maker(0, (6, 4, 2))
+    a = m.conv(m.x, 2, 3, 1, (1, 1))
+    b = m.conv(a, 2, 3, 1, (1, 1))
+    graph = m.g.build([m.g.node("add", "join", [b, a], S8)])
+    assert cuts(graph) == [(0, "x"), (1, "conv"), (3, "join")]
+
+
+def test_networks_of_several_inputs_and_outputs_have_ends_that_run_by_layers() -> None:
+    m = Maker(0, (6, 4, 2))
+    y = m.g.input("y", (6, 4, 2), S8)
+    a = m.conv(m.g.node("add", "join", [m.x, y], S8), 2, 3, 1, (1, 1))
+    b = m.conv(a, 2, 3, 1, (1, 1))
+    graph = m.g.build([b, m.g.node("requantise", "relu", [b], S8, lo=0)])
+    found = Chooser(graph, Needs(sizes_of(graph))).least_ram()
+    assert [n for part in found.parts for n in part.nodes] == ["join", "conv", "conv_2", "relu"]
+    assert (found.parts[0].stretch, found.parts[-1].stretch) == (None, None)
+    plan = make_plan(graph, sizes_of(graph), stretches=found.stretches)
+    assert plan.arena_bytes <= found.bytes + 8 * len(found.parts)
+    with pytest.raises(GraphError, match="one input"):
+        Chooser(graph, Needs(sizes_of(graph)), fed=True)
+
+
+def test_an_input_that_cannot_be_pushed_says_why() -> None:
+    m = Maker(0, (6, 4, 2))
+    graph = m.g.build([m.g.node("mean", "pool", [m.x], S8, axes=(0, 1), keep_axes=0)])
+    with pytest.raises(GraphError, match=r"no form by rows|no feature maps"):
+        Chooser(graph, Needs(sizes_of(graph)), fed=True).least_ram()
