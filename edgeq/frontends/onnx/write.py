@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ class _Writing:
 
     def unique(self, name: str) -> str:
         """`name`, or with a number where it is taken."""
-        found = next(n for n in (name, *(f"{name}_{i}" for i in range(2, 1 << 30))) if n not in self.taken)
+        found = next(n for n in chain([name], (f"{name}_{i}" for i in count(2))) if n not in self.taken)
         self.taken.add(found)
         return found
 
@@ -258,10 +259,13 @@ def _reduced(op: str) -> Writer:
 
 
 def _concat(w: _Writing, node: Node) -> None:
-    ins, axis = w.graph.ins(node), node.integer("axis")
+    ins, (out,), axis = w.graph.ins(node), w.graph.outs(node), node.integer("axis")
     order = _first(ins[0]) if len(ins[0].shape) > 1 else (0,)
     made = w.node("Concat", [w.of(v, order) for v in ins], f"{node.name}.both", axis=1 + order.index(axis))
-    w.round(node, made, order)
+    if all(v.format == out.format for v in ins) and not node.attrs.keys() & {"lo", "hi", "multiplier"}:
+        w.put(out, made, order)  # nothing to round
+    else:
+        w.round(node, made, order)
 
 
 def _reshape(w: _Writing, node: Node) -> None:
@@ -323,8 +327,9 @@ def qonnx_model(graph: Graph) -> onnx.ModelProto:
         raw = w.unique(f"{value.name}.user")
         shape = ["batch", *(value.shape[axis] for axis in order)]
         inputs.append(helper.make_tensor_value_info(raw, TensorProto.FLOAT, shape))
-        # The border rounds half up; QONNX can say that of fixed point only.
-        rule = {"rounding": "half_even"} if isinstance(value.format, Minifloat) else {}
+        # Ties go to even codes here, and up in edgeq: for half_up a node would stand before the first Quant, which
+        # those that read such files do not expect.
+        rule = {"rounding": "half_even"}
         w.round(Node("requantise", f"{value.name}.border", (), (value.name,), rule, value.source), raw, order)
     for node in graph.nodes:
         if node.op not in WRITERS:
