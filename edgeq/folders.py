@@ -1,4 +1,4 @@
-"""The folder of a build: ours or not, written beside its place, renamed when all is done."""
+"""Files and folders that are whole or not there: written beside their place, renamed when all is done."""
 
 from __future__ import annotations
 
@@ -58,3 +58,14 @@ def put_in_place(made: Path, folder: Path, aside: Path) -> None:
         if aside.exists():
             os.replace(aside, folder)
         raise FileError(f"{folder}: cannot be written ({error.strerror})") from error
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file, complete or not at all; FileError where the disk does not let it."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(data)
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -1,4 +1,4 @@
-"""`edgeq convert`: any model that edgeq reads, as net.edgeq; float ones with calibration data."""
+"""`edgeq convert`: any model that edgeq reads, as net.edgeq or QONNX; float ones with calibration data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def convert(
     model: Model,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write; it ends in .edgeq.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write: .edgeq, or .onnx for QONNX.")
+    ],
     calibrate: Annotated[
         Path | None,
         typer.Option(
@@ -30,22 +32,39 @@ def convert(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Convert a model to net.edgeq."""
+    """Convert a model to net.edgeq, or to QONNX."""
     from edgeq.errors import InputError
     from edgeq.frontends import load
 
-    if output.suffix != ".edgeq":
-        raise InputError(f"output {output}: must end in .edgeq")
+    if output.suffix not in (".edgeq", ".onnx"):
+        raise InputError(f"output {output}: must end in .edgeq, or in .onnx for QONNX")
     net = load_model(model) if calibrate is None and recipe is None else _calibrated(model, calibrate, recipe)
-    net.save(output)
-    if load(output) != net:  # cheap, and a file that reads back otherwise must never be kept
-        output.unlink()
-        raise InputError(f"output {output}: did not read back equal; please report this network")
+    wide: list[str] = []
+    if output.suffix == ".onnx":
+        from edgeq.frontends.onnx.write import write_qonnx
+
+        wide = write_qonnx(net, output)
+    else:
+        net.save(output)
+        if load(output) != net:  # cheap, and a file that reads back otherwise must never be kept
+            output.unlink()
+            raise InputError(f"output {output}: did not read back equal; please report this network")
     bytes_written = output.stat().st_size
     if json:
-        emit({"output": str(output), "name": net.name, "nodes": len(net.nodes), "bytes": bytes_written})
+        emit(
+            {
+                "output": str(output),
+                "name": net.name,
+                "nodes": len(net.nodes),
+                "bytes": bytes_written,
+                "wide_sums": wide,
+            }
+        )
     else:
         console(json).print(f"{output}: {net.name}, {len(net.nodes)} nodes, {bytes_written:,} bytes")
+        if wide:
+            said = f"{', '.join(wide[:5])}{' and others' if len(wide) > 5 else ''}"
+            console(json).print(f"sums that float32 may round, which tools that run the file compute in: {said}")
     return 0
 
 

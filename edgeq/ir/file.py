@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import EdgeqError, FileError, FormatError
+from edgeq.folders import write_whole
 from edgeq.formats import Format, from_json
 from edgeq.ir.check import MAX_ELEMENTS, MAX_RANK, check
 from edgeq.ir.graph import Attr, Graph, Node, Value
@@ -59,15 +60,7 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
     Raises GraphError for a graph that `check` refuses, FileError where the disk does.
     """
     check(graph)
-    data = to_bytes(graph)
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from None
+    write_whole(Path(path), to_bytes(graph))
 
 
 def load(path: str | os.PathLike[str]) -> Graph:
