@@ -58,7 +58,7 @@ def concat(plan: Plan, node: Node) -> None:
         raise refusal(node, f"streams are joined along channels, not along axis {axis}; use --io parallel")
     result, clip = result_type(node, plan.graph.values[node.outputs[0]])
     if clip is not None:
-        raise refusal(node, f"clamps like {clip} while it joins, which hls4ml does not")
+        raise refusal(node, f"clamps to the codes {clip[0]}..{clip[1]} while it joins; requantise what it joins before")
     attributes = {"axis": axis + 1, "op": f"concatenate{rank}d"}
     source = plan.at[values[0].name][0]
     for i, value in enumerate(values[1:], 2):

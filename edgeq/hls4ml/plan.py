@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from edgeq.errors import InputError, UnsupportedError
 from edgeq.fpga.dataflow import identifier
-from edgeq.hls4ml.precision import ApType, refusal, result_type, type_of
+from edgeq.hls4ml.precision import ApType, clamping, holding, refusal, result_type, type_of
 from edgeq.ir import Graph, Node, Value
 from edgeq.ir.ranges import Ranges, analyse
 
@@ -121,9 +123,24 @@ class Plan:
         if clip is None:
             self.add(kind, out.name, inputs, attributes, types, out.name, products)
             return
-        before = self.add(kind, f"{out.name}_unclipped", inputs, attributes, types, None, products)
-        shape = {"activation": clip, "n_in": out.size}
-        self.add("Activation", out.name, [before], shape, {"result": result.plain}, out.name)
+        source = self.add(kind, f"{out.name}_unclipped", inputs, attributes, types, None, products)
+        steps = clamping(result, clip)
+        for i, (add, wide) in enumerate(steps, 1):
+            value = out.name if i == len(steps) else None
+            source = self.shifted(value or f"{out.name}_clip{i}", source, out, add, wide, value)
+
+    def shifted(self, what: str, source: str, like: Value, add: int, kind: ApType, value: str | None) -> str:
+        """Append a normalisation that adds so many grid steps to every element; returns its name."""
+        bias = holding(min(add, 0), max(add, 0), kind.frac)
+        types = {"scale": holding(0, 1, 0), "bias": bias, "result": kind}
+        channels = like.shape[-1]
+        attributes = {
+            "n_in": like.size,
+            "n_filt": channels if len(like.shape) > 1 else -1,
+            "scale_data": np.ones(channels),
+            "bias_data": np.full(channels, np.ldexp(float(add), -kind.frac)),
+        }
+        return self.add("BatchNormalization", what, [source], attributes, types, value)
 
     def alias(self, value: str, of: str) -> None:
         """Say that a value is the elements of another one: hls4ml has no layer for it."""

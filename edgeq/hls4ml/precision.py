@@ -16,8 +16,9 @@ from edgeq.ir.ranges import signed_bits
 QUANTIZATION = {rule: mode for mode, rule in AP_QUANTIZATION.items()}
 #: overflow mode of the graph -> that of ap_fixed
 OVERFLOW = {"saturate": "AP_SAT", "wrap": "AP_WRAP", "zero": "AP_SAT_ZERO"}
-#: the bounds of hls4ml's clipped activations, as real numbers
-CLIPS = {6: "relu6", 1: "relu1"}
+
+#: least and greatest code
+Clip = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,10 @@ def type_of(value: Value) -> ApType:
     return ApType(fmt.width, fmt.point, fmt.sign)
 
 
-def result_type(node: Node, out: Value) -> tuple[ApType, str | None]:
-    """The type whose conversion is the output stage of a node, and the activation that must follow (or None).
+def result_type(node: Node, out: Value) -> tuple[ApType, Clip | None]:
+    """The type whose conversion is the output stage of a node, and the bounds that it does not clamp to (or None).
 
-    Bounds that a narrower type has are that type's saturation: a fused ReLU is an unsigned type. hls4ml's own ReLU6 and
-    ReLU1 make two more; UnsupportedError for other bounds.
+    Bounds that a narrower type has are that type's saturation: a fused ReLU is an unsigned type.
     """
     if "multiplier" in node.attrs:
         raise refusal(node, "it rescales by a multiplier, and a conversion of ap_fixed only shifts; export power-of-two")
@@ -75,10 +75,20 @@ def result_type(node: Node, out: Value) -> tuple[ApType, str | None]:
     narrow = _saturating(lo, hi, own.frac, mode)
     if narrow is not None:
         return narrow, None
-    for limit, activation in CLIPS.items():
-        if lo == 0 and own.frac >= 0 and hi == limit << own.frac:
-            return replace(own, quantization=mode, overflow="AP_SAT"), activation
-    raise refusal(node, f"it clamps to the codes {lo}..{hi}, which neither a type of ap_fixed nor ReLU6 or ReLU1 does")
+    return replace(own, quantization=mode, overflow="AP_SAT"), (lo, hi)
+
+
+def clamping(own: ApType, clip: Clip) -> list[tuple[int, ApType]]:
+    """Steps, each a number of grid steps to add and the type of the sum, that clamp numbers of `own` to any bounds.
+
+    hls4ml has no layer for that, but every type saturates: the upper bound is moved to the end of a wider type and cut
+    off there, then the lower bound to its other end, and then all is moved back.
+    """
+    (lo, hi), end = clip, 1 << own.width
+    wide = ApType(own.width + 1, own.frac, True, overflow="AP_SAT")
+    up, down, back = end - 1 - hi, hi - lo - 2 * end + 1, lo + end
+    steps = [(up, wide), (down, wide), (back, holding(lo, hi, own.frac))]
+    return [(add, kind) for add, kind in steps if add]
 
 
 def _saturating(lo: int, hi: int, frac: int, mode: str) -> ApType | None:
