@@ -65,9 +65,7 @@ def concat(plan: Plan, node: Node) -> None:
         last = i == len(values)
         name = node.outputs[0] if last else None
         inputs = [source, plan.at[value.name][0]]
-        source = plan.add(
-            "Concatenate", name or f"{node.name}_{i}", inputs, dict(attributes), {"result": result}, name
-        )
+        source = plan.add("Concatenate", name or f"{node.name}_{i}", inputs, dict(attributes), {"result": result}, name)
 
 
 def _join(plan: Plan, node: Node, word: str) -> None:
@@ -118,6 +116,10 @@ def _scaled(plan: Plan, node: Node, word: str, constant: int) -> None:
 def _per_channel(node: Node, x: Value, known: Value, grid: Grid) -> Grid:
     """The constant as one number for each channel of x; refused where it has more or makes the result larger."""
     channels = x.shape[-1]
-    if len(known.shape) > len(x.shape) or known.size not in (1, channels) or known.shape[-1:] not in ((1,), (channels,)):
+    if (
+        len(known.shape) > len(x.shape)
+        or known.size not in (1, channels)
+        or known.shape[-1:] not in ((1,), (channels,))
+    ):
         raise refusal(node, f"its constant {known.shape} is not one number or one for each channel of {x.shape}")
     return np.broadcast_to(grid.reshape(-1), (channels,)).copy()

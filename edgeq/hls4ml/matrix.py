@@ -86,9 +86,7 @@ def accumulator(plan: Plan, node: Node) -> ApType:
     return holding(min(lo, -1), max(hi, 0), frac)
 
 
-def _append(
-    plan: Plan, node: Node, kind: str, attributes: dict[str, Any], weight: ApType, products: int
-) -> None:
+def _append(plan: Plan, node: Node, kind: str, attributes: dict[str, Any], weight: ApType, products: int) -> None:
     """Append a layer of weights with its bias and its types."""
     types = {"weight": weight, "accum": accumulator(plan, node)}
     if len(node.inputs) > 2:
@@ -118,12 +116,17 @@ def _convolution(
 
 
 def window(
-    x: Sequence[int], out: Sequence[int], kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], what: str
+    x: Sequence[int],
+    out: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    what: str,
 ) -> dict[str, int]:
     """hls4ml's attributes of a window that slides over x (*spatial, C); `what`: "filt" or "pool"."""
     axes = ("height", "width")[2 - len(kernel) :]
     sides = (("top", "bottom"), ("left", "right"))[2 - len(kernel) :]
-    found = {}
+    found: dict[str, int] = {}
     for i, axis in enumerate(axes):
         found |= {f"in_{axis}": x[i], f"out_{axis}": out[i], f"{what}_{axis}": kernel[i], f"stride_{axis}": stride[i]}
         found |= {f"pad_{sides[i][0]}": padding[2 * i], f"pad_{sides[i][1]}": padding[2 * i + 1]}

@@ -22,7 +22,9 @@ def reshape(plan: Plan, node: Node) -> None:
         # hls4ml leaves such a stream packed by pixels, and its dense layer alone gathers them
         other = next((reader.label for reader in readers if reader.op != "linear"), None)
         if other is not None or name in plan.graph.outputs:
-            raise refusal(node, f"streams flatten into linear layers alone, not into {other or 'outputs'}; --io parallel")
+            raise refusal(
+                node, f"streams flatten into linear layers alone, not into {other or 'outputs'}; --io parallel"
+            )
     source, kind = plan.at[x.name]
     plan.add("Reshape", name, [source], {"target_shape": list(shape)}, {"result": kind.plain}, name)
 

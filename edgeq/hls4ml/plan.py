@@ -25,8 +25,9 @@ PRODUCTS = 256
 class Layer:
     """One layer of hls4ml.
 
-    kind, attributes: its `class_name` and the rest of its dictionary; inputs: names of layers. types: `result`, `weight`,
-    `bias`, `scale`, `accum`, whichever it declares. value: the graph's value that it computes, or None for a step between.
+    kind, attributes: its `class_name` and the rest of its dictionary; inputs: names of layers.
+    types:    `result`, `weight`, `bias`, `scale`, `accum`, whichever it declares.
+    value:    the graph's value that it computes, or None for a step between.
     products: multiplications of one output position, which decide how it is folded.
     """
 
@@ -150,7 +151,7 @@ class Plan:
 def make_plan(graph: Graph, io: str | None = None) -> Plan:
     """Translate a graph; UnsupportedError names the first layer that hls4ml has no exact equal for.
 
-    io: "parallel" (every element a wire) or "stream" (one pixel after another); by default "stream" where windows slide.
+    io: "parallel" (every element a wire) or "stream" (pixel after pixel); by default "stream" where windows slide.
     """
     from edgeq.hls4ml.layers import LAYERS
 

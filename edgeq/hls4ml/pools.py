@@ -59,7 +59,7 @@ def mean(plan: Plan, node: Node) -> None:
 
 
 def divided(plan: Plan, node: Node, terms: int) -> ApType:
-    """The accumulator of a mean: the sum, and a fraction fine enough that its truncated quotient rounds as the exact one.
+    """The accumulator of a mean: so fine a fraction that its truncated quotient rounds as the exact one.
 
     a / n and a rounding boundary k / 2 of the output's grid are either equal or at least 1 / (n 2^max(f, g + 1)) apart,
     f and g the binary points of input and output. A quotient cut off below that is on the same side of every boundary.

@@ -42,7 +42,7 @@ class ApType:
 
 
 def holding(lo: int, hi: int, frac: int) -> ApType:
-    """The least type that holds all of lo..hi on the grid 2^-frac (of two bits at least: one bit means ±1 to hls4ml)."""
+    """The least type that holds all of lo..hi on the grid 2^-frac, of two bits at least."""
     if lo < 0:
         return ApType(max(2, signed_bits(lo, hi)), frac, True)
     return ApType(max(2, hi.bit_length()), frac, False)
@@ -63,7 +63,9 @@ def result_type(node: Node, out: Value) -> tuple[ApType, Clip | None]:
     Bounds that a narrower type has are that type's saturation: a fused ReLU is an unsigned type.
     """
     if "multiplier" in node.attrs:
-        raise refusal(node, "it rescales by a multiplier, and a conversion of ap_fixed only shifts; export power-of-two")
+        raise refusal(
+            node, "it rescales by a multiplier, and a conversion of ap_fixed only shifts; export power-of-two"
+        )
     own = type_of(out)
     mode = QUANTIZATION[node.text("rounding", DEFAULT_RULE)]
     overflow = node.text("overflow", DEFAULT_OVERFLOW)

@@ -2,9 +2,9 @@
 
     python -m edgeq.hls4ml.worker JOB.json
 
-In a process of its own because hls4ml prints to standard output, changes the working directory, loads what it compiled,
-and because an assertion in its C++ ends the process. All paths of the job are relative to the working directory: `graph`
-(a .edgeq file), `batch` and `answer` (.npz; `batch` null: write the project only), `io`, `part`, `clock_ns`.
+In a process of its own because hls4ml prints to standard output, changes the working directory, loads what it
+compiled, and because an assertion in its C++ ends the process. The job, with paths in the working directory: `graph`
+(a .edgeq file), `batch` and `answer` (.npz), `io`, `part`, `clock_ns`.
 """
 
 from __future__ import annotations
@@ -59,16 +59,30 @@ def check_types(plan: Plan, model: Any) -> None:
                 raise ToolError(f"hls4ml: {layer.name}: its {key} became {found} where {asked} was asked for")
 
 
+def _traced(plan: Plan, model: Any, inputs: Any) -> Any:
+    """What hls4ml's `trace` returns, compiled quickly; then the project is written again, without traces."""
+    model.config.trace_output = True
+    model.write()
+    script = Path(plan.name, "build_lib.sh")
+    script.write_text(script.read_text("utf-8").replace("-O3", "-O1"), "utf-8")
+    write, model.write = model.write, lambda: None
+    found = model.trace(inputs)
+    model.config.trace_output = False
+    write()
+    for library in Path(plan.name, "firmware").glob("*.so"):
+        library.unlink()
+    return found
+
+
 def trace(plan: Plan, model: Any, batch: dict[str, Any]) -> dict[str, Any]:
     """Value -> real numbers of what hls4ml shows, batch first; outputs as they come out of the top function."""
-    graph = plan.graph
-    inputs = []
+    graph, inputs = plan.graph, []
     for name in graph.inputs:
         frac = graph.values[name].format.frac
         assert isinstance(frac, int)
         inputs.append(np.ascontiguousarray(real(batch[name], frac)))
     count = inputs[0].shape[0]
-    answers, shown = model.trace(inputs[0] if len(inputs) == 1 else inputs)
+    answers, shown = _traced(plan, model, inputs[0] if len(inputs) == 1 else inputs)
     answers = [answers] if len(plan.outputs) == 1 else answers
     found = {}
     for layer in plan.layers:
@@ -86,9 +100,6 @@ def main(path: str) -> int:
     try:
         plan = make_plan(load(job["graph"]), job["io"])
         model = convert(plan, job["part"], job["clock_ns"])
-        if job["batch"] is None:
-            model.write()
-            return 0
         with np.load(job["batch"]) as archive:
             found = trace(plan, model, dict(archive))
     except EdgeqError as error:
