@@ -24,7 +24,14 @@ def linear(plan: Plan, node: Node) -> None:
     rank = len(x.shape) - 1
     if rank == 0:
         attributes = {"n_in": x.size, "n_out": weight.shape[0], "weight_data": real(grid.T, frac)}
-        _append(plan, node, "Dense", attributes, holding(int(grid.min()), int(grid.max()), frac), weight.size)
+        _append(
+            plan,
+            node,
+            "Dense",
+            attributes,
+            holding(int(grid.min()), int(grid.max()), frac),
+            (weight.shape[1], weight.shape[0]),
+        )
         return
     if rank > 2:
         raise refusal(node, f"its input has {rank + 1} axes; hls4ml is given at most 3")
@@ -86,14 +93,16 @@ def accumulator(plan: Plan, node: Node) -> ApType:
     return holding(min(lo, -1), max(hi, 0), frac)
 
 
-def _append(plan: Plan, node: Node, kind: str, attributes: dict[str, Any], weight: ApType, products: int) -> None:
+def _append(
+    plan: Plan, node: Node, kind: str, attributes: dict[str, Any], weight: ApType, matrix: tuple[int, int]
+) -> None:
     """Append a layer of weights with its bias and its types."""
     types = {"weight": weight, "accum": accumulator(plan, node)}
     if len(node.inputs) > 2:
         grid, frac = one_grid(node, plan.graph.values[node.inputs[2]])
         types["bias"] = holding(int(grid.min()), int(grid.max()), frac)
         attributes["bias_data"] = real(grid, frac)
-    plan.arithmetic(kind, node, [plan.at[node.inputs[0]][0]], attributes, types, products)
+    plan.arithmetic(kind, node, [plan.at[node.inputs[0]][0]], attributes, types, matrix)
 
 
 def _convolution(
@@ -108,11 +117,13 @@ def _convolution(
         "n_filt": out.shape[-1],
         **window(x.shape, out.shape, grid.shape[:rank], stride, padding, "filt"),
     }
+    # of a depthwise layer the product is element by element
+    matrix = (grid.size, 1) if depthwise else (grid.size // out.shape[-1], out.shape[-1])
     kind = f"{'Depthwise' if depthwise else ''}Conv{rank}D"
     attributes["depthwise_data" if depthwise else "weight_data"] = real(grid, frac)
     if depthwise:
         attributes["depth_multiplier"] = 1
-    _append(plan, node, kind, attributes, holding(int(grid.min()), int(grid.max()), frac), grid.size)
+    _append(plan, node, kind, attributes, holding(int(grid.min()), int(grid.max()), frac), matrix)
 
 
 def window(

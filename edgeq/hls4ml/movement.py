@@ -11,10 +11,10 @@ from edgeq.ir import Node
 
 
 def reshape(plan: Plan, node: Node) -> None:
-    """Reshape; at the end of the network there is none, the elements are the same."""
+    """Reshape; none at the end of the network, nor after a mean, which gives hls4ml one axis anyway."""
     x, name = operand(plan, node, 0), node.outputs[0]
-    readers = plan.graph.consumers(name)
-    if not readers:
+    readers, before = plan.graph.consumers(name), plan.graph.producer(x.name)
+    if not readers or (before is not None and before.op == "mean" and flattens(node)):
         plan.alias(name, x.name)
         return
     shape = node.ints("shape")
@@ -27,6 +27,11 @@ def reshape(plan: Plan, node: Node) -> None:
             )
     source, kind = plan.at[x.name]
     plan.add("Reshape", name, [source], {"target_shape": list(shape)}, {"result": kind.plain}, name)
+
+
+def flattens(node: Node) -> bool:
+    """Whether a node makes one axis of all."""
+    return node.op == "reshape" and len(node.ints("shape")) == 1
 
 
 def pad(plan: Plan, node: Node) -> None:

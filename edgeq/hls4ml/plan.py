@@ -28,7 +28,7 @@ class Layer:
     kind, attributes: its `class_name` and the rest of its dictionary; inputs: names of layers.
     types:    `result`, `weight`, `bias`, `scale`, `accum`, whichever it declares.
     value:    the graph's value that it computes, or None for a step between.
-    products: multiplications of one output position, which decide how it is folded.
+    matrix:   terms and results of the product that it makes for each position, which decide how it is folded.
     """
 
     name: str
@@ -37,24 +37,34 @@ class Layer:
     attributes: Mapping[str, Any]
     types: Mapping[str, ApType]
     value: str | None = None
-    products: int = 0
+    matrix: tuple[int, int] = (0, 0)
 
     def to_dict(self) -> dict[str, Any]:
         """The entry of hls4ml's layer list."""
         return {"name": self.name, "class_name": self.kind, "inputs": list(self.inputs), **self.attributes}
 
-    def config(self, io: str) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
         """Its entry of hls4ml's configuration."""
-        fold = -(-self.products // PRODUCTS) or 1
-        # hls4ml has one implementation of parallel depthwise layers, the unrolled one
-        if io == "parallel" and self.kind.startswith("Depthwise"):
-            fold = 1
+        fold = folding(*self.matrix)
         return {
             "Precision": {key: str(kind) for key, kind in self.types.items()},
             "ReuseFactor": fold,
-            "Strategy": "Resource" if fold > 1 else "Latency",
+            "Strategy": "Resource" if fold > 1 and not self.kind.startswith("Depthwise") else "Latency",
             "Trace": self.value is not None,
         }
+
+
+def folding(terms: int, results: int) -> int:
+    """The least reuse factor with at most `PRODUCTS` at once that hls4ml's dense product takes (it asserts that).
+
+    It has to divide the terms, or be a multiple of them that divides the whole. hls4ml corrects others, but not those
+    of pointwise convolutions.
+    """
+    whole = terms * results
+    if whole <= PRODUCTS:
+        return 1
+    least = -(-whole // PRODUCTS)
+    return next(f for f in range(least, whole + 1) if whole % f == 0 and (terms % f == 0 or f % terms == 0))
 
 
 @dataclass
@@ -99,11 +109,11 @@ class Plan:
         attributes: Mapping[str, Any],
         types: Mapping[str, ApType],
         value: str | None = None,
-        products: int = 0,
+        matrix: tuple[int, int] = (0, 0),
     ) -> str:
         """Append a layer that reads the layers `inputs`, and note that it computes `value`; returns its name."""
         name = f"v{len(self.layers)}_{re.sub(r'[^A-Za-z0-9_]', '_', what)}"
-        self.layers.append(Layer(name, kind, tuple(inputs), attributes, types, value, products))
+        self.layers.append(Layer(name, kind, tuple(inputs), attributes, types, value, matrix))
         if value is not None:
             self.at[value] = (name, types["result"])
         return name
@@ -115,16 +125,16 @@ class Plan:
         inputs: Sequence[str],
         attributes: Mapping[str, Any],
         types: Mapping[str, ApType],
-        products: int = 0,
+        matrix: tuple[int, int] = (0, 0),
     ) -> None:
         """Append the layer of an arithmetic node: its result type rounds and saturates; a clip may have to follow."""
         out = self.graph.values[node.outputs[0]]
         result, clip = result_type(node, out)
         types = {**types, "result": result}
         if clip is None:
-            self.add(kind, out.name, inputs, attributes, types, out.name, products)
+            self.add(kind, out.name, inputs, attributes, types, out.name, matrix)
             return
-        source = self.add(kind, f"{out.name}_unclipped", inputs, attributes, types, None, products)
+        source = self.add(kind, f"{out.name}_unclipped", inputs, attributes, types, None, matrix)
         steps = clamping(result, clip)
         for i, (add, wide) in enumerate(steps, 1):
             value = out.name if i == len(steps) else None

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from edgeq.hls4ml.matrix import window
-from edgeq.hls4ml.movement import zero_padding
+from edgeq.hls4ml.movement import flattens, zero_padding
 from edgeq.hls4ml.plan import Plan, operand
 from edgeq.hls4ml.precision import ApType, holding, refusal, type_of
 from edgeq.ir import Node, operator
@@ -53,7 +53,7 @@ def mean(plan: Plan, node: Node) -> None:
     names = ("n_in",) if rank == 1 else ("in_height", "in_width")
     attributes |= dict(zip(names, x.shape, strict=False))
     types = {"accum": divided(plan, node, prod(x.shape[:-1]))}
-    if len(out.shape) > 1 and plan.graph.consumers(out.name):
+    if len(out.shape) > 1 and any(not flattens(reader) for reader in plan.graph.consumers(out.name)):
         raise refusal(node, "keeps axes of size 1 that a later layer reads; hls4ml's mean has none")
     plan.arithmetic(f"GlobalAveragePooling{rank}D", node, [plan.at[x.name][0]], attributes, types)
 

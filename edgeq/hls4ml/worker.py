@@ -31,7 +31,7 @@ def convert(plan: Plan, part: str, clock_ns: float) -> Any:
     from hls4ml.model import ModelGraph
 
     config = get_backend("Vitis").create_initial_config(part=part, clock_period=clock_ns, io_type=IO_TYPES[plan.io])
-    layers = {layer.name: layer.config(plan.io) for layer in plan.layers}
+    layers = {layer.name: layer.config() for layer in plan.layers}
     config |= {"Backend": "Vitis", "ProjectName": plan.name, "OutputDir": plan.name}
     config["HLSConfig"] = {
         "Model": {"Precision": UNUSED, "ReuseFactor": 1, "Strategy": "Latency"},
