@@ -26,7 +26,7 @@ def reshape(plan: Plan, node: Node) -> None:
                 node, f"streams flatten into linear layers alone, not into {other or 'outputs'}; --io parallel"
             )
     source, kind = plan.at[x.name]
-    plan.add("Reshape", name, [source], {"target_shape": list(shape)}, {"result": kind.plain}, name)
+    plan.add("Reshape", name, [source], {"target_shape": list(shape)}, {"result": kind}, name)
 
 
 def flattens(node: Node) -> bool:

@@ -90,7 +90,8 @@ def _run(plan: Plan, board: Board, inputs: Mapping[str, npt.NDArray[Any]], place
     if done.returncode:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         errors = [line for line in lines if "error:" in line or "Assertion" in line] or lines[-1:]
-        raise ToolError(f"hls4ml: {errors[0].strip() if errors else f'ended with {done.returncode}'}")
+        line = errors[0].strip().removeprefix("hls4ml: ") if errors else f"ended with {done.returncode}"
+        raise ToolError(f"hls4ml: {line}")
     with np.load(place / "answer.npz", allow_pickle=False) as archive:
         return dict(archive)
 
