@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from edgeq.hls4ml.matrix import one_grid, real
 from edgeq.hls4ml.plan import Plan, operand
-from edgeq.hls4ml.precision import holding, refusal, result_type
+from edgeq.hls4ml.precision import expect_roundable, holding, product, refusal, result_type, total
 from edgeq.ir import Node, Value
 
 Grid = npt.NDArray[np.int64]
@@ -45,7 +45,14 @@ def requantise(plan: Plan, node: Node) -> None:
     if clip is None and result == plan.type_at(x.name):
         plan.alias(name, x.name)
         return
-    plan.arithmetic("Activation", node, [plan.at[x.name][0]], {"activation": "linear", "n_in": x.size}, {})
+    plan.arithmetic(
+        "Activation",
+        node,
+        [plan.at[x.name][0]],
+        {"activation": "linear", "n_in": x.size},
+        {},
+        exact=plan.type_at(x.name),
+    )
 
 
 def concat(plan: Plan, node: Node) -> None:
@@ -59,6 +66,8 @@ def concat(plan: Plan, node: Node) -> None:
     result, clip = result_type(node, plan.graph.values[node.outputs[0]])
     if clip is not None:
         raise refusal(node, f"clamps to the codes {clip[0]}..{clip[1]} while it joins; requantise what it joins before")
+    for value in values:
+        expect_roundable(node, plan.type_at(value.name), result)
     attributes = {"axis": axis + 1, "op": f"concatenate{rank}d"}
     source = plan.at[values[0].name][0]
     for i, value in enumerate(values[1:], 2):
@@ -81,7 +90,13 @@ def _merge(plan: Plan, node: Node, word: str) -> None:
     a, b = operand(plan, node, 0), operand(plan, node, 1)
     if a.shape != b.shape:
         raise refusal(node, f"its operands {a.shape} and {b.shape} differ; hls4ml is given two of one shape")
-    plan.arithmetic("Merge", node, [plan.at[v.name][0] for v in (a, b)], {"op": word}, {})
+    kinds = plan.type_at(a.name), plan.type_at(b.name)
+    if word in ("maximum", "minimum"):  # one or the other is converted
+        expect_roundable(node, kinds[1], result_type(node, plan.graph.values[node.outputs[0]])[0])
+        exact = kinds[0]
+    else:
+        exact = product(*kinds) if word == "multiply" else total(*kinds)
+    plan.arithmetic("Merge", node, [plan.at[v.name][0] for v in (a, b)], {"op": word}, {}, exact=exact)
 
 
 def _scaled(plan: Plan, node: Node, word: str, constant: int) -> None:
@@ -98,7 +113,14 @@ def _scaled(plan: Plan, node: Node, word: str, constant: int) -> None:
         bias, bias_frac = -numbers if minus and constant == 1 else numbers, frac
     if not bias.any() and np.array_equal(real(scale, scale_frac), ones):
         # hls4ml drops a normalisation that changes nothing, and its conversion with it
-        plan.arithmetic("Activation", node, [plan.at[x.name][0]], {"activation": "linear", "n_in": x.size}, {})
+        plan.arithmetic(
+            "Activation",
+            node,
+            [plan.at[x.name][0]],
+            {"activation": "linear", "n_in": x.size},
+            {},
+            exact=plan.type_at(x.name),
+        )
         return
     types = {
         "scale": holding(int(scale.min()), int(scale.max()), scale_frac),
@@ -110,7 +132,8 @@ def _scaled(plan: Plan, node: Node, word: str, constant: int) -> None:
         "scale_data": real(scale, scale_frac),
         "bias_data": real(bias, bias_frac),
     }
-    plan.arithmetic("BatchNormalization", node, [plan.at[x.name][0]], attributes, types)
+    exact = total(product(plan.type_at(x.name), types["scale"]), types["bias"])
+    plan.arithmetic("BatchNormalization", node, [plan.at[x.name][0]], attributes, types, exact=exact)
 
 
 def _per_channel(node: Node, x: Value, known: Value, grid: Grid) -> Grid:

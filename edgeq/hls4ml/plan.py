@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeq.errors import InputError, UnsupportedError
 from edgeq.fpga.dataflow import identifier
-from edgeq.hls4ml.precision import ApType, clamping, holding, refusal, result_type, type_of
+from edgeq.hls4ml.precision import ApType, clamping, expect_roundable, holding, refusal, result_type, roundable, type_of
 from edgeq.ir import Graph, Node, Value
 from edgeq.ir.ranges import Ranges, analyse
 
@@ -126,11 +126,19 @@ class Plan:
         attributes: Mapping[str, Any],
         types: Mapping[str, ApType],
         matrix: tuple[int, int] = (0, 0),
+        exact: ApType | None = None,
     ) -> None:
-        """Append the layer of an arithmetic node: its result type rounds and saturates; a clip may have to follow."""
+        """Append the layer of an arithmetic node: its result type rounds and saturates; a clip may have to follow.
+
+        exact: the type that is converted to the result's, where it is not the accumulator.
+        """
         out = self.graph.values[node.outputs[0]]
         result, clip = result_type(node, out)
         types = {**types, "result": result}
+        if exact is None:
+            types["accum"] = roundable(types["accum"], result)
+        else:
+            expect_roundable(node, exact, result)
         if clip is None:
             self.add(kind, out.name, inputs, attributes, types, out.name, matrix)
             return

@@ -93,6 +93,30 @@ def clamping(own: ApType, clip: Clip) -> list[tuple[int, ApType]]:
     return [(add, kind) for add, kind in steps if add]
 
 
+def product(a: ApType, b: ApType) -> ApType:
+    """The type of a product, as ap_fixed has it."""
+    return ApType(a.width + b.width, a.frac + b.frac, a.sign or b.sign)
+
+
+def total(a: ApType, b: ApType) -> ApType:
+    """A type no wider than that of a sum or difference."""
+    frac = max(a.frac, b.frac)
+    return ApType(max(a.width - a.frac, b.width - b.frac) + frac, frac, a.sign or b.sign)
+
+
+def roundable(kind: ApType, result: ApType) -> ApType:
+    """The type, so wide that it can be rounded to a result: ap_types asserts that no more bits go than there are."""
+    dropped = kind.frac - result.frac
+    return kind if result.quantization == "AP_TRN" else replace(kind, width=max(kind.width, dropped))
+
+
+def expect_roundable(node: Node, kind: ApType, result: ApType) -> None:
+    """UnsupportedError where a sum or product, whose type is not ours to choose, cannot be rounded to a result."""
+    if roundable(kind, result) != kind:
+        dropped = kind.frac - result.frac
+        raise refusal(node, f"its result drops {dropped} bits of {kind.width}; hls4ml's ap_types asserts at that")
+
+
 def _saturating(lo: int, hi: int, frac: int, mode: str) -> ApType | None:
     """The type that saturates to exactly lo..hi."""
     width = hi.bit_length()

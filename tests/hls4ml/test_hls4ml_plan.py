@@ -87,13 +87,10 @@ def test_reuse_factors_are_those_that_hls4ml_takes() -> None:
         assert terms % fold == 0 or (fold % terms == 0 and results % (fold // terms) == 0)
 
 
-def one(
-    op: str, fmt: FixedPoint | Affine | Minifloat = S8, shape: tuple[int, ...] = (4, 4, 2), **attrs: object
-) -> Graph:
+def one(op: str, fmt: FixedPoint | Affine | Minifloat = S8, out: FixedPoint = S8, **attrs: object) -> Graph:
     """A network of one layer."""
     net = Net()
-    x = net.b.input("x", shape, fmt)
-    out = fmt if isinstance(fmt, FixedPoint) else S8
+    x = net.b.input("x", (4, 4, 2), fmt)
     return net.b.build([net.b.node(op, "it", [x], out, source="features.3", **attrs)])  # type: ignore[arg-type]
 
 
@@ -138,6 +135,16 @@ def test_points_too_far_apart_are_refused() -> None:
     b = net.b.node("linear", "far", [x, w], FixedPoint(16, -26))
     with pytest.raises(UnsupportedError, match="linear far: w: its channels on one binary point need 54 bits"):
         make_plan(net.b.build([b]))
+
+
+def test_no_more_bits_are_rounded_away_than_there_are() -> None:
+    coarse = FixedPoint(4, -10)
+    with pytest.raises(UnsupportedError, match=r"requantise it .* drops 14 bits of 8"):
+        make_plan(one("requantise", out=coarse))
+    net = Net()
+    linear = net.b.node("linear", "y", [net.input((3,), S8), net.constant("w", (2, 3))], coarse)
+    # 4 + 3 places before and -10 after the rounding; the sum itself needs fewer than 17 bits
+    assert make_plan(net.b.build([linear])).layers[1].types["accum"] == ApType(17, 7, True)
 
 
 def test_broadcasts_and_unknown_streams_are_refused() -> None:

@@ -15,9 +15,12 @@ from edgeq.emulator import executor
 from edgeq.errors import ToolError
 from edgeq.hls4ml import build as build_module
 from edgeq.hls4ml import simulate
+from edgeq.hls4ml.layers import LAYERS
 from edgeq.hls4ml.simulate import HlsFourMl, available
 from edgeq.ir import Graph
 from edgeq.verify import VerifyResult, random_inputs, verify
+from edgeq.verify.random_graphs import random_graph
+from edgeq.verify.random_graphs import random_inputs as random_codes
 from tests.hls4ml.networks import dense, joins, residual
 
 needs_hls4ml = pytest.mark.skipif(not available(), reason="needs hls4ml (pip install edgeq[hls]) and g++")
@@ -125,6 +128,19 @@ def test_every_kind_of_layer(io: str) -> None:
     assert result.equal, result.line()
     assert result.skipped == ("flat",)
     assert result.tensors == len(graph.nodes) - 1
+
+
+@pytest.mark.heavy
+@needs_hls4ml
+@pytest.mark.parametrize(("io", "seed"), [("stream", 12), ("stream", 19), ("parallel", 3), ("parallel", 45)])
+def test_random_graph(io: str, seed: int) -> None:
+    """Formats far apart, clamps of any kind, biases and points per channel: seeds whose graphs hls4ml takes."""
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng, ops=sorted(LAYERS), max_nodes=6)
+    codes = random_codes(graph, rng, 8)
+    result = verify(graph, HlsFourMl(graph, load_board("kv260"), io), codes=codes)
+    assert result.equal, result.line()
+    assert all(graph.producer(name).op == "reshape" for name in result.skipped)  # type: ignore[union-attr]
 
 
 @pytest.mark.heavy
