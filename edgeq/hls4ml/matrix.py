@@ -111,6 +111,10 @@ def _convolution(
     """Append a convolution of weights (*kernel, C, O), or (*kernel, C, 1) of a depthwise one."""
     x, out = plan.graph.values[node.inputs[0]], plan.graph.values[node.outputs[0]]
     rank = len(x.shape) - 1
+    if plan.stream and rank == 2 and grid.shape[0] == 1 < stride[0] and (depthwise or grid.shape[1] > 1):
+        # hls4ml's streams forget the vertical stride of a kernel of one row: it gets a second one, of zeros
+        grid = np.concatenate([grid, np.zeros_like(grid)])
+        padding = (padding[0], padding[1] + 1, *padding[2:])
     attributes: dict[str, Any] = {
         "data_format": "channels_last",
         "n_chan": x.shape[-1],

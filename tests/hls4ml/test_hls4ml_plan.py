@@ -147,6 +147,18 @@ def test_no_more_bits_are_rounded_away_than_there_are() -> None:
     assert make_plan(net.b.build([linear])).layers[1].types["accum"] == ApType(17, 7, True)
 
 
+@pytest.mark.parametrize(("io", "rows"), [("stream", 2), ("parallel", 1)])
+def test_a_kernel_of_one_row_keeps_its_vertical_stride(io: str, rows: int) -> None:
+    net = Net()
+    attrs = {"stride": (2, 1), "padding": (0, 0, 1, 0), "dilation": (1, 1), "groups": 1}
+    w = net.b.constant("w", net.rng.integers(-8, 8, (3, 1, 3, 2)), FixedPoint(4, 0))
+    graph = net.b.build([net.b.node("conv", "y", [net.input((5, 5, 2), S8), w], S8, **attrs)])  # type: ignore[arg-type]
+    found = make_plan(graph, io).layers[1].attributes
+    assert found["weight_data"].shape == (rows, 3, 2, 3)
+    assert not found["weight_data"][1:].any()
+    assert (found["filt_height"], found["pad_bottom"], found["out_height"]) == (rows, rows - 1, 3)
+
+
 def test_broadcasts_and_unknown_streams_are_refused() -> None:
     net = Net()
     x = net.input((4, 4, 2), S8)
