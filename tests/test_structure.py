@@ -34,9 +34,10 @@ MAY_IMPORT = {
     "fpga": {"boards", "formats", "ir", "emulator", "schedule"},
     "hls": {"boards", "formats", "ir", "emulator", "schedule", "fpga"},
     "verify": {"boards", "formats", "ir", "emulator", "schedule", "mcu", "fpga", "hls", "frontends", "quant"},
+    "hls4ml": {"boards", "formats", "ir", "emulator", "fpga", "hls", "verify"},
     "report": {"boards", "formats", "ir", "emulator", "schedule", "mcu", "fpga", "hls", "verify"},
     "demo": {"formats", "ir", "emulator", "frontends", "quant", "mcu", "verify", "report"},
-    "commands": {"boards", "ir", "emulator", "frontends", "mcu", "fpga", "hls", "verify", "report", "demo"},
+    "commands": {"boards", "ir", "emulator", "frontends", "mcu", "fpga", "hls", "hls4ml", "verify", "report", "demo"},
     "cli": {"commands"},
     "__main__": {"cli"},
 }
@@ -46,7 +47,7 @@ MAY_IMPORT = {
 EXCEPTIONS = {("ir/graph.py", "emulator")}
 
 #: libraries that take long to import, and the rooms whose whole business they are
-HEAVY = {"torch", "brevitas", "matplotlib", "unicorn", "sklearn", "onnx", "tflite"}
+HEAVY = {"torch", "brevitas", "matplotlib", "unicorn", "sklearn", "onnx", "tflite", "hls4ml"}
 TORCH_ROOMS = {"quant", "frontends", "demo"}
 
 

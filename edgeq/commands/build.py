@@ -9,6 +9,7 @@ import typer
 
 from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, build_fpga, choices
 from edgeq.commands.hls import build_hls
+from edgeq.commands.hls4ml import Backend, Io, build_hls4ml, wanted
 from edgeq.commands.schedule import Budget, PushRows, Schedule
 from edgeq.commands.schedule import chosen as scheduling
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, near, table, working
@@ -33,10 +34,14 @@ def build(
     dsps: Dsps = None,
     style: Style = None,
     clock: ClockMhz = None,
+    backend: Backend = None,
+    io: Io = None,
     json: Json = False,
 ) -> int:
     """Generate and compile the firmware, print sizes and kernels; for an FPGA board, its bitstream or project."""
     net, chosen = load_model(model), find_board(board)
+    if wanted(chosen, backend, io, choices(target, dsps, style, clock)):
+        return build_hls4ml(net, chosen, output, json, io, clock)
     if chosen.kind == "fpga":
         return build_fpga(net, chosen, output, json, toolchain, choices(target, dsps, style, clock))
     if chosen.kind == "hls":

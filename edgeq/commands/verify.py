@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, choices
+from edgeq.commands.hls4ml import Backend, Io, executor, wanted
 from edgeq.commands.schedule import PushRows, Schedule
 from edgeq.commands.schedule import chosen as scheduling
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, progress, table
@@ -44,6 +45,8 @@ def verify(
     dsps: Dsps = None,
     style: Style = None,
     clock: ClockMhz = None,
+    backend: Backend = None,
+    io: Io = None,
     json: Json = False,
 ) -> int:
     """Compare two executions tensor by tensor; exit code 1 where they differ."""
@@ -54,7 +57,7 @@ def verify(
     if input and random is not None:
         raise InputError("verify: give --input or --random, not both")
     net = load_model(model)
-    one = _one(net, board, choices(target, dsps, style, clock))
+    one = _one(net, board, choices(target, dsps, style, clock), backend, io)
     arrays = [read_array(path) for path in input or ()]
     x = None if not arrays else arrays[0] if len(arrays) == 1 else arrays
     count = None if arrays else 16 if random is None else random
@@ -76,12 +79,14 @@ def verify(
     return 0 if result.equal else 1
 
 
-def _one(net: Graph, name: str, options: dict[str, Any]) -> Any:
+def _one(net: Graph, name: str, options: dict[str, Any], backend: str | None, io: str | None) -> Any:
     """What runs the network; for an FPGA what a build with these options makes."""
     from edgeq.errors import InputError
     from edgeq.verify.executors import simulated
 
     board = name if name == "reference" else find_board(name)
+    if wanted(board, backend, io, options):
+        return executor(net, board, io, options["clock_mhz"])
     if all(option is None for option in options.values()):
         return board
     if isinstance(board, str) or board.kind not in ("fpga", "hls"):
