@@ -20,7 +20,7 @@ from edgeq.hls.simulate import find_headers, simulate
 from edgeq.ir import Graph
 from edgeq.verify import TraceFunction
 from edgeq.verify.random_graphs import random_graph, random_inputs
-from tests.fpga.networks import U8, Net, digits
+from tests.fpga.networks import U8, Net, digits, residual
 from tests.fpga.test_hardware_modes import OPS, aimed, every_mode
 from tests.fpga.test_lowering import CASES, SLOW
 from tests.fpga.test_verify_fpga import flipped
@@ -46,6 +46,26 @@ def test_a_changed_weight_bit_is_found_in_its_layer() -> None:
     assert not result.equal
     assert result.first_divergence is not None
     assert result.first_divergence.value == "long"
+
+
+@needs_csim
+def test_a_changed_shift_and_a_wrong_fifo_are_found_in_their_layers() -> None:
+    """The last convolution's shift; then the sum takes both operands from the branch that comes out of the FIFO."""
+    graph = residual(2)
+    flow = lower(graph, dsps=8)
+    shifts = [s for s in flow.stages if s.module == "eq_shift" and s.integer("CHANNELS") == 1]
+    wrong = replace(shifts[-1], params={**shifts[-1].params, "SHIFT": shifts[-1].integer("SHIFT") + 1})
+    changed = replace(flow, stages=tuple(wrong if s is shifts[-1] else s for s in flow.stages))
+    result = verify(graph, TraceFunction("hls", lambda inputs: simulate(changed, inputs)), random=2)
+    assert result.first_divergence is not None
+    assert result.first_divergence.value == next(n.outputs[0] for n in graph.nodes if n.name == wrong.node)
+
+    late = next(s for s in flow.stages if s.module == "eq_fifo").sinks()[0]
+    join = next(s for s in flow.stages if len(s.sources()) > 1)
+    wrong = replace(join, ins=dict.fromkeys(join.ins, late))
+    changed = replace(flow, stages=tuple(wrong if s is join else s for s in flow.stages))
+    with pytest.raises(ToolError, match=r"C simulation: .*(WARNING|beats|empty)"):
+        simulate(changed, random_inputs(graph, np.random.default_rng(0), 2))
 
 
 def assert_random(seed: int) -> None:
