@@ -1,4 +1,4 @@
-"""The demo's network from PyTorch to a whole project: written by the command, simulated with its own Makefile elsewhere."""
+"""The demo's network from PyTorch to a whole project: written by the command, simulated by its Makefile elsewhere."""
 
 from __future__ import annotations
 
