@@ -17,6 +17,7 @@ from pathlib import Path
 from edgeq.boards import Board
 from edgeq.errors import BudgetError
 from edgeq.fpga.dataflow import Dataflow, Rom, Stage
+from edgeq.fpga.ops._join import OPERATIONS
 from edgeq.fpga.styles import DIGIT, FFS, LUTS, PAIR_BITS
 from edgeq.fpga.toolchain.families import device_of
 from edgeq.fpga.toolchain.netlist import Usage
@@ -173,14 +174,20 @@ _MORE: dict[str, Callable[[Stage], Features]] = {
 }
 
 
-#: modules whose products are always `*`
-_PRODUCTS = {"eq_resize_bilinear": 2, "eq_sigmoid_lines": 1, "eq_softmax_lines": 3}
+#: modules whose products are always `*`: how many
+_PRODUCTS: dict[str, Callable[[Stage], int]] = {
+    "eq_resize_bilinear": lambda s: sum(_number(s, f"{axis}_TAPS") == 2 for axis in ("ROW", "COLUMN")),
+    "eq_sigmoid_lines": lambda s: 1,
+    "eq_softmax_lines": lambda s: 3,
+}
 
 
 def stage_dsps(stage: Stage, family: str) -> int:
     """Multipliers that a stage takes."""
+    if stage.module == "eq_add":
+        return _joined_products(stage, family) if _number(stage, "OP") == OPERATIONS["mul"] else 0
     if stage.module in _PRODUCTS:
-        return _PRODUCTS[stage.module]
+        return _PRODUCTS[stage.module](stage)
     if stage.params.get("STYLE") != "dsp":
         return 0
     if stage.module == "eq_matmul":
@@ -194,6 +201,14 @@ def stage_dsps(stage: Stage, family: str) -> int:
             return rows * ceil(columns / 2)  # an SB_MAC16 makes two products (hls/rtl/eq_mul_pair.v)
         return rows * columns * (2 if wide and family == "gowin" else 1)
     return 0
+
+
+def _joined_products(stage: Stage, family: str) -> int:
+    """Multipliers of a product of two streams: yosys makes narrow ones in logic, but not on ECP5."""
+    bits = (_number(stage, "BITS_A", 8), _number(stage, "BITS_B", 8))
+    if (family == "ice40" and sum(bits) < 11) or (family == "gowin" and min(bits) < 4):
+        return 0
+    return _number(stage, "LANES") * (2 if family == "gowin" and max(bits) > 9 else 1)
 
 
 def _roms(stage: Stage) -> Iterable[Rom]:

@@ -108,7 +108,7 @@ def _balanced(works: Mapping[str, Work], budget: int, spent: int) -> int:
     except BudgetError as error:
         if not spent:
             raise
-        raise BudgetError(f"{budget} multipliers, of which interpolating layers take {spent}: with {error}") from None
+        raise BudgetError(f"{budget} multipliers, of which stages beside engines take {spent}: with {error}") from None
 
 
 def _check_borders(graph: Graph) -> None:

@@ -279,7 +279,7 @@ def test_targets_out_of_reach_are_named() -> None:
         lower(residual(3), dsps=2)
     net = Net()
     head = net.linear("head", lines(net, "softmax"), 8, FixedPoint(16, 4))
-    with pytest.raises(BudgetError, match="3 multipliers, of which interpolating layers take 3: with 0 multipliers"):
+    with pytest.raises(BudgetError, match="3 multipliers, of which stages beside engines take 3: with 0 multipliers"):
         lower(net.b.build([head]), dsps=3)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,14 +16,19 @@ from fpga.test_folding import RESNET8
 from edgeq.boards import load_board
 from edgeq.emulator import reference
 from edgeq.errors import BudgetError
+from edgeq.formats import FixedPoint
 from edgeq.fpga.build import fitting, make_flow
 from edgeq.fpga.dataflow import Dataflow
 from edgeq.fpga.estimate import estimate, stage_dsps
 from edgeq.fpga.folding import Work, smallest
 from edgeq.fpga.lower import lower
+from edgeq.fpga.render import write
 from edgeq.fpga.simulate import simulate
 from edgeq.fpga.styles import FFS, LUTS, choose, on_family
+from edgeq.fpga.toolchain import available_toolsets, family_of, find_toolset
+from edgeq.fpga.toolchain.launch import run_logged
 from edgeq.fpga.toolchain.pll import choose_clock
+from edgeq.ir import GraphBuilder
 
 
 def blocks_of(flow: Dataflow, family: str) -> int:
@@ -114,3 +121,25 @@ def test_what_would_fit_is_said() -> None:
     assert sum(used.luts for used in estimate(make_flow(graph, board, clock, most, None, None), board).values()) > 0
     with pytest.raises(BudgetError, match="cannot be done in"):
         make_flow(graph, board, clock, 1e9, None, None)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("family", ["ecp5", "ice40", "gowin"])
+def test_products_of_two_streams_are_counted_as_yosys_makes_them(family: str, tmp_path: Path) -> None:
+    """Widths on either side of where yosys takes a multiplier: one layer each in one network."""
+    if not available_toolsets(family):
+        pytest.skip(f"no tools for {family}: pip install edgeq[fpga]")
+    board = load_board({"ecp5": "ulx3s-85f", "ice40": "icebreaker", "gowin": "tang-nano-9k"}[family])
+    assert board.fpga is not None
+    builder = GraphBuilder("products")
+    made = []
+    for i, (a, b) in enumerate(((2, 2), (3, 8), (5, 5), (5, 6), (8, 8), (8, 10))):
+        sides = [builder.input(f"{side}{i}", (4,), FixedPoint(bits, 4)) for side, bits in (("a", a), ("b", b))]
+        made.append(builder.node("mul", f"m{i}", sides, FixedPoint(18, 8)))
+    flow = lower(builder.build(made), board)
+    files = " ".join(path.name for path in write(flow, tmp_path).files)
+    synth = "; ".join(family_of(board).synth(board.fpga, "products_core"))
+    script = f"read_verilog -defer {files}; hierarchy -top products_core; {synth}; tee -o cells stat"
+    run_logged([find_toolset(family).yosys, "-p", script], tmp_path, tmp_path / "log", "synthesis")
+    cells = re.findall(r"(\d+) +(MULT\w+|SB_MAC16)$", (tmp_path / "cells").read_text("utf-8"), re.MULTILINE)
+    assert sum(int(n) * (2 if kind == "MULT18X18" else 1) for n, kind in cells) == blocks_of(flow, family) > 0

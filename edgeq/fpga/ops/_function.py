@@ -12,23 +12,23 @@ from edgeq.fpga.lowering import TABLE_BITS, Codes, Lowering
 from edgeq.ir import Graph, Node, Value, operator
 
 
-def computed(ctx: Lowering, node: Node) -> list[Value]:
+def computed(graph: Graph, node: Node) -> list[Value]:
     """Inputs that are not constant."""
-    return [v for v in ctx.graph.ins(node) if not v.constant]
+    return [v for v in graph.ins(node) if not v.constant]
 
 
-def constant_operand(ctx: Lowering, node: Node) -> bool:
+def constant_operand(graph: Graph, node: Node) -> bool:
     """Whether the node is a function of one narrow code: its other operands are single constants."""
-    ins = ctx.graph.ins(node)
-    free = computed(ctx, node)
+    ins = graph.ins(node)
+    free = computed(graph, node)
     single = all(v.size == 1 for v in ins if v.constant)
-    same = len(free) == 1 and free[0].size == ctx.graph.outs(node)[0].size
+    same = len(free) == 1 and free[0].size == graph.outs(node)[0].size
     return same and single and free[0].format.bits <= TABLE_BITS
 
 
 def function_table(ctx: Lowering, node: Node) -> None:
     """A node with one computed operand, element by element, as a table."""
-    (x,), out = computed(ctx, node), ctx.graph.outs(node)[0]
+    (x,), out = computed(ctx.graph, node), ctx.graph.outs(node)[0]
     lanes = ctx.lanes(out)
     source = ctx.convert(ctx.of(x), lanes)
     made = ctx.table(source, out.format.bits, out.format.signed, entries(ctx.graph, node, x), "y")

@@ -24,7 +24,7 @@ def lower_join(ctx: Lowering, node: Node) -> None:
     ins, out = ctx.graph.ins(node), ctx.graph.outs(node)[0]
     for value in (*ins, out):
         integer_operand(node, value)
-    if constant_operand(ctx, node):
+    if constant_operand(ctx.graph, node):
         function_table(ctx, node)
         return
     lanes = ctx.lanes(out)

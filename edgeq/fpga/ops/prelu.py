@@ -14,7 +14,7 @@ from edgeq.ir import Node
 
 def lower(ctx: Lowering, node: Node) -> None:
     """A function of one code, or of a code and its channel."""
-    if constant_operand(ctx, node):
+    if constant_operand(ctx.graph, node):
         function_table(ctx, node)
         return
     (x, slope), out = ctx.graph.ins(node), ctx.graph.outs(node)[0]
