@@ -15,7 +15,7 @@ from tests.fpga.networks import Net, digits
 from tests.hls_project.tools import needs_tclsh
 
 pytestmark = needs_tclsh
-BOARDS = ("pynq-z2", "kv260")
+BOARDS = ("pynq-z2", "ultra96-v2", "kv260", "zcu102")
 
 
 def run(project: Path, script: str, **variables: str) -> list[list[str]]:

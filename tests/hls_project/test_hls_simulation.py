@@ -14,13 +14,14 @@ from edgeq.emulator import executor
 from edgeq.errors import EdgeqError, ToolError, UnsupportedError
 from edgeq.formats import NAMED, Affine, FixedPoint
 from edgeq.fpga import lower
+from edgeq.fpga.dataflow import Dataflow
 from edgeq.fpga.ops import LOWERINGS, products
 from edgeq.hls import simulate as module
 from edgeq.hls.simulate import find_headers, simulate
 from edgeq.ir import Graph
 from edgeq.verify import TraceFunction
 from edgeq.verify.random_graphs import random_graph, random_inputs
-from tests.fpga.networks import U8, Net, digits
+from tests.fpga.networks import U8, Net, digits, residual
 from tests.fpga.test_hardware_minifloats import network as minifloats
 from tests.fpga.test_hardware_modes import OPS, aimed, every_mode
 from tests.fpga.test_lowering import CASES, SLOW
@@ -49,6 +50,26 @@ def test_a_changed_weight_bit_is_found_in_its_layer() -> None:
     assert result.first_divergence.value == "long"
 
 
+@needs_csim
+def test_a_changed_shift_and_a_wrong_fifo_are_found_in_their_layers() -> None:
+    """The last convolution's shift; then the sum takes both operands from the branch that comes out of the FIFO."""
+    graph = residual(2)
+    flow = lower(graph, dsps=8)
+    shifts = [s for s in flow.stages if s.module == "eq_shift" and s.integer("CHANNELS") == 1]
+    wrong = replace(shifts[-1], params={**shifts[-1].params, "SHIFT": shifts[-1].integer("SHIFT") + 1})
+    changed = replace(flow, stages=tuple(wrong if s is shifts[-1] else s for s in flow.stages))
+    result = verify(graph, TraceFunction("hls", lambda inputs: simulate(changed, inputs)), random=2)
+    assert result.first_divergence is not None
+    assert result.first_divergence.value == next(n.outputs[0] for n in graph.nodes if n.name == wrong.node)
+
+    late = next(s for s in flow.stages if s.module == "eq_fifo").sinks()[0]
+    join = next(s for s in flow.stages if len(s.sources()) > 1)
+    wrong = replace(join, ins=dict.fromkeys(join.ins, late))
+    changed = replace(flow, stages=tuple(wrong if s is join else s for s in flow.stages))
+    with pytest.raises(ToolError, match=r"C simulation: .*(WARNING|beats|empty)"):
+        simulate(changed, random_inputs(graph, np.random.default_rng(0), 2))
+
+
 def assert_random(seed: int) -> None:
     rng = np.random.default_rng(seed)
     graph = random_graph(rng, ops=sorted(LOWERINGS), max_nodes=6)
@@ -71,23 +92,30 @@ def test_random_graph(seed: int) -> None:
     assert_random(seed)
 
 
-@needs_csim
-def test_every_mode_and_a_wrong_one() -> None:
-    """All rules and overflow modes of fixed point, about every tie and end; one mode in another's place is seen."""
+def wrong_modes(flow: Dataflow) -> list[str]:
+    """Outputs of `every_mode`, lowered, whose simulated codes are not the emulator's."""
     graph, inputs = every_mode(), aimed()
-    expected = executor(graph).trace(inputs)
-    flow = lower(graph, dsps=8)
-    shown = simulate(flow, inputs)
-    assert not [name for name in graph.outputs if not np.array_equal(shown[name], expected[name])]
+    expected, shown = executor(graph).trace(inputs), simulate(flow, inputs)
+    return [name for name in graph.outputs if not np.array_equal(shown[name], expected[name])]
+
+
+@needs_csim
+def test_every_mode() -> None:
+    """All rules and overflow modes of fixed point, about every tie and end."""
+    assert not wrong_modes(lower(every_mode(), dsps=8))
+
+
+@needs_csim
+@pytest.mark.heavy
+def test_a_wrong_mode_is_seen() -> None:
+    flow = lower(every_mode(), dsps=8)
     wrong = []
     for stage in flow.stages:
         params = dict(stage.params)
         if params.get("OVERFLOW") and params["RULE"] == 5:
             params["OVERFLOW"] = 3 - stage.integer("OVERFLOW")
         wrong.append(replace(stage, params=params))
-    shown = simulate(replace(flow, stages=tuple(wrong)), inputs)
-    differ = [name for name in graph.outputs if not np.array_equal(shown[name], expected[name])]
-    assert differ == ["half_down_wrap", "half_down_zero"]
+    assert wrong_modes(replace(flow, stages=tuple(wrong))) == ["half_down_wrap", "half_down_zero"]
 
 
 @needs_csim
