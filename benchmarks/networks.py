@@ -203,10 +203,11 @@ SCALED: dict[str, Callable[..., Graph]] = {
 
 
 def khot(graph: Graph, fmt: KHot) -> Graph:
-    """The network with the nearest K-hot weights in its convolutions and linear layers."""
+    """The network with the nearest K-hot weights in its convolutions and linear layers; their formats stay."""
     values = dict(graph.values)
     for name in {node.inputs[1] for node in graph.nodes if node.op in ("conv", "linear")}:
         data = values[name].data
         assert data is not None
-        values[name] = replace(values[name], data=fmt.nearest(data).astype(data.dtype))
+        fits = replace(fmt, bits=max(2, min(fmt.bits, values[name].format.bits)))
+        values[name] = replace(values[name], data=fits.nearest(data).astype(data.dtype))
     return replace(graph, values=values)

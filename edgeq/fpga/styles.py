@@ -48,13 +48,13 @@ FFS = Logic(1.0, 4.0)
 #: Look-up tables of one bit of a digit that may be subtracted: on ECP5 the inversion is part of the adder. Measured by
 #: benchmarks/khot.py.
 INVERSION = {"ecp5": 0.0, "ice40": 1.0, "gowin": 1.0}
-#: What joins the sums of two places, for each product: an adder as wide as the accumulator for a sum of 8.
-JOIN = 2.5
+#: What a digit's sums need more for each product, growing wider in the tree, and what joins those of two places.
+GROWTH, JOIN = 1.0, 2.0
 
 
 def khot_luts(x_bits: int, places: Places, family: str) -> float:
     """Look-up tables of a product of weights with digits at `places`, its part of the adder tree included."""
-    each = (p.luts(x_bits) + (1 + INVERSION[family]) * p.term_bits(x_bits) for p in places)
+    each = (p.luts(x_bits) + (1 + INVERSION[family]) * p.term_bits(x_bits) + GROWTH for p in places)
     return sum(each) + JOIN * (len(places) - 1)
 
 
