@@ -4,13 +4,13 @@
 
 A linear layer of int8, 64 inputs and 16 outputs, four rows at a time as the library's kernels have it, four ways:
 multiply   a loop of loads and products, weights of a byte;
-digits     a loop over digits, {negative, shift} a byte: acc += (x << shift ^ sign), the ones in the bias;
+digits     a loop over digits, {negative, shift} a byte: acc += x << shift ^ sign, as in hls/rtl;
 straight   no loop: the weights are the code, a shifted add for each digit that is not zero;
 factors    the same code with products by constants, as a compiler makes of it what it likes.
 
-Each is compiled with gcc -O2 for each core, run in unicorn and compared with numpy; instructions and reads of memory are
-those between entry and return, for each MAC. Cycles are estimated: an instruction 1, a read 1 more, and 1 more for each
-jump's refill of two; a core without a multiplier calls libgcc.
+Each is compiled with gcc -O2 for each core, run in unicorn and compared with numpy; instructions and reads of memory
+are those between entry and return, for each MAC. Cycles are estimated: 1 for an instruction, 1 more for a read, 2 more
+for a jump that is taken. A core without a multiplier calls libgcc.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def array(name: str, kind: str, values: np.ndarray) -> str:
 
 
 def loops(weight: np.ndarray, term: str, table: str) -> str:
-    """Rows by four, a loop over the inputs; `term` is what a row adds, of x and weights w[place]."""
+    """Rows by four, a loop over the inputs; `term` is what a row adds, of x and weights w[PLACE]."""
     terms = "\n".join(f"            a{r} += {term.replace('PLACE', f'(o + {r}) * {INPUTS} + i')};" for r in range(ROWS))
     start, put = (" ".join(f"{text(r)};" for r in range(ROWS)) for text in (_start, _put))
     return f"""{table}
@@ -72,11 +72,11 @@ void layer(const int8_t *x, const int32_t *bias, int32_t *y)
 
 
 def _start(row: int) -> str:
-    return f"int32_t a{row} = bias[o + {row}]"
+    return f"acc a{row} = (acc)bias[o + {row}]"
 
 
 def _put(row: int) -> str:
-    return f"y[o + {row}] = a{row}"
+    return f"y[o + {row}] = (int32_t)a{row}"
 
 
 def multiply(weight: np.ndarray) -> str:
@@ -84,21 +84,23 @@ def multiply(weight: np.ndarray) -> str:
 
 
 def digits(weight: np.ndarray) -> str:
-    """One byte a digit: the shift, and 128 for a negative one; K bytes a weight. A digit that is not there is shift 31:
-    bits that are shifted out of what the layer needs are masked, so a shift of 31 is kept away from by a digit of zero."""
+    """One byte a digit, K bytes a weight: its shift, and the top bit if it is negative; not there: a shift of 31.
+
+    Results are short of one for each negative digit, which a bias would hold, and of the 32nd bit.
+    """
     count = max(len(signed_digits(int(v))) for v in np.unique(weight))
-    table = np.zeros((*weight.shape, count), dtype=np.int64)
-    mask = np.zeros_like(table)
+    table = np.full((count, *weight.shape), 31)
     for place, value in np.ndenumerate(weight):
         for i, (shift, negative) in enumerate(signed_digits(int(value))):
-            table[(*place, i)], mask[(*place, i)] = shift | 128 * negative, 1
-    table[mask == 0] = 64  # no digit
-    body = "".join(
-        array(f"d{i}", "int8_t", np.where(table[..., i] > 127, table[..., i] - 256, table[..., i]))
-        for i in range(count)
-    )
-    one = "((d{i}[PLACE] & 64) ? 0 : ((v << (d{i}[PLACE] & 15)) ^ (d{i}[PLACE] >> 7)) - (d{i}[PLACE] >> 7))"
-    return loops(weight, " + ".join(one.replace("{i}", str(i)) for i in range(count)), body)
+            table[(i, *place)] = shift - 128 * negative
+    body = "".join(array(f"d{i}", "int8_t", digit) for i, digit in enumerate(table))
+    one = "((uint32_t)v << (d#[PLACE] & 31) ^ (uint32_t)(d#[PLACE] >> 7))"
+    return loops(weight, " + ".join(one.replace("#", str(i)) for i in range(count)), body)
+
+
+def negative_digits(weight: np.ndarray) -> np.ndarray:
+    """Of each row."""
+    return np.array([sum(n for v in row for _, n in signed_digits(int(v))) for row in weight])
 
 
 def unrolled(weight: np.ndarray, term: Callable[[int, int], list[str]]) -> str:
@@ -116,7 +118,7 @@ def unrolled(weight: np.ndarray, term: Callable[[int, int], list[str]]) -> str:
 
 def straight(weight: np.ndarray) -> str:
     def term(row: int, value: int) -> list[str]:
-        return [f"a{row} {'-' if negative else '+'}= v << {shift};" for shift, negative in signed_digits(value)]
+        return [f"a{row} {'-' if negative else '+'}= v * (1 << {shift});" for shift, negative in signed_digits(value)]
 
     return unrolled(weight, term)
 
@@ -147,21 +149,24 @@ def measured(core: str, text: str, x: np.ndarray, bias: np.ndarray) -> tuple[np.
     compiler, *flags = CORES[core]
     with tempfile.TemporaryDirectory() as folder:
         source, elf, raw = (Path(folder, name) for name in ("layer.c", "layer.elf", "layer.bin"))
-        source.write_text(f"#include <stdint.h>\n{text}")
+        kind = "uint32_t" if "uint32_t" in text else "int32_t"  # sums that wrap are scheduled worse
+        source.write_text(f"#include <stdint.h>\ntypedef {kind} acc;\n{text}")
         common = ["-O2", "-std=c99", "-ffreestanding", "-nostdlib", "-nostartfiles"]
         link = [f"-Wl,-Ttext={TEXT:#x},-e,layer,--section-start=.rodata={TEXT + 0x18000:#x}", "-lgcc"]
         subprocess.run([compiler, *flags, *common, str(source), "-o", str(elf), *link], check=True)
         tool = compiler.replace("gcc", "objcopy")
         subprocess.run([tool, "-O", "binary", "-j", ".text", "-j", ".rodata", str(elf), str(raw)], check=True)
-        listing = subprocess.run([compiler.replace("gcc", "nm"), str(elf)], capture_output=True, text=True, check=True)
-        sizes = subprocess.run(
-            [compiler.replace("gcc", "size"), "-A", str(elf)], capture_output=True, text=True, check=True
-        )
-        entry = next(int(line.split()[0], 16) for line in listing.stdout.splitlines() if line.endswith(" layer"))
-        size = sum(
-            int(w[1]) for line in sizes.stdout.splitlines() if (w := line.split()) and w[0] in (".text", ".rodata")
-        )
+        names, sections = (said(compiler, words, elf) for words in (["nm"], ["size", "-A"]))
+        entry = next(int(words[0], 16) for words in names if words[-1] == "layer")
+        size = sum(int(words[1]) for words in sections if words[0] in (".text", ".rodata"))
         return run(core, raw.read_bytes(), entry, x, bias, size)
+
+
+def said(compiler: str, words: list[str], elf: Path) -> list[list[str]]:
+    """Words of the lines that one of the compiler's other tools prints of a program."""
+    command = [compiler.replace("gcc", words[0]), *words[1:], str(elf)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [line.split() for line in done.stdout.splitlines() if line.strip()]
 
 
 def run(core: str, image: bytes, entry: int, x: np.ndarray, bias: np.ndarray, size: int) -> tuple[np.ndarray, Count]:
@@ -215,7 +220,10 @@ def main() -> None:
             weight = rng.choice(KHot(8, count).levels, (OUTPUTS, INPUTS))
             for way, make in WAYS.items():
                 found, cost = measured(core, make(weight), x, bias)
-                assert np.array_equal(found, weight @ x + bias), f"{core}: {way} computes something else"
+                wanted = weight @ x + bias
+                if way == "digits":  # the ones are the bias's, the 32nd bit is shifted out
+                    found = (found + negative_digits(weight)).astype(np.int32) << 1 >> 1
+                assert np.array_equal(found, wanted), f"{core}: {way} computes something else"
                 each = [f"{n / macs:.2f}" for n in (cost.instructions, cost.reads, cost.cycles, cost.size)]
                 print("|", " | ".join((core, str(count), way, *each)), "|", flush=True)
 
