@@ -32,10 +32,10 @@ sys.path.insert(0, str(ROOT))
 import benchmarks.fpga as big  # noqa: E402
 from benchmarks import amd_synthesis  # noqa: E402
 from benchmarks.fpga import digits  # noqa: E402
-from benchmarks.networks import ACTIVATION, maker  # noqa: E402
+from benchmarks.networks import ACTIVATION, khot, maker  # noqa: E402
 from benchmarks.random_networks import random_network, random_options  # noqa: E402
 from edgeq.boards import Board, load_board  # noqa: E402
-from edgeq.formats import FixedPoint  # noqa: E402
+from edgeq.formats import FixedPoint, KHot  # noqa: E402
 from edgeq.fpga.build import make_flow, part_labels, write_project  # noqa: E402
 from edgeq.fpga.dataflow import Dataflow  # noqa: E402
 from edgeq.fpga.estimate import costs, estimate, features, stage_usage  # noqa: E402
@@ -61,6 +61,11 @@ def separable(activation: FixedPoint | None = ACTIVATION, width: int = 16) -> Gr
     return m.graph(m.linear(x, width, 4, name="fc"))
 
 
+def one_digit() -> Graph:
+    """The digits' network with K-hot weights of one digit."""
+    return khot(digits(), KHot(8, 1))
+
+
 @dataclass(frozen=True)
 class Case:
     """A network folded in some way; options: of `lower`."""
@@ -83,6 +88,7 @@ FITTED = (
 DESIGNS = (
     Case("digits, 8 products", partial(digits), {"dsps": 8}),
     Case("digits in logic, 5 bits", partial(digits, 5, FixedPoint(5, 4)), {"dsps": 8, "style": "lut"}, ("ecp5",)),
+    Case("digits of one digit, 8 products", partial(one_digit), {"dsps": 8, "style": "khot"}, ("ecp5",)),
     Case("separable, scaled, 8 products", partial(separable, None, 8), {"dsps": 8}, BIG),
     Case("separable, 24 channels", partial(separable, ACTIVATION, 24), {"dsps": 8}, ("ecp5",)),
 )

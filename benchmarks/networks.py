@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from edgeq.formats import CODE_RULE, Affine, FixedPoint
+from edgeq.formats import CODE_RULE, Affine, FixedPoint, KHot
 from edgeq.ir import Graph, GraphBuilder
 
 ACTIVATION = FixedPoint(8, 4)
@@ -243,3 +244,14 @@ NETWORKS: dict[str, Callable[..., Graph]] = {"resnet8": resnet8, "dscnn": dscnn,
 SCALED: dict[str, Callable[..., Graph]] = {
     f"{name} scaled": functools.partial(make, activation=None) for name, make in NETWORKS.items()
 }
+
+
+def khot(graph: Graph, fmt: KHot) -> Graph:
+    """The network with the nearest K-hot weights in its convolutions and linear layers; their formats stay."""
+    values = dict(graph.values)
+    for name in {node.inputs[1] for node in graph.nodes if node.op in ("conv", "linear")}:
+        data = values[name].data
+        assert data is not None
+        fits = replace(fmt, bits=max(2, min(fmt.bits, values[name].format.bits)))
+        values[name] = replace(values[name], data=fits.nearest(data).astype(data.dtype))
+    return replace(graph, values=values)

@@ -43,6 +43,12 @@ def engine(
     return Case(what, "eq_mvu", {**shape, "ACC_BITS": acc, **texts}, files)
 
 
+def khot(what: str, weight_bits: int, terms: int, places: int) -> Case:
+    """The engine of "mvu-w8a8" with weights of few digits, as `edgeq.fpga.khot` places them."""
+    case = engine(what, 8, 8, 18, 32, (weight_bits, 8), "khot")
+    return Case(what, case.module, {**case.parameters, "TERMS": terms, "PLACES": places}, case.memories)
+
+
 def window(what: str, **more: int) -> Case:
     """eq_window of 32x32x16 int8, 3x3, padding 1."""
     shape = {"H": 32, "W": 32, "C": 16, "OH": 32, "OW": 32, "ROWS": 5, **more}
@@ -63,6 +69,8 @@ CASES = {
     "mvu-w4a4": engine("eq_mvu 8x8 int4, 32 rows x 144, lut", 8, 8, 18, 32, (4, 4), "lut"),
     "mvu-w4a8": engine("eq_mvu 8x8 int4 x int8, 32 rows x 144, lut", 8, 8, 18, 32, (4, 8), "lut"),
     "mvu-w8a8": engine("eq_mvu 8x8 int8, 32 rows x 144, lut", 8, 8, 18, 32, (8, 8), "lut"),
+    "mvu-khot-1": khot("eq_mvu 8x8 int8, 32 rows x 144, khot, one digit", 5, 1, 0x60),
+    "mvu-khot-2": khot("eq_mvu 8x8 int8, 32 rows x 144, khot, two digits", 10, 2, 0x5250),
     "window-1": window("eq_window 32x32x16 int8, 3x3, 1 lane"),
     "window-8": window("eq_window 32x32x16 int8, 3x3, 8 lanes, each 6 times", LANES=8, REPEAT=6),
     "depthwise": depthwise("eq_depthwise 64 channels 3x3 int8, 4 lanes, dsp", 4, "dsp"),

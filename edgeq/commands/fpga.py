@@ -27,7 +27,9 @@ Dsps = Annotated[
 Style = Annotated[
     str | None,
     typer.Option(
-        metavar="S", help="FPGA: all products in 'dsp' blocks or in logic, 'lut'; by default as the target needs."
+        metavar="S",
+        help="FPGA: all products in 'dsp' blocks, or in logic: 'lut', 'khot' where weights have few digits; by default "
+        "as the target needs.",
     ),
 ]
 ClockMhz = Annotated[

@@ -106,8 +106,9 @@ def build(
     out:        a new or empty folder, or that of an earlier build, which is replaced when all went well.
     inferences: inferences a second to reach with the fewest multipliers; by default as many as the board's allow.
     dsps:       multiplier blocks to spend, in place of all that the board has.
-    style:      "dsp" or "lut" for all layers; by default blocks, and where a number of inferences asks for more than
-                there are, logic for the layers that are cheapest there (`edgeq.fpga.styles`).
+    style:      "dsp", "lut", "khot" or "constant" for all layers, as `edgeq.fpga.lower`; by default
+                blocks, and where a number of inferences asks for more than there are, logic for the layers that are
+                cheapest there (`edgeq.fpga.styles`).
     clock_mhz:  the clock to try; by default the board's target. Where the design is slower, the next lower one that
                 it reaches is used.
     toolchain:  "native" or "yowasp"; by default what is there.

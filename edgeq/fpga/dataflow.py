@@ -143,7 +143,7 @@ def multipliers(stage: Stage) -> int:
 
 
 def style_of(stage: Stage) -> str | None:
-    """How a stage makes its products: "dsp", "lut", "constant"; None where it makes none."""
+    """How a stage makes its products: "dsp", "lut", "khot", "constant"; None where it makes none."""
     if stage.module == "eq_mvc":
         return "constant"
     return str(stage.params["STYLE"]) if multipliers(stage) else None

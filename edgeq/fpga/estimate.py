@@ -17,8 +17,9 @@ from pathlib import Path
 from edgeq.boards import Board
 from edgeq.errors import BudgetError
 from edgeq.fpga.dataflow import Dataflow, Rom, Stage
+from edgeq.fpga.khot import unpacked_places
 from edgeq.fpga.ops._join import OPERATIONS
-from edgeq.fpga.styles import DIGIT, FFS, LUTS, PAIR_BITS
+from edgeq.fpga.styles import DIGIT, FFS, INVERSION, LUTS, PAIR_BITS
 from edgeq.fpga.toolchain.families import device_of
 from edgeq.fpga.toolchain.netlist import Usage
 
@@ -70,6 +71,10 @@ def stage_usage(flow: Dataflow, stage: Stage, family: str) -> Usage:
     if not {"logic", "planes"} & costs_of["luts"].keys():  # fitted to no engine in logic: what its adders come to
         luts += LUTS[family].logic * found.get("logic", 0.0) + LUTS[family].planes * found.get("planes", 0.0)
         ffs += FFS.logic * found.get("logic", 0.0) + FFS.planes * found.get("planes", 0.0)
+    if "shifters" not in costs_of["luts"]:  # nor to one of digits
+        luts += found.get("shifters", 0.0) + found.get("digits_added", 0.0)
+        luts += INVERSION[family] * found.get("digits_inverted", 0.0)
+        ffs += found.get("shifter_ffs", 0.0) + found.get("digits_added", 0.0)
     if stage.module == "eq_mvc" and "eq_mvc" not in known:
         luts += DIGIT * found["adders"]
         ffs += found["adders"] + found["sums"]
@@ -112,6 +117,7 @@ def _mvu(stage: Stage) -> Features:
         "products": float(blocks),
         "tree": float(max(blocks - pe, 0) * _number(stage, "X_BITS", 8)),
         **_logic(stage, pe * simd),
+        **_khot(stage, pe, simd),
         "rom": float(small),
         "counters": log2(_number(stage, "DEPTH") + 1) + log2(_number(stage, "MH") + 1),
     }
@@ -123,6 +129,22 @@ def _logic(stage: Stage, products: int) -> Features:
         return {"logic": 0.0, "planes": 0.0}
     planes = products * _number(stage, "W_BITS", 8)
     return {"logic": float(planes * _number(stage, "X_BITS", 8)), "planes": float(planes)}
+
+
+def _khot(stage: Stage, rows: int, columns: int) -> Features:
+    """Products of digits: shifters, and the adders of `rows` sums."""
+    if stage.params.get("STYLE") != "khot":
+        return {}
+    count, x_bits = _number(stage, "TERMS"), _number(stage, "X_BITS", 8) + 1 - _number(stage, "X_SIGNED")
+    places = unpacked_places(_number(stage, "PLACES"), count)
+    bits = [place.term_bits(x_bits) for place in places]
+    joined = (count - 1) * _number(stage, "ACC_BITS", 24)
+    return {
+        "shifters": float(rows * columns * sum(place.luts(x_bits) for place in places)),
+        "shifter_ffs": float(rows * columns * sum(place.ffs(x_bits) for place in places)),
+        "digits_inverted": float(rows * columns * sum(bits)),
+        "digits_added": float(rows * ((columns - 1) * sum(b + 1 for b in bits) + joined)),
+    }
 
 
 def _mvc(stage: Stage) -> Features:
@@ -140,6 +162,7 @@ def _depthwise(stage: Stage) -> Features:
     return {
         "sums": float(lanes * _number(stage, "ACC_BITS", 24)),
         **_logic(stage, lanes),
+        **_khot(stage, lanes, 1),
         "rom": float(small),
     }
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from edgeq.errors import BudgetError
+from edgeq.fpga.khot import Places
 
 #: no engine is wider: beyond it adder trees and weight memories stop being practical
 MOST_SIMD = 64
@@ -30,6 +31,8 @@ class Work:
     cost:      multiplier blocks of one product (0: made in logic); pairs: products along SIMD that share them.
     luts:      look-up tables of one product that is made in logic.
     bits:      widths of an element and of a weight.
+    places:    where the digits of a weight may stand (edgeq.fpga.khot); () where weights have too many digits.
+    digit_luts: look-up tables of one product that is made of those digits.
     digits:    signed powers of two in all weights (0: the layer cannot have constant weights).
     constant:  all products are made at once by shifts and adds.
     """
@@ -44,6 +47,8 @@ class Work:
     pairs: int = 1
     luts: float = 0.0
     bits: tuple[int, int] = (8, 8)
+    places: Places = ()
+    digit_luts: float = 0.0
     digits: int = 0
     constant: bool = False
 

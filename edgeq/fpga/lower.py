@@ -13,12 +13,12 @@ from edgeq.fpga.folding import Work, balance, fold
 from edgeq.fpga.forks import with_forks
 from edgeq.fpga.lowering import Lowering, signed_codes
 from edgeq.fpga.ops import lower_node, products, work
-from edgeq.fpga.styles import choose, on_family
+from edgeq.fpga.styles import choose, in_logic, on_family
 from edgeq.ir import Graph, Node, analyse, check
 from edgeq.ir.names import short_name
 
 #: how the products of a layer may be made
-STYLES = ("dsp", "lut", "constant")
+STYLES = ("dsp", "lut", "khot", "constant")
 #: multipliers where neither the caller nor a board says how many
 DEFAULT_DSPS = 64
 
@@ -37,10 +37,11 @@ def lower(
     board:  a Board of kind "fpga"; its `dsps` are the multipliers to spend.
     cycles: target cycles of one inference in steady state; each engine gets the fewest multipliers that meet it.
     dsps:   multiplier blocks to spend; without a target: the least cycles that they allow.
-    style:  "dsp" (multiplier blocks) or "lut" (products in logic) for all layers, "constant" (adders of its own for
-            each weight) for small ones. Without it, and with a target that asks for more blocks than there are, the
-            layers whose products cost least in logic get them there.
-    styles: the same for single nodes, by name.
+    style:  "dsp" (multiplier blocks) or "lut" (products in logic) for all layers, "khot" (in logic, from the digits of
+            K-hot weights in those layers where that is smaller), "constant" (adders of its own for each weight) for
+            small ones. Without it, and with a target that asks for more blocks than there are, the layers whose
+            products cost least in logic get them there.
+    styles: the same for single nodes, by name; "khot" is then taken at its word.
 
     Raises UnsupportedError (a layer without hardware), BudgetError (too few multipliers, a target out of reach).
     """
@@ -52,6 +53,9 @@ def lower(
     chosen = {n.name: (styles or {}).get(n.name, style or "dsp") for n in graph.nodes}
     family = _family(board)
     budget = dsps or getattr(board, "dsps", None)
+    if style == "khot":
+        works = _works(graph, dict.fromkeys(chosen, "lut"), family)
+        chosen |= {name: in_logic(w)[0] for name, w in works.items() if name not in (styles or {})}
     spent = sum(products(graph, n) for n in graph.nodes)
     if cycles is not None and style is None and budget:
         works = _works(graph, chosen, family)

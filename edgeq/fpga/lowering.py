@@ -68,7 +68,7 @@ class Lowering:
     """A dataflow that grows node by node.
 
     folds:  the shape of each engine, by node. target: cycles that streams have to keep up with.
-    styles: "dsp", "lut" or "constant" for the products of a node.
+    styles: "dsp", "lut", "khot" or "constant" for the products of a node.
     """
 
     graph: Graph

@@ -83,7 +83,7 @@ def build(
     out:        a new or empty folder, or that of an earlier build, which is replaced when all went well.
     inferences: inferences a second to reach with the fewest multipliers; by default as many as the board's allow.
     dsps:       multiplier blocks to spend, in place of all that the board has.
-    style:      "dsp", "lut" or "constant" for all layers.
+    style:      "dsp", "lut", "khot" or "constant" for all layers, as `edgeq.fpga.lower`.
     clock_mhz:  the clock that the processor gives the logic; by default the board's.
     check:      simulate the C++ with the golden vectors where a compiler and its headers are there, every value.
 

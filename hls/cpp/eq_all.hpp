@@ -11,6 +11,7 @@
 #include "eq_depthwise.hpp"
 #include "eq_extend.hpp"
 #include "eq_fork.hpp"
+#include "eq_khot.hpp"
 #include "eq_lanes.hpp"
 #include "eq_matmul.hpp"
 #include "eq_max_pool.hpp"

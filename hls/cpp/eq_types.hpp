@@ -16,7 +16,7 @@
 #include <hls_stream.h>
 
 // What is text in the Verilog: kinds of memory, kinds of multipliers.
-enum { EQ_AUTO, EQ_BLOCK, EQ_DISTRIBUTED, EQ_DSP, EQ_LUT };
+enum { EQ_AUTO, EQ_BLOCK, EQ_DISTRIBUTED, EQ_DSP, EQ_LUT, EQ_KHOT };
 
 // A choice as a type, so that a pragma can depend on it.
 template <int CHOICE>

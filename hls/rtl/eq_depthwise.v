@@ -7,9 +7,10 @@
 //   LANES                channels of a word
 //   TAPS, BLOCKS         taps of a channel (KH*KW); words of a pixel (channels / LANES)
 //   X_BITS, X_SIGNED     elements: bits, and whether they are two's complement
-//   W_BITS               weights: bits, two's complement
+//   W_BITS               weights: bits, two's complement; style "khot": of the digits of a weight
 //   ACC_BITS             accumulators; they may wrap in between if every final result fits
-//   STYLE                multipliers, as eq_dot: "dsp", "lut"
+//   STYLE                multipliers, as eq_dot: "dsp", "lut", "khot"
+//   TERMS, PLACES        style "khot", as eq_dot_khot; biases then hold 2^base more for each negative digit of their channel
 //   WEIGHTS, WEIGHT_ROM  file: word block*TAPS + tap holds LANES weights; "block" or "distributed"
 //   BIAS, BIAS_ROM       file: word block holds LANES biases of ACC_BITS; "block" or "distributed"
 // Ports
@@ -27,6 +28,8 @@ module eq_depthwise #(
     parameter W_BITS     = 8,
     parameter ACC_BITS   = 24,
     parameter STYLE      = "dsp",
+    parameter TERMS      = 1,
+    parameter PLACES     = 0,
     parameter WEIGHTS    = "",
     parameter WEIGHT_ROM = "block",
     parameter BIAS       = "",
@@ -41,8 +44,10 @@ module eq_depthwise #(
     output wire                      m_valid,
     input  wire                      m_ready
 );
-    localparam P_BITS = W_BITS + X_BITS;
-    localparam MUL    = (STYLE != "lut" || W_BITS == 1) ? 2 : 1 + $clog2(W_BITS);    // latency of eq_dot
+    localparam P_BITS = (STYLE == "khot") ? ACC_BITS : W_BITS + X_BITS;
+    localparam DIGIT  = (W_BITS / TERMS > 3) ? W_BITS / TERMS - 2 : 1;          // steps of a digit's shift
+    localparam MUL    = (STYLE == "khot") ? DIGIT + $clog2(TERMS)               // latency of eq_dot
+                        : (STYLE != "lut" || W_BITS == 1) ? 2 : 1 + $clog2(W_BITS);
     localparam WORDS  = BLOCKS * TAPS;
     localparam ABITS  = (WORDS > 1) ? $clog2(WORDS) : 1;
 
@@ -69,7 +74,10 @@ module eq_depthwise #(
             wire signed [P_BITS-1:0]   product;
             wire signed [ACC_BITS-1:0] addend = product;
             reg  signed [ACC_BITS-1:0] acc;
-            eq_dot #(.SIMD(1), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS), .STYLE(STYLE)) mul (
+            eq_dot #(
+                .SIMD(1), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS), .STYLE(STYLE), .TERMS(TERMS),
+                .PLACES(PLACES), .SUM_BITS(P_BITS)
+            ) mul (
                 .clk(clk), .x(x[i*X_BITS +: X_BITS]), .w(w[i*W_BITS +: W_BITS]), .sum(product)
             );
             always @(posedge clk)

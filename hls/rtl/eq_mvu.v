@@ -8,10 +8,11 @@
 //   DEPTH                words of a vector: columns / SIMD
 //   MH, FOLDS            rows, and MH / PE rounded up; a vector takes FOLDS * DEPTH cycles
 //   X_BITS, X_SIGNED     elements: bits, and whether they are two's complement
-//   W_BITS               weights: bits, two's complement
+//   W_BITS               weights: bits, two's complement; style "khot": of the digits of a weight
 //   ACC_BITS             accumulators; they may wrap in between if every final result fits
 //   OUT_LANES            accumulators of an output beat; divides PE and MH
-//   STYLE                multipliers, as eq_dot: "dsp", "lut"
+//   STYLE                multipliers, as eq_dot: "dsp", "lut", "khot"
+//   TERMS, PLACES        style "khot", as eq_dot_khot; biases then hold 2^base more for each negative digit of their row
 //   WEIGHTS, WEIGHT_ROM  file: word fold*DEPTH + d holds w[fold*PE + pe][d*SIMD + s] at place pe*SIMD + s, rows from MH
 //                        on are 0; "block" or "distributed"
 //   BIAS, BIAS_ROM       file: word i holds the biases of rows i*OUT_LANES.., ACC_BITS each; "block" or "distributed"
@@ -32,6 +33,8 @@ module eq_mvu #(
     parameter ACC_BITS   = 24,
     parameter OUT_LANES  = 1,
     parameter STYLE      = "dsp",
+    parameter TERMS      = 1,
+    parameter PLACES     = 0,
     parameter WEIGHTS    = "",
     parameter WEIGHT_ROM = "block",
     parameter BIAS       = "",
@@ -46,8 +49,10 @@ module eq_mvu #(
     output wire                          m_valid,
     input  wire                          m_ready
 );
-    localparam SUM_BITS = W_BITS + X_BITS + $clog2(SIMD);
-    localparam DOT      = $clog2(SIMD) + ((STYLE != "lut" || W_BITS == 1) ? 2 : 1 + $clog2(W_BITS));  // of eq_dot
+    localparam SUM_BITS = (STYLE == "khot") ? ACC_BITS : W_BITS + X_BITS + $clog2(SIMD);
+    localparam DIGIT    = (W_BITS / TERMS > 3) ? W_BITS / TERMS - 2 : 1;        // steps of a digit's shift
+    localparam DOT      = $clog2(SIMD) + ((STYLE == "khot") ? DIGIT + $clog2(TERMS)       // latency of eq_dot
+                                          : (STYLE != "lut" || W_BITS == 1) ? 2 : 1 + $clog2(W_BITS));
     localparam WORDS    = FOLDS * DEPTH;
     localparam ABITS    = (WORDS > 1) ? $clog2(WORDS) : 1;
 
@@ -74,7 +79,10 @@ module eq_mvu #(
             wire signed [SUM_BITS-1:0] sum;
             wire signed [ACC_BITS-1:0] addend = sum;
             reg  signed [ACC_BITS-1:0] acc;
-            eq_dot #(.SIMD(SIMD), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS), .STYLE(STYLE)) dot (
+            eq_dot #(
+                .SIMD(SIMD), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .W_BITS(W_BITS), .STYLE(STYLE), .TERMS(TERMS),
+                .PLACES(PLACES), .SUM_BITS(SUM_BITS)
+            ) dot (
                 .clk(clk), .x(x), .w(w[pe*SIMD*W_BITS +: SIMD*W_BITS]), .sum(sum)
             );
             always @(posedge clk)

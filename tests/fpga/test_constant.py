@@ -94,7 +94,7 @@ def test_what_has_no_constant_engine_says_so() -> None:
     graph = net.b.build([net.conv("each", net.input((4, 4, 3)), 3, groups=3)])
     with pytest.raises(UnsupportedError, match="depthwise, which has no engine of constant weights"):
         lower(graph, cycles=2000, style="constant")
-    with pytest.raises(InputError, match="style fast: is none; choose one of dsp, lut, constant"):
+    with pytest.raises(InputError, match="style fast: is none; choose one of dsp, lut, khot, constant"):
         lower(big, style="fast")
     with pytest.raises(BudgetError, match="cannot be done in"):
         lower(tiny(), cycles=10, styles=constants(tiny()))

@@ -96,7 +96,7 @@ def test_a_target_beyond_the_blocks_mixes_styles_and_stays_the_network() -> None
     target = lower(graph, dsps=24).cycles
     flow = lower(graph, board, cycles=target, dsps=10)
     found = styles_of(flow)
-    assert set(found.values()) == {"dsp", "lut"}
+    assert set(found.values()) == {"dsp", "khot"}, "weights of four bits have two digits"
     assert blocks_of(flow, "ecp5") <= 10
     assert flow.cycles <= target
     assert set(styles_of(lower(graph, board, cycles=target, dsps=10, style="dsp")).values()) == {"dsp"}
@@ -108,7 +108,7 @@ def test_a_target_beyond_the_blocks_mixes_styles_and_stays_the_network() -> None
 def test_a_style_that_was_asked_for_stays() -> None:
     graph = digits()
     free = styles_of(lower(graph, cycles=600, dsps=10))
-    kept = next(name for name, style in free.items() if style == "lut")
+    kept = next(name for name, style in free.items() if style == "khot")
     flow = lower(graph, cycles=600, dsps=10, styles={kept: "dsp"})
     assert styles_of(flow)[kept] == "dsp"
 

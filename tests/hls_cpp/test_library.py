@@ -25,6 +25,7 @@ from hls import (
     test_concat,
     test_depthwise,
     test_fifo,
+    test_khot,
     test_lines,
     test_matmul,
     test_max_pool,
@@ -43,8 +44,9 @@ from hls import (
 
 pytestmark = needs_compiler
 BENCHES = [
-    *(test_add, test_argmax, test_average_pool, test_concat, test_depthwise, test_fifo, test_lines, test_matmul),
+    *(test_add, test_argmax, test_average_pool, test_concat, test_depthwise, test_fifo, test_khot, test_lines),
     *(
+        test_matmul,
         test_max_pool,
         test_minifloat,
         test_move,
@@ -149,6 +151,9 @@ RECIPROCAL = [
 ]
 
 
+KHOT = ("one digit", "unsigned elements", "wide weights, three digits")
+
+
 def cases() -> Iterator[Case]:
     """What runs always: each function, its branches and its ends."""
     yield from (partial(window, name) for name in WINDOWS)
@@ -161,6 +166,8 @@ def cases() -> Iterator[Case]:
     yield partial(mvu, "narrow accumulators wrap", "lut")
     yield from (partial(depthwise, name) for name in ("plain", "unsigned", "accumulators wrap"))
     yield partial(depthwise, "wide weights", "lut")
+    yield from (partial(test_khot.check, test_khot.SHAPES[name]) for name in KHOT)
+    yield partial(test_khot.test_depthwise, 2, 3)
     for engine in [(4, 9, 8, 8, False, 2), (1, 1, 2, 1, False, 1), (6, 3, 4, 4, True, 3)]:
         yield partial(test_mvc.test_every_sum_is_exact, *engine, stalls=STALLS)
     yield from (partial(matmul, *case) for case in [(0, "dsp"), (1, "lut"), (2, "dsp"), (6, "dsp")])
@@ -205,6 +212,7 @@ def more_cases() -> Iterator[Case]:
     """All parameters of the benches that are left, but for the slowest."""
     yield from (partial(window, name) for name in test_window.CASES if name not in WINDOWS)
     yield from (partial(mvu, name, "lut") for name in test_mvu.SHAPES)
+    yield from (partial(test_khot.check, case) for name, case in test_khot.SHAPES.items() if name not in KHOT)
     yield from (partial(depthwise, name, "lut") for name in test_depthwise.CASES)
     yield from (
         partial(test_shift.test_one_shift, rule, shift) for rule in test_shift.RULES for shift in (-3, 2, 20, 40)
@@ -281,6 +289,7 @@ CASES, MORE = list(cases()), [*more_cases(), *mutations()]
 BITS: list[Case] = [
     wrong_weight,
     test_depthwise.test_every_weight_counts,
+    *(partial(test_khot.test_every_bit_of_a_digit_counts, count) for count in (1, 2)),
     *(partial(test_mvc.test_a_changed_digit_is_seen, bit) for bit in (16, 22)),
 ]
 

@@ -40,6 +40,14 @@ def assert_equal(graph: Graph, count: int = 2, seed: int = 0, dsps: int = 8, wid
 
 
 @needs_csim
+def test_weights_of_few_digits_without_a_product() -> None:
+    graph = digits()
+    flow = lower(graph, dsps=24, style="khot")
+    assert {s.params["STYLE"] for s in flow.stages if s.module == "eq_mvu"} == {"khot"}
+    assert verify(graph, TraceFunction("hls", lambda inputs: simulate(flow, inputs, width=64)), random=2).equal
+
+
+@needs_csim
 def test_a_changed_weight_bit_is_found_in_its_layer() -> None:
     graph = digits()
     flow = flipped(lower(graph, dsps=24), "long", "WEIGHTS", 7)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,8 @@ import numpy.typing as npt
 from edgeq.fpga.dataflow import Param, Stream
 from edgeq.fpga.digits import count_digits, packed_digits, rows_of_digits
 from edgeq.fpga.folding import Fold, Work
+from edgeq.fpga.khot import MOST_DIGITS, coded, find_places, packed_places
+from edgeq.fpga.khot import weight_bits as digits_bits
 from edgeq.fpga.lowering import (
     Lowering,
     bounds_bits,
@@ -153,6 +157,28 @@ def weight_bits(node: Node, weight: Codes) -> int:
     return bits
 
 
+class Stored(NamedTuple):
+    """Weights as an engine's memory has them.
+
+    codes: of `bits`, in the shape of the weights; lacks: what the sum of each row lacks; params: of the engine.
+    """
+
+    codes: Codes
+    bits: int
+    lacks: Codes
+    params: Mapping[str, Param]
+
+
+def stored_weights(node: Node, weight: Codes, x_bits: int, style: str) -> Stored:
+    """Weights in two's complement, or in style khot as their digits."""
+    if style != "khot":
+        return Stored(weight, weight_bits(node, weight), np.zeros(len(weight), dtype=np.int64), {})
+    places = find_places(weight, x_bits)
+    codes, lacks = coded(weight, places)
+    params: dict[str, Param] = {"TERMS": len(places), "PLACES": packed_places(places)}
+    return Stored(codes, digits_bits(places), lacks.reshape(len(weight), -1).sum(axis=1), params)
+
+
 def folded_bias(ctx: Lowering, node: Node, weight: Codes) -> Codes:
     """What accumulators start from: the bias, and what the input's zero point adds to every product."""
     ins = ctx.graph.ins(node)
@@ -171,9 +197,9 @@ def matrix_engine(ctx: Lowering, node: Node, source: Stream, window: Window, wei
     rows, depth = len(weight), window.taps * window.channels // fold.simd
     folds = -(-rows // fold.pe)
     words = buffer(ctx, source, window, fold.simd, zero_of(ins[0].format), repeat=folds, by_channel=False, inside=False)
-    bits, acc_bits = weight_bits(node, weight), bounds_bits(ctx.bounds(node))
+    stored, acc_bits = stored_weights(node, weight, source.bits, ctx.style(node)), bounds_bits(ctx.bounds(node))
     acc = ctx.stream("acc", acc_bits, True, fold.out_lanes, window.positions * rows // fold.out_lanes)
-    bias = folded_bias(ctx, node, weight)
+    bias, bits = folded_bias(ctx, node, weight) + stored.lacks, stored.bits
     params: dict[str, Param] = {
         "SIMD": fold.simd,
         "PE": fold.pe,
@@ -186,7 +212,8 @@ def matrix_engine(ctx: Lowering, node: Node, source: Stream, window: Window, wei
         "ACC_BITS": acc_bits,
         "OUT_LANES": fold.out_lanes,
         "STYLE": ctx.style(node),
-        "WEIGHTS": ctx.rom("weights", bits * fold.pe * fold.simd, _mvu_words(weight, fold, folds, depth, bits)),
+        **stored.params,
+        "WEIGHTS": ctx.rom("weights", bits * fold.pe * fold.simd, _mvu_words(stored.codes, fold, folds, depth, bits)),
         "WEIGHT_ROM": rom_style(folds * depth),
         "BIAS": ctx.rom("bias", acc_bits * fold.out_lanes, packed_wide(bias.reshape(-1, fold.out_lanes), acc_bits)),
     }
@@ -268,9 +295,10 @@ def channel_sums(
     x = ctx.graph.ins(node)[0]
     lanes = fold.simd
     words = buffer(ctx, source, window, lanes, zero_of(x.format), repeat=1, by_channel=True, inside=False)
-    bits, blocks = weight_bits(node, weight), window.channels // lanes
+    stored, blocks = stored_weights(node, weight, source.bits, style), window.channels // lanes
+    bits, bias = stored.bits, bias + stored.lacks
     acc = ctx.stream("acc", acc_bits, True, lanes, window.positions * blocks)
-    per_block = weight.reshape(blocks, lanes, window.taps)
+    per_block = stored.codes.reshape(blocks, lanes, window.taps)
     params: dict[str, Param] = {
         "LANES": lanes,
         "TAPS": window.taps,
@@ -280,6 +308,7 @@ def channel_sums(
         "W_BITS": bits,
         "ACC_BITS": acc_bits,
         "STYLE": style,
+        **stored.params,
         "WEIGHTS": ctx.rom("weights", bits * lanes, packed(per_block.transpose(0, 2, 1).reshape(-1, lanes), bits)),
         "WEIGHT_ROM": rom_style(blocks * window.taps),
         "BIAS": ctx.rom("bias", acc_bits * lanes, packed_wide(bias.reshape(blocks, lanes), acc_bits)),
@@ -298,7 +327,9 @@ def matrix_work(ctx_style: str, node: Node, x: Value, weight: Codes, window: Win
     cost = product_cost(node, x, weight, ctx_style)
     label = f"{node.op} {node.name} (layer {node.source})"
     bits = (operand_bits(x.format), weight_bits(node, weight))
-    digits = constant_digits(weight)
+    digits, places = constant_digits(weight), find_places(weight, operand_bits(x.format))
+    if ctx_style == "khot" and not places:
+        raise fail(node, f"has weights of more than {MOST_DIGITS} digits; use style dsp or lut, or train it K-hot")
     if ctx_style == "constant" and not digits:
         raise fail(node, f"has too many weights for adders of their own, {weight.size:,}; use style dsp or lut")
     return Work(
@@ -309,6 +340,7 @@ def matrix_work(ctx_style: str, node: Node, x: Value, weight: Codes, window: Win
         window.taps,
         cost=cost,
         bits=bits,
+        places=places,
         digits=digits,
         constant=ctx_style == "constant",
     )

@@ -24,9 +24,9 @@ def work(graph: Graph, node: Node, style: str) -> Work:
     """The folding is that of a depthwise engine: every row of a with some columns of b at once, term by term."""
     a, b = graph.ins(node)
     columns, terms = b.shape[-1], a.shape[-1]
+    if style in ("khot", "constant"):
+        raise fail(node, f"has no weights, which style {style} is about; use style dsp or lut")
     cost = 0 if style == "lut" else prod(-(-_grid_bits(v) // DSP_BITS) for v in (a, b))
-    if style == "constant":
-        raise fail(node, "has no engine of constant weights; use style dsp or lut")
     label = f"{node.op} {node.name} (layer {node.source})"
     bits = (_grid_bits(a), _grid_bits(b))
     return Work(label, a.size // terms, columns, columns, terms, depthwise=True, cost=cost, bits=bits)
