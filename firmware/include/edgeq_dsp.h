@@ -83,6 +83,7 @@ EQ_DSP_BINARY_(eq_qadd8, "qadd8 %0, %1, %2")
 EQ_DSP_BINARY_(eq_qsub8, "qsub8 %0, %1, %2")
 EQ_DSP_BINARY_(eq_uqadd8, "uqadd8 %0, %1, %2")
 EQ_DSP_BINARY_(eq_uqsub8, "uqsub8 %0, %1, %2")
+EQ_DSP_BINARY_(eq_ssub16, "ssub16 %0, %1, %2")
 EQ_DSP_BINARY_(eq_pkhbt, "pkhbt %0, %1, %2, lsl #16")
 EQ_DSP_BINARY_(eq_pkhtb, "pkhtb %0, %2, %1, asr #16")
 EQ_DSP_BINARY_(eq_sxtab16, "sxtab16 %0, %1, %2")
@@ -136,6 +137,12 @@ EQ_INLINE uint32_t eq_qadd8(uint32_t a, uint32_t b) { return eq_bytes_sum(a, b, 
 EQ_INLINE uint32_t eq_qsub8(uint32_t a, uint32_t b) { return eq_bytes_sum(a, b, -1, true); }
 EQ_INLINE uint32_t eq_uqadd8(uint32_t a, uint32_t b) { return eq_bytes_sum(a, b, 1, false); }
 EQ_INLINE uint32_t eq_uqsub8(uint32_t a, uint32_t b) { return eq_bytes_sum(a, b, -1, false); }
+
+/* Lanes of a minus lanes of b. */
+EQ_INLINE uint32_t eq_ssub16(uint32_t a, uint32_t b)
+{
+    return ((a - b) & 0xFFFFu) | ((a & 0xFFFF0000u) - (b & 0xFFFF0000u));
+}
 
 /* The low lanes of a and b; the high lanes of a and b. */
 EQ_INLINE uint32_t eq_pkhbt(uint32_t a, uint32_t b) { return (a & 0xFFFFu) | b << 16; }

@@ -1,0 +1,109 @@
+/* edgeq_dsp_narrow.h: weights that stay packed in flash, brought into the stream that edgeq_dsp_block.h reads.
+ *
+ * A packed block of four output channels is
+ *     4 words   start values
+ *     codes     of all units, to a whole word: see below
+ *     1 word    shifts of the four channels
+ * and the block that comes out of it has the weights as dual lanes: 256 o + e.
+ *
+ * A word of the stream stands for four codes: e and o of element a, then of element b. Where 8 / bits is a whole
+ * number n, so many words of the stream share 32 bits: code i of word j lies in byte i, at bit j * bits. Codes are then
+ * brought out all at once by one mask. Other widths lie one after the other, least significant bit first, `bits` bytes
+ * for a unit; four bytes may be read beyond the last code.
+ * Signed fixed-point codes lie there plus half their range, because one subtraction for two lanes takes that off
+ * again; minifloats lie there as they are and are looked up as integers on their grid.
+ */
+#ifndef EDGEQ_DSP_NARROW_H
+#define EDGEQ_DSP_NARROW_H
+
+#include "edgeq_dsp.h"
+
+/* Grid integers of all codes of a minifloat of up to 8 bits, which fit a byte. */
+typedef struct {
+    int8_t of[256];
+} eq_narrow_table;
+
+EQ_INLINE void eq_narrow_fill(eq_narrow_table *table, eq_type t)
+{
+    const uint32_t half = 1u << (eq_width(t) - 1);
+    for (uint32_t code = 0; code < half; code++) {
+        const int32_t v = eq_decode(code, t);
+        table->of[code] = (int8_t)v;
+        table->of[code + half] = (int8_t)-v;
+    }
+}
+
+/* The codes e, o, e, o at bits 0, step, 2 step and 3 step of v as dual lanes. */
+EQ_INLINE uint32_t eq_narrow_lanes(const eq_narrow_table *table, uint32_t v, int32_t step, eq_type t)
+{
+    const uint32_t mask = (1u << eq_width(t)) - 1u;
+    int32_t w[4];
+    for (int32_t i = 0; i < 4; i++) {
+        const uint32_t code = (v >> (i * step)) & mask;
+        w[i] = eq_is_float(t) ? table->of[code] : (int32_t)code;
+    }
+    return eq_lanes(w[0] + 256 * w[1], w[2] + 256 * w[3]);
+}
+
+/* Half the range of signed fixed-point codes, from both codes of both lanes. */
+EQ_INLINE uint32_t eq_narrow_signed(uint32_t lanes, eq_type t)
+{
+    const uint32_t half = eq_is_signed(t) && !eq_is_float(t) ? 1u << (eq_width(t) - 1) : 0u;
+    return half == 0 ? lanes : eq_ssub16(lanes, half * 0x01010101u);
+}
+
+/* The weights of `units` units, several words of them in each word of codes. */
+EQ_INLINE void eq_narrow_whole(eq_u32 *to, const eq_u32 *from, int32_t units, const eq_narrow_table *table, eq_type t)
+{
+    const int32_t bits = eq_width(t), each = 8 / bits;
+    const uint32_t mask = 0x01010101u * ((1u << bits) - 1u);
+    const eq_u32 *const end = to + 2 * units;
+    while (to < end) {
+        const uint32_t v = *from++;
+        for (int32_t j = 0; j < each; j++) {
+            const uint32_t part = v >> (j * bits);
+            to[j] = eq_is_float(t) ? eq_narrow_lanes(table, part, 8, t) : eq_narrow_signed(part & mask, t);
+        }
+        to += each;
+    }
+}
+
+/* The same where codes lie one after the other. */
+EQ_INLINE void eq_narrow_chain(eq_u32 *to, const uint8_t *from, int32_t units, const eq_narrow_table *table, eq_type t)
+{
+    const int32_t bits = eq_width(t);
+    for (; units > 0; units--, from += bits, to += 2) {
+        const uint32_t low = eq_word(from), high = eq_word(from + bits / 2) >> (4 * bits - 8 * (bits / 2));
+        to[0] = eq_narrow_signed(eq_narrow_lanes(table, low, bits, t), t);
+        to[1] = eq_narrow_signed(eq_narrow_lanes(table, high, bits, t), t);
+    }
+}
+
+/* Words of codes of a packed block. */
+EQ_INLINE int32_t eq_narrow_words(int32_t units, eq_type t)
+{
+    return (units * eq_width(t) + 3) / 4;
+}
+
+/* `blocks` blocks as a stream; returns where the next packed one begins. Behind the stream `to` has room for the words
+ * that share their codes with the last one: seven at most. */
+EQ_INLINE const eq_u32 *eq_narrow_expand(eq_u32 *to, const eq_u32 *from, int32_t blocks, int32_t units,
+                                         const eq_narrow_table *table, eq_type t)
+{
+    for (; blocks > 0; blocks--) {
+        for (int32_t i = 0; i < 4; i++) {
+            to[i] = from[i];
+        }
+        if (8 % eq_width(t) == 0) {
+            eq_narrow_whole(to + 4, from + 4, units, table, t);
+        } else {
+            eq_narrow_chain(to + 4, (const uint8_t *)(const void *)(from + 4), units, table, t);
+        }
+        from += 4 + eq_narrow_words(units, t);
+        to += 4 + 2 * units;
+        *to++ = *from++;
+    }
+    return from;
+}
+
+#endif
