@@ -108,6 +108,17 @@ EQ_INLINE uint32_t eq_max8(uint32_t a, uint32_t b, bool is_signed)
     return r;
 }
 
+/* Each byte of v, negative where that of code is at least `sign`. */
+EQ_INLINE uint32_t eq_negate8(uint32_t v, uint32_t code, uint32_t sign)
+{
+    uint32_t r;
+    __asm__("usub8 %0, %2, %3\n\tusub8 %1, %1, %4\n\tsel %0, %0, %3"
+            : "=&r"(r), "+&r"(code)
+            : "r"(0), "r"(v), "r"(sign)
+            : "cc");
+    return r;
+}
+
 #undef EQ_DSP_UNARY_
 #undef EQ_DSP_BINARY_
 #undef EQ_DSP_SUM_
@@ -165,6 +176,17 @@ EQ_INLINE uint32_t eq_max8(uint32_t a, uint32_t b, bool is_signed)
     for (int32_t i = 0; i < 4; i++) {
         const uint32_t x = a >> (8 * i) & 0xFFu, y = b >> (8 * i) & 0xFFu, top = is_signed ? 0x80u : 0u;
         r |= ((x ^ top) > (y ^ top) ? x : y) << (8 * i);
+    }
+    return r;
+}
+
+/* Each byte of v, negative where that of code is at least `sign`. */
+EQ_INLINE uint32_t eq_negate8(uint32_t v, uint32_t code, uint32_t sign)
+{
+    uint32_t r = 0;
+    for (int32_t i = 0; i < 32; i += 8) {
+        const uint32_t byte = v >> i & 0xFFu;
+        r |= ((code >> i & 0xFFu) >= (sign >> i & 0xFFu) ? (0u - byte) & 0xFFu : byte) << i;
     }
     return r;
 }

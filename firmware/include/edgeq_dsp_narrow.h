@@ -33,16 +33,47 @@ EQ_INLINE void eq_narrow_fill(eq_narrow_table *table, eq_type t)
     }
 }
 
+/* Four codes of a minifloat with two exponent bits: magnitudes grow by 1, from 2^(M+1) on by 2, from 3 * 2^M on by 4. */
+EQ_INLINE uint32_t eq_narrow_bend(uint32_t v, eq_type t)
+{
+    const uint32_t hidden = 0x01010101u << eq_mantissa(t), sign = 4u * hidden;
+    const uint32_t m = v & (sign - 0x01010101u);
+    return eq_negate8(m + eq_uqsub8(m, 2u * hidden) + 2u * eq_uqsub8(m, 3u * hidden), v, sign);
+}
+
+/* n codes of a minifloat as integers on its grid. */
+EQ_INLINE void eq_narrow_decode(uint8_t *to, const uint8_t *from, int32_t n, const eq_narrow_table *table, eq_type t)
+{
+    for (; n >= 4; n -= 4, from += 4, to += 4) {
+        if (eq_exponent(t) == 2) {
+            eq_put_word(to, eq_narrow_bend(eq_word(from), t));
+        } else {
+            const uint8_t a = (uint8_t)table->of[from[0]], b = (uint8_t)table->of[from[1]];
+            const uint8_t c = (uint8_t)table->of[from[2]], d = (uint8_t)table->of[from[3]];
+            to[0] = a;
+            to[1] = b;
+            to[2] = c;
+            to[3] = d;
+        }
+    }
+    for (; n > 0; n--) {
+        *to++ = (uint8_t)table->of[*from++];
+    }
+}
+
+/* A code in the lowest bits of v: of a minifloat its grid integer. */
+EQ_INLINE uint32_t eq_narrow_one(const eq_narrow_table *table, uint32_t v, eq_type t)
+{
+    const uint32_t code = v & ((1u << eq_width(t)) - 1u);
+    return eq_is_float(t) ? (uint32_t)(int32_t)table->of[code] : code;
+}
+
 /* The codes e, o, e, o at bits 0, step, 2 step and 3 step of v as dual lanes. */
 EQ_INLINE uint32_t eq_narrow_lanes(const eq_narrow_table *table, uint32_t v, int32_t step, eq_type t)
 {
-    const uint32_t mask = (1u << eq_width(t)) - 1u;
-    int32_t w[4];
-    for (int32_t i = 0; i < 4; i++) {
-        const uint32_t code = (v >> (i * step)) & mask;
-        w[i] = eq_is_float(t) ? table->of[code] : (int32_t)code;
-    }
-    return eq_lanes(w[0] + 256 * w[1], w[2] + 256 * w[3]);
+    const uint32_t a = eq_narrow_one(table, v, t) + (eq_narrow_one(table, v >> step, t) << 8);
+    const uint32_t b = eq_narrow_one(table, v >> (2 * step), t) + (eq_narrow_one(table, v >> (3 * step), t) << 8);
+    return eq_pkhbt(a, b);
 }
 
 /* Half the range of signed fixed-point codes, from both codes of both lanes. */

@@ -2,8 +2,8 @@
  *
  * Weights stay packed in flash. Those of `chunk` output channels at a time are expanded into scratch, where the loops
  * of conv_dsp.h read them for all pixels. Codes of a minifloat x are decoded into scratch for `strip` rows of y at a
- * time. A minifloat y is a table of sums in halves of its grid: every tie of half_up is such a half, so that what lies
- * below them does not matter.
+ * time. A minifloat y is looked up by sums in halves of its grid: every tie of half_up is such a half, so that what
+ * lies below them does not matter.
  */
 #ifndef EDGEQ_KERNEL_CONV_NARROW_DSP_H
 #define EDGEQ_KERNEL_CONV_NARROW_DSP_H
@@ -12,32 +12,23 @@
 #include "edgeq_dsp_narrow.h"
 
 typedef struct {
-    eq_conv_dsp_t conv; /* stream: packed as edgeq_dsp_narrow.h says; hold: 0 */
-    int32_t chunk;      /* channels, a multiple of four */
-    int32_t strip;      /* rows of y */
-    int32_t room;       /* bytes of scratch for decoded rows of x, a multiple of four */
-    const uint8_t *map; /* code of each byte that holds a sum, for a minifloat y; else null */
+    eq_conv_dsp_t conv;  /* stream: packed as edgeq_dsp_narrow.h says */
+    int32_t chunk;       /* channels, a multiple of four */
+    int32_t strip;       /* rows of y */
+    int32_t room, waits; /* bytes of scratch for decoded rows of x, and for pixels that wait; multiples of four */
+    const uint32_t *map; /* for a minifloat y: code of each sum from -128 to 127, four in a word; else null */
 } eq_conv_narrow_dsp_t;
 
-/* n codes of a minifloat as integers on its grid. */
-EQ_INLINE void eq_conv_narrow_decode(uint8_t *to, const uint8_t *from, int32_t n, const eq_narrow_table *table)
-{
-    for (; n >= 4; n -= 4, from += 4, to += 4) {
-        const uint8_t a = (uint8_t)table->of[from[0]], b = (uint8_t)table->of[from[1]];
-        const uint8_t c = (uint8_t)table->of[from[2]], d = (uint8_t)table->of[from[3]];
-        to[0] = a;
-        to[1] = b;
-        to[2] = c;
-        to[3] = d;
-    }
-    for (; n > 0; n--) {
-        *to++ = (uint8_t)table->of[*from++];
-    }
-}
+/* The parts of scratch, and grid integers of codes of x and of weights, where they are minifloats. */
+typedef struct {
+    uint8_t *decoded;
+    eq_u32 *map, *units, *stream;
+    eq_narrow_table x, weight;
+} eq_conv_narrow_parts;
 
 /* All pixels of y, which lie `apart` bytes from one another, on channels whose stream is in scratch. */
 EQ_INLINE void eq_conv_narrow_pixels(const eq_conv_dsp_t *p, const uint8_t *x, uint8_t *y, int32_t apart, eq_u32 *units,
-                                     bool xs, int32_t sat)
+                                     bool xs, int32_t sat, int32_t stage)
 {
     const int32_t pixels = p->out_h * p->out_w;
     const eq_dsp_plane plane = {x, p->in_w * p->pixel, p->in_h, p->run, p->kernel_h, 0};
@@ -48,14 +39,14 @@ EQ_INLINE void eq_conv_narrow_pixels(const eq_conv_dsp_t *p, const uint8_t *x, u
         eq_conv_dsp_next(p, &at);
         eq_conv_dsp_gather(p, &plane, first, alone ? first : at, units, xs);
         eq_conv_dsp_next(p, &at);
-        eq_conv_dsp_pixels(p, units, y, alone ? 0 : apart, true, sat, EQ_STAGE_SHIFT);
+        eq_conv_dsp_pixels(p, units, y, alone ? 0 : apart, true, sat, stage);
     }
 }
 
 /* `rows` rows of y from row `oy` on: a convolution of the rows of x that they see. */
 EQ_INLINE void eq_conv_narrow_strip(const eq_conv_narrow_dsp_t *p, eq_conv_dsp_t job, int32_t oy, int32_t rows,
-                                    const uint8_t *x, uint8_t *y, uint8_t *decoded, eq_u32 *units,
-                                    const eq_narrow_table *table, eq_type xt, int32_t sat)
+                                    const uint8_t *x, uint8_t *y, const eq_conv_narrow_parts *parts, eq_type xt,
+                                    int32_t sat, int32_t stage)
 {
     const int32_t top = oy * job.stride_h - job.pad_h, row = job.in_w * job.pixel;
     const int32_t from = top > 0 ? eq_min(top, job.in_h) : 0;
@@ -66,57 +57,62 @@ EQ_INLINE void eq_conv_narrow_strip(const eq_conv_narrow_dsp_t *p, eq_conv_dsp_t
     job.out_h = rows;
     x += from * row;
     if (eq_is_float(xt)) {
-        eq_conv_narrow_decode(decoded, x, job.in_h * row, table);
-        x = decoded;
+        eq_narrow_decode(parts->decoded, x, job.in_h * row, &parts->x, xt);
+        x = parts->decoded;
     }
-    eq_conv_narrow_pixels(&job, x, y + oy * job.out_w * apart, apart, units, eq_is_signed(xt) || eq_is_float(xt), sat);
+    eq_conv_narrow_pixels(&job, x, y + oy * job.out_w * apart, apart, parts->units, eq_is_signed(xt) || eq_is_float(xt),
+                          sat, stage);
 }
 
-/* The codes of n bytes that hold sums. */
-EQ_INLINE void eq_conv_narrow_codes(uint8_t *y, int32_t n, const uint8_t *map)
+/* Channels by the chunk, rows by the strip. */
+EQ_INLINE void eq_conv_narrow_chunks(const eq_conv_narrow_dsp_t *p, const uint8_t *x, uint8_t *y,
+                                     const eq_conv_narrow_parts *parts, eq_type xt, eq_type wt, int32_t sat,
+                                     int32_t stage)
 {
-    for (; n >= 4; n -= 4, y += 4) {
-        const uint8_t a = map[y[0]], b = map[y[1]], c = map[y[2]], d = map[y[3]];
-        y[0] = a;
-        y[1] = b;
-        y[2] = c;
-        y[3] = d;
-    }
-    for (; n > 0; n--, y++) {
-        *y = map[*y];
+    const int32_t out_c = p->conv.out_c, out_h = p->conv.out_h;
+    const eq_u32 *packed = p->conv.stream;
+    for (int32_t o = 0; o < out_c; o += p->chunk) {
+        eq_conv_dsp_t job = p->conv;
+        job.out_c = eq_min(p->chunk, out_c - o);
+        job.stream = parts->stream;
+        packed = eq_narrow_expand(parts->stream, packed, (job.out_c + 3) / 4, job.units, &parts->weight, wt);
+        for (int32_t oy = 0; oy < out_h; oy += p->strip) {
+            eq_conv_narrow_strip(p, job, oy, eq_min(p->strip, out_h - oy), x, y + o, parts, xt, sat, stage);
+        }
     }
 }
 
 /* xt, wt: types of x and the weights; sat: see edgeq_dsp_block.h; clamp: whether lo and hi are needed; mapped: whether
- * y is a minifloat. scratch: `room` bytes, 8 for each unit, then the stream of `chunk` channels and seven words. */
+ * y is a minifloat; whole: whether a chunk holds all channels and x is not decoded; then y may roll over x.
+ * scratch: `room` bytes, 256 if mapped, 8 for each unit, `waits` bytes, the stream of a chunk, and seven words. */
 EQ_KERNEL void eq_conv_narrow_dsp(const eq_conv_narrow_dsp_t *p, const void *const x[], void *y, void *scratch,
-                                  eq_type xt, eq_type wt, int32_t sat, bool clamp, bool mapped)
+                                  eq_type xt, eq_type wt, int32_t sat, bool clamp, bool mapped, bool whole)
 {
-    const int32_t units = p->conv.units, out_c = p->conv.out_c, count = p->conv.out_h * p->conv.out_w * out_c;
-    uint8_t *const decoded = scratch;
-    eq_u32 *const gathered = (eq_u32 *)(void *)(decoded + p->room), *const stream = gathered + 2 * units;
-    const eq_u32 *packed = p->conv.stream;
-    eq_narrow_table weights, codes;
+    const int32_t units = p->conv.units, out_c = p->conv.out_c, stage = mapped ? EQ_STAGE_MAP : EQ_STAGE_SHIFT;
+    eq_conv_narrow_parts parts;
+    parts.decoded = scratch;
+    parts.map = (eq_u32 *)(void *)(parts.decoded + p->room);
+    parts.units = parts.map + (mapped ? 64 : 0);
+    parts.stream = parts.units + 2 * units + p->waits / 4;
+    for (int32_t i = 0; mapped && i < 64; i++) {
+        parts.map[i] = p->map[i];
+    }
     if (eq_is_float(wt)) {
-        eq_narrow_fill(&weights, wt);
+        eq_narrow_fill(&parts.weight, wt);
     }
     if (eq_is_float(xt)) {
-        eq_narrow_fill(&codes, xt);
+        eq_narrow_fill(&parts.x, xt);
     }
-    for (int32_t o = 0; o < out_c; o += p->chunk) {
+    if (whole) {
         eq_conv_dsp_t job = p->conv;
-        job.out_c = eq_min(p->chunk, out_c - o);
-        job.stream = stream;
-        packed = eq_narrow_expand(stream, packed, (job.out_c + 3) / 4, units, &weights, wt);
-        for (int32_t oy = 0; oy < p->conv.out_h; oy += p->strip) {
-            const int32_t rows = eq_min(p->strip, p->conv.out_h - oy);
-            eq_conv_narrow_strip(p, job, oy, rows, x[0], (uint8_t *)y + o, decoded, gathered, &codes, xt, sat);
-        }
+        job.stream = parts.stream;
+        (void)eq_narrow_expand(parts.stream, p->conv.stream, (out_c + 3) / 4, units, &parts.weight, wt);
+        eq_conv_dsp_all(&job, x[0], y, parts.units, 0, eq_is_signed(xt), true, sat, stage);
+    } else {
+        eq_conv_narrow_chunks(p, x[0], y, &parts, xt, wt, sat, stage);
     }
-    if (mapped) {
-        eq_conv_narrow_codes(y, count, p->map);
-    } else if (clamp) {
-        eq_dsp_clamp(y, count, p->conv.lo, p->conv.hi, sat);
+    if (clamp) {
+        eq_dsp_clamp(y, p->conv.out_h * p->conv.out_w * out_c, p->conv.lo, p->conv.hi, sat);
     }
 }
 

@@ -11,6 +11,7 @@ import numpy as np
 from edgeq.formats import DEFAULT_RULE, FixedPoint, Format, Minifloat
 from edgeq.mcu.ops import _dsp
 from edgeq.mcu.ops._dsp import Codes
+from edgeq.mcu.ops._inplace import hold
 from edgeq.mcu.ops._matrix import matrix_stage
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import Stage
@@ -20,7 +21,7 @@ from edgeq.mcu.step import Blob, Param
 from edgeq.mcu.storage import packed_type, storage
 
 #: bytes of scratch that expanded weights, and decoded rows of the input, should not exceed
-EXPANDED, DECODED = 10240, 4096
+EXPANDED, DECODED = 20480, 4096
 #: words behind the expanded weights that the expansion may write
 BEHIND = 7
 #: bytes that hold a sum in halves of the output's grid
@@ -156,30 +157,34 @@ def _strip(ctx: Context, sizes: Mapping[str, int]) -> tuple[int, int]:
     return strip, seen * row + -(seen * row) % 4
 
 
-def _call(ctx: Context, order: Codes, sizes: Mapping[str, int]) -> Call:
-    """Parameters of `eq_conv_narrow_dsp_t`."""
+def _call(ctx: Context, order: Codes, sizes: Mapping[str, int], waits: int | None) -> Call:
+    """Parameters of `eq_conv_narrow_dsp_t`; waits: pixels that wait where y rolls over x, None where it may not."""
     made, x, weight = matrix_stage(ctx), ctx.ins[0], ctx.ins[1]
-    chunk, expanded = _chunk(weight.shape[0], len(order))
+    channels = weight.shape[0]
+    chunk, expanded = _chunk(channels, len(order))
     strip, room = _strip(ctx, sizes)
-    mapped = isinstance(ctx.out.format, Minifloat)
-    inner: dict[str, Param] = {**sizes, "out_c": weight.shape[0], "units": len(order), "hold": 0}
+    mapped, whole = isinstance(ctx.out.format, Minifloat), chunk >= channels and not room
+    waits = waits if whole else None
+    waiting = -(-(waits or 0) * channels // 4) * 4
+    inner: dict[str, Param] = {**sizes, "out_c": channels, "units": len(order), "hold": waits or 0}
     inner |= {"lo": 0 if mapped else made.lo, "hi": 0 if mapped else made.hi, "stream": _blob(ctx, made, order)}
     params: dict[str, Param] = {f"conv.{key}": value for key, value in inner.items()}
-    params |= {"chunk": chunk, "strip": strip, "room": room}
+    params |= {"chunk": chunk, "strip": strip, "room": room, "waits": waiting}
     sat, clamp = ("EQ_SAT_S8", "false") if mapped else _dsp.saturation(made)
     if mapped:
         params["map"] = _map_blob(ctx, made)
-    fixed = (storage(x.format).eq_type, packed_type(weight.format), sat, clamp, str(mapped).lower())
-    return Call(fixed, params, (x.name,), room + 8 * len(order) + expanded + 4 * BEHIND)
+    flags = (str(mapped).lower(), str(whole).lower())
+    fixed = (storage(x.format).eq_type, packed_type(weight.format), sat, clamp, *flags)
+    scratch = room + 256 * mapped + 8 * len(order) + waiting + expanded + 4 * BEHIND
+    return Call(fixed, params, (x.name,), scratch, () if waits is None else (x.name,))
 
 
 def _map_blob(ctx: Context, made: Stage) -> Blob:
     found = _map(ctx, made)
     assert found is not None
-    # Bytes are read as unsigned: 0 to 127, then -128 to -1.
-    codes = np.roll(found, HALVES[0]).astype(np.uint8)
-    note = f"codes of {ctx.out.format} for sums in halves of its grid, from 0 to 127 and from -128 to -1"
-    return Blob(f"{identifier(ctx.node.name)}_map", "uint8_t", codes, note)
+    words = found.astype(np.uint8).view("<u4").astype(np.uint32)
+    note = f"codes of {ctx.out.format} for sums of {HALVES[0]} to {HALVES[1]} halves of its grid, four in a word"
+    return Blob(f"{identifier(ctx.node.name)}_map", "uint32_t", words, note)
 
 
 def conv(ctx: Context) -> Call:
@@ -189,7 +194,7 @@ def conv(ctx: Context) -> Call:
     sizes = {key: value for key, value in sizes.items() if not key.startswith("dilation")}
     run = sizes["kernel_w"] * pixel
     order = _dsp.window_order(sizes["kernel_h"], run)
-    return _call(ctx, order, {**sizes, "pixel": pixel, "run": run})
+    return _call(ctx, order, {**sizes, "pixel": pixel, "run": run}, hold(ctx, ahead=2))
 
 
 def linear(ctx: Context) -> Call:
@@ -198,7 +203,8 @@ def linear(ctx: Context) -> Call:
     count = prod(ctx.ins[0].shape) // inputs
     ones = ("kernel_h", "kernel_w", "stride_h", "stride_w", "in_w", "out_w")
     sizes = {**dict.fromkeys(ones, 1), "pad_h": 0, "pad_w": 0, "in_h": count, "out_h": count}
-    return _call(ctx, _dsp.window_order(1, inputs), {**sizes, "pixel": inputs, "run": inputs})
+    waits = 0 if ctx.ins[1].shape[0] <= inputs else None
+    return _call(ctx, _dsp.window_order(1, inputs), {**sizes, "pixel": inputs, "run": inputs}, waits)
 
 
 _GAIN = "packed weights expanded for all pixels, then two pixels by four channels, SMLAD"
