@@ -2,36 +2,16 @@
  *
  * A packed block of four output channels is
  *     4 words   start values
- *     codes     of all units, to a whole word: see below
+ *     codes     of all units, as edgeq_narrow.h says: a word of the stream stands for four codes, e and o of element a,
+ *               then of element b
  *     1 word    shifts of the four channels
  * and the block that comes out of it has the weights as dual lanes: 256 o + e.
- *
- * A word of the stream stands for four codes: e and o of element a, then of element b. Where 8 / bits is a whole
- * number n, so many words of the stream share 32 bits: code i of word j lies in byte i, at bit j * bits. Codes are then
- * brought out all at once by one mask. Other widths lie one after the other, least significant bit first, `bits` bytes
- * for a unit; four bytes may be read beyond the last code.
- * Signed fixed-point codes lie there plus half their range, because one subtraction for two lanes takes that off
- * again; minifloats lie there as they are and are looked up as integers on their grid.
  */
 #ifndef EDGEQ_DSP_NARROW_H
 #define EDGEQ_DSP_NARROW_H
 
 #include "edgeq_dsp.h"
-
-/* Grid integers of all codes of a minifloat of up to 8 bits, which fit a byte. */
-typedef struct {
-    int8_t of[256];
-} eq_narrow_table;
-
-EQ_INLINE void eq_narrow_fill(eq_narrow_table *table, eq_type t)
-{
-    const uint32_t half = 1u << (eq_width(t) - 1);
-    for (uint32_t code = 0; code < half; code++) {
-        const int32_t v = eq_decode(code, t);
-        table->of[code] = (int8_t)v;
-        table->of[code + half] = (int8_t)-v;
-    }
-}
+#include "edgeq_narrow.h"
 
 /* Four codes of a minifloat with two exponent bits: magnitudes grow by 1, from 2^(M+1) on by 2, from 3 * 2^M on by 4. */
 EQ_INLINE uint32_t eq_narrow_bend(uint32_t v, eq_type t)
@@ -44,28 +24,10 @@ EQ_INLINE uint32_t eq_narrow_bend(uint32_t v, eq_type t)
 /* n codes of a minifloat as integers on its grid. */
 EQ_INLINE void eq_narrow_decode(uint8_t *to, const uint8_t *from, int32_t n, const eq_narrow_table *table, eq_type t)
 {
-    for (; n >= 4; n -= 4, from += 4, to += 4) {
-        if (eq_exponent(t) == 2) {
-            eq_put_word(to, eq_narrow_bend(eq_word(from), t));
-        } else {
-            const uint8_t a = (uint8_t)table->of[from[0]], b = (uint8_t)table->of[from[1]];
-            const uint8_t c = (uint8_t)table->of[from[2]], d = (uint8_t)table->of[from[3]];
-            to[0] = a;
-            to[1] = b;
-            to[2] = c;
-            to[3] = d;
-        }
+    for (; eq_exponent(t) == 2 && n >= 4; n -= 4, from += 4, to += 4) {
+        eq_put_word(to, eq_narrow_bend(eq_word(from), t));
     }
-    for (; n > 0; n--) {
-        *to++ = (uint8_t)table->of[*from++];
-    }
-}
-
-/* A code in the lowest bits of v: of a minifloat its grid integer. */
-EQ_INLINE uint32_t eq_narrow_one(const eq_narrow_table *table, uint32_t v, eq_type t)
-{
-    const uint32_t code = v & ((1u << eq_width(t)) - 1u);
-    return eq_is_float(t) ? (uint32_t)(int32_t)table->of[code] : code;
+    eq_narrow_look_up(to, from, n, (const uint8_t *)table->of);
 }
 
 /* The codes e, o, e, o at bits 0, step, 2 step and 3 step of v as dual lanes. */
@@ -76,14 +38,7 @@ EQ_INLINE uint32_t eq_narrow_lanes(const eq_narrow_table *table, uint32_t v, int
     return eq_pkhbt(a, b);
 }
 
-/* Half the range of signed fixed-point codes, from both codes of both lanes. */
-EQ_INLINE uint32_t eq_narrow_signed(uint32_t lanes, eq_type t)
-{
-    const uint32_t half = eq_is_signed(t) && !eq_is_float(t) ? 1u << (eq_width(t) - 1) : 0u;
-    return half == 0 ? lanes : eq_ssub16(lanes, half * 0x01010101u);
-}
-
-/* The weights of `units` units, several words of them in each word of codes. */
+/* The weights of `units` units where several words of them share 32 bits. */
 EQ_INLINE void eq_narrow_whole(eq_u32 *to, const eq_u32 *from, int32_t units, const eq_narrow_table *table, eq_type t)
 {
     const int32_t bits = eq_width(t), each = 8 / bits;
@@ -93,7 +48,7 @@ EQ_INLINE void eq_narrow_whole(eq_u32 *to, const eq_u32 *from, int32_t units, co
         const uint32_t v = *from++;
         for (int32_t j = 0; j < each; j++) {
             const uint32_t part = v >> (j * bits);
-            to[j] = eq_is_float(t) ? eq_narrow_lanes(table, part, 8, t) : eq_narrow_signed(part & mask, t);
+            to[j] = eq_is_float(t) ? eq_narrow_lanes(table, part, 8, t) : eq_ssub16(part & mask, eq_narrow_half(t));
         }
         to += each;
     }
@@ -105,15 +60,9 @@ EQ_INLINE void eq_narrow_chain(eq_u32 *to, const uint8_t *from, int32_t units, c
     const int32_t bits = eq_width(t);
     for (; units > 0; units--, from += bits, to += 2) {
         const uint32_t low = eq_word(from), high = eq_word(from + bits / 2) >> (4 * bits - 8 * (bits / 2));
-        to[0] = eq_narrow_signed(eq_narrow_lanes(table, low, bits, t), t);
-        to[1] = eq_narrow_signed(eq_narrow_lanes(table, high, bits, t), t);
+        to[0] = eq_ssub16(eq_narrow_lanes(table, low, bits, t), eq_narrow_half(t));
+        to[1] = eq_ssub16(eq_narrow_lanes(table, high, bits, t), eq_narrow_half(t));
     }
-}
-
-/* Words of codes of a packed block. */
-EQ_INLINE int32_t eq_narrow_words(int32_t units, eq_type t)
-{
-    return (units * eq_width(t) + 3) / 4;
 }
 
 /* `blocks` blocks as a stream; returns where the next packed one begins. Behind the stream `to` has room for the words
@@ -130,7 +79,7 @@ EQ_INLINE const eq_u32 *eq_narrow_expand(eq_u32 *to, const eq_u32 *from, int32_t
         } else {
             eq_narrow_chain(to + 4, (const uint8_t *)(const void *)(from + 4), units, table, t);
         }
-        from += 4 + eq_narrow_words(units, t);
+        from += 4 + eq_narrow_words(2 * units, t);
         to += 4 + 2 * units;
         *to++ = *from++;
     }

@@ -15,7 +15,8 @@ from edgeq.ir import Graph, GraphBuilder
 from edgeq.mcu.build import build
 from edgeq.mcu.execute import trace
 from edgeq.mcu.ops import overwritten
-from edgeq.mcu.ops._dsp_narrow import EXPANDED, HALVES, half_steps
+from edgeq.mcu.ops._dsp_narrow import EXPANDED
+from edgeq.mcu.ops._narrow import HALVES, half_steps
 from edgeq.mcu.step import Blob, Step
 from tests.mcu import narrow_cases, tiny
 from tests.mcu.dsp_cases import single

@@ -3,78 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from math import prod
 
 import numpy as np
 
-from edgeq.formats import DEFAULT_RULE, FixedPoint, Format, Minifloat
-from edgeq.mcu.ops import _dsp
-from edgeq.mcu.ops._dsp import Codes
+from edgeq.formats import Format, Minifloat
+from edgeq.mcu.ops import _dsp, _narrow
 from edgeq.mcu.ops._inplace import hold
 from edgeq.mcu.ops._matrix import matrix_stage
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import Stage
 from edgeq.mcu.ops._window import geometry
-from edgeq.mcu.select import Call, Context, Foreign, Variant
+from edgeq.mcu.select import Call, Context, Variant
 from edgeq.mcu.step import Blob, Param
 from edgeq.mcu.storage import packed_type, storage
 
 #: bytes of scratch that expanded weights, and decoded rows of the input, should not exceed
 EXPANDED, DECODED = 20480, 4096
-#: words behind the expanded weights that the expansion may write
-BEHIND = 7
-#: bytes that hold a sum in halves of the output's grid
-HALVES = (-128, 127)
+Codes = _dsp.Codes
 
 
-def on_bytes(fmt: Format) -> bool:
-    """Whether every code is an integer of a signed or unsigned byte, on its grid."""
-    if isinstance(fmt, Minifloat):
-        return fmt.max_magnitude <= HALVES[1]
-    return _dsp.is_byte(fmt)
-
-
-def half_steps(fmt: Minifloat, lo: int, hi: int, rule: str) -> Codes | None:
-    """Code of a sum by its floor in halves of the grid, for -128 to 127; None where the ends are not all beyond them.
-
-    Everything between two halves rounds alike by half_up and floor: what changes does so at a half, upwards.
-    """
-    bounded = [min(max(fmt.round_scalar(Fraction(2 * i + 1, 4), rule), lo), hi) for i in range(HALVES[0], HALVES[1] + 1)]
-    if bounded[0] != lo or bounded[-1] != hi:
-        return None
-    return fmt.from_grid(np.array(bounded, dtype=np.int64))
-
-
-def _map(ctx: Context, made: Stage) -> Codes | None:
-    assert isinstance(ctx.out.format, Minifloat)
-    return half_steps(ctx.out.format, made.lo, made.hi, ctx.node.text("rounding", DEFAULT_RULE))
-
-
-def _float_stage(ctx: Context, made: Stage) -> str | None:
-    """A reason why a minifloat output is not a table of sums in halves of its grid."""
-    if made.wide:
-        return f"the sum needs {ctx.accumulator.bits} bits; it has 32"
-    if made.rule not in ("EQ_HALF_UP", "EQ_FLOOR"):
-        return f"rounds {ctx.node.text('rounding', 'half_up')} or to the left; it has half_up and floor, to the right"
-    if min(made.shifts) < 1:
-        return "the sum is no finer than the output; it shifts by one and more"
-    if _map(ctx, made) is None:
-        return f"output {ctx.out.format}; it writes minifloats of up to 63 steps of their grid"
-    return None
-
-
-def _narrow_matrix(ctx: Context) -> str | None:
+def _refused(ctx: Context) -> str | None:
     """A reason why a node with constant weights is not bytes times narrow weights in dual lanes."""
-    x, weight, made = ctx.ins[0].format, ctx.ins[1], matrix_stage(ctx)
-    if not on_bytes(x):
-        return f"input {x}; it reads integers that fit a byte"
-    if weight.format.bits >= 8 and not isinstance(weight.format, Minifloat) and isinstance(x, FixedPoint):
-        return Foreign("weights of 8 bits; it expands narrower ones")
-    if not on_bytes(weight.format) or weight.data is None:
-        return f"weights {weight.format}; it reads integers that fit a byte"
-    out = ctx.out.format
-    reason = _float_stage(ctx, made) if isinstance(out, Minifloat) else _dsp.plain_stage(ctx, made)
+    made = matrix_stage(ctx)
+    reason = _narrow.refused(ctx)
+    if reason is None and not isinstance(ctx.out.format, Minifloat):
+        reason = _dsp.plain_stage(ctx, made)
     if reason is None and not _dsp.is_dual(ctx, _grid(ctx)):
         return f"sums of {ctx.accumulator.bits} bits, or weights to the ends of a byte; it has {_dsp.DUAL_BITS}"
     return reason
@@ -89,50 +43,31 @@ def _grid(ctx: Context) -> Codes:
 
 def supports_conv(ctx: Context) -> str | None:
     """Any kernel size, stride and padding; one group, taps side by side."""
-    return _dsp.has_dsp(ctx) or _dsp.one_window(ctx) or _narrow_matrix(ctx)
+    return _dsp.has_dsp(ctx) or _dsp.one_window(ctx) or _refused(ctx)
 
 
 def supports_linear(ctx: Context) -> str | None:
     """One row and more."""
-    return _dsp.has_dsp(ctx) or _narrow_matrix(ctx)
-
-
-def pack_words(words: Codes, bits: int) -> Codes:
-    """Words of codes, as edgeq_dsp_narrow.h says. words: (blocks, words of the stream, 4 codes), each 0..2^bits - 1."""
-    blocks, count = words.shape[:2]
-    if 8 % bits == 0:
-        each = 8 // bits
-        shared = np.pad(words, ((0, 0), (0, -count % each), (0, 0))).reshape(blocks, -1, each, 4)
-        place = np.arange(each)[:, None] * bits + np.arange(4) * 8
-        found: Codes = (shared << place).sum(axis=(2, 3))
-        return found
-    stream = ((words.reshape(blocks, -1, 1) >> np.arange(bits)) & 1).reshape(blocks, -1)
-    stream = np.pad(stream, ((0, 0), (0, -stream.shape[1] % 32))).reshape(blocks, -1, 32)
-    chained: Codes = (stream << np.arange(32)).sum(axis=2)
-    return chained
+    return _dsp.has_dsp(ctx) or _refused(ctx)
 
 
 def stream(weight: Codes, fmt: Format, start: Codes, shifts: Codes, order: Codes) -> Codes:
-    """The words of all packed blocks. weight: codes (channels, elements); shifts: one entry or one a channel."""
-    channels, bits = -(-len(weight) // 4) * 4, fmt.bits
-    signed = isinstance(fmt, FixedPoint) and fmt.signed
-    half = 1 << (bits - 1) if signed else 0
-    # A missing lane, and a missing channel, is a weight of zero, whose code is zero in every format.
-    padded = np.pad(weight, ((0, channels - len(weight)), (0, 1)))[:, order] + half
+    """The words of all packed blocks. weight: on its grid, (channels, elements); shifts: one entry or one a channel."""
+    channels = -(-len(weight) // 4) * 4
+    # A missing lane, and a missing channel, is a weight of zero.
+    padded = _narrow.codes_of(np.pad(weight, ((0, channels - len(weight)), (0, 1)))[:, order], fmt)
     lanes = padded.reshape(channels // 4, 2, 2, -1, 2)  # (blocks, pair of channels, e or o, unit, element)
     words = lanes.transpose(0, 3, 1, 4, 2).reshape(channels // 4, -1, 4)
     plain = _dsp.stream(np.zeros_like(weight), start, shifts, order, True).reshape(channels // 4, -1)
-    parts = [plain[:, :4], pack_words(words, bits), plain[:, -1:]]
+    parts = [plain[:, :4], _narrow.pack_words(words, fmt.bits), plain[:, -1:]]
     found: Codes = np.concatenate(parts, axis=1).reshape(-1)
     return found
 
 
 def _blob(ctx: Context, made: Stage, order: Codes) -> Blob:
     weight = ctx.ins[1]
-    assert weight.data is not None
-    codes = weight.data.reshape(weight.shape[0], -1).astype(np.int64)
     shifts = np.asarray(made.shifts, dtype=np.int64) - isinstance(ctx.out.format, Minifloat)
-    words = stream(codes, weight.format, _dsp.starts(ctx, made), shifts, order)
+    words = stream(_grid(ctx), weight.format, _dsp.starts(ctx, made), shifts, order)
     note = f"weights, start values and shifts of {ctx.node.source}, {weight.format}, packed in the order of the kernel"
     return Blob(f"{identifier(ctx.node.name)}_packed", "uint32_t", words.astype(np.uint32), note)
 
@@ -172,18 +107,19 @@ def _call(ctx: Context, order: Codes, sizes: Mapping[str, int], waits: int | Non
     params |= {"chunk": chunk, "strip": strip, "room": room, "waits": waiting}
     sat, clamp = ("EQ_SAT_S8", "false") if mapped else _dsp.saturation(made)
     if mapped:
-        params["map"] = _map_blob(ctx, made)
+        params["map"] = _map_words(ctx)
     flags = (str(mapped).lower(), str(whole).lower())
     fixed = (storage(x.format).eq_type, packed_type(weight.format), sat, clamp, *flags)
-    scratch = room + 256 * mapped + 8 * len(order) + waiting + expanded + 4 * BEHIND
+    scratch = room + 256 * mapped + 8 * len(order) + waiting + expanded + 4 * _narrow.BEHIND
     return Call(fixed, params, (x.name,), scratch, () if waits is None else (x.name,))
 
 
-def _map_blob(ctx: Context, made: Stage) -> Blob:
-    found = _map(ctx, made)
+def _map_words(ctx: Context) -> Blob:
+    found = _narrow.output_codes(ctx)
     assert found is not None
     words = found.astype(np.uint8).view("<u4").astype(np.uint32)
-    note = f"codes of {ctx.out.format} for sums of {HALVES[0]} to {HALVES[1]} halves of its grid, four in a word"
+    lo, hi = _narrow.HALVES
+    note = f"codes of {ctx.out.format} for sums of {lo} to {hi} halves of its grid, four in a word"
     return Blob(f"{identifier(ctx.node.name)}_map", "uint32_t", words, note)
 
 
