@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.networks import RULE, Maker, ScaledMaker  # noqa: E402
-from edgeq.formats import CODE_RULE, FixedPoint  # noqa: E402
+from edgeq.formats import CODE_RULE, NAMED, FixedPoint  # noqa: E402
 from edgeq.ir import Graph  # noqa: E402
 
 Shapes = tuple[tuple[Any, ...], ...]
@@ -133,6 +133,20 @@ class Layers:
         pad = (0, 0, 0, 0) if k != 1 and i % 3 == 0 else None
         self.outs.append(self.m.conv(self.m.input(h, w, c), c, f, k, s, pad, name=name))
 
+    def narrow(self, name: str, i: int, *shape: Any) -> None:
+        """A convolution, also a depthwise one, or a linear layer with weights of 4 bits, or of 2."""
+        self.m.weight = FixedPoint((4, 4, 2)[i % 3], 6)
+        self._matrix(name, i, *shape)
+
+    def minifloat(self, name: str, i: int, *shape: Any) -> None:
+        """The same in E2M1, or in E2M3."""
+        fmt = NAMED[("e2m1", "e2m3")[i % 2]]
+        self.m.activation, self.m.weight = fmt.per_tensor(4), fmt.per_tensor(6)
+        self._matrix(name, i, *shape)
+
+    def _matrix(self, name: str, i: int, *shape: Any) -> None:
+        {3: self.linear, 5: self.depthwise, 6: self.conv}[len(shape)](name, i, *shape)
+
     def row(self, name: str, i: int, h: int, w: int, c: int, f: int, k: Any, s: int) -> None:
         """A convolution that pads nothing."""
         self.outs.append(self.m.conv(self.m.input(h, w, c), c, f, k, s, (0, 0, 0, 0), name=name))
@@ -205,6 +219,8 @@ class Layers:
         self.outs.append(self.m.builder.node(op, name, operands, self.m.format(False), rounding=RULE, **attrs))
 
 
+#: layers of the groups that say what other formats cost
+MATRICES = (("window", WINDOWS), ("point", POINTS), ("first", FIRST), ("rows", ROWS), ("linear", LINEAR))
 #: group -> the families of its network, by the method of `Layers` that makes them
 GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     "conv": (
@@ -216,7 +232,18 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     "linear": (("linear", "linear", LINEAR),),
     "elements": (("elements", "elements", ELEMENTS), ("repeated", "repeated", REPEATED)),
     "pools": (("pool", "pools", POOLS), ("mean", "means", MEANS)),
+    "narrow": tuple((name, "narrow", family) for name, family in MATRICES),
+    "minifloat": tuple((name, "minifloat", family) for name, family in MATRICES),
+    "narrow depthwise": (("across", "narrow", DEPTHWISE),),
+    "minifloat depthwise": (("across", "minifloat", DEPTHWISE),),
 }  # fmt: skip
+#: groups whose layers have no scales
+PLAIN = ("narrow", "minifloat", "narrow depthwise", "minifloat depthwise")
+
+
+def networks(groups: Iterable[str]) -> list[tuple[str, bool]]:
+    """The networks of some groups: name, and whether it is the scaled one."""
+    return [(group, scaled) for group in groups for scaled in (False, True) if not (scaled and group in PLAIN)]
 
 
 #: stands between the name of a layer and the number of its copy

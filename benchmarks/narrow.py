@@ -4,8 +4,8 @@
     python benchmarks/narrow.py cortex-m4 cortex-m55   these boards
     python benchmarks/narrow.py --only 1x1             layers whose name holds the word
 
-Each layer is built and counted in every format, one network each; counts are exact (the QEMU plugin). Bytes are those
-of the constants of the layer; scratch is what the kernel takes of the arena while it runs.
+Each layer is built and counted in every format, one network each; counts are exact (the QEMU plugin). Flash is
+the bytes of the layer's constants; RAM that of the network: input, output, scratch and stack.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def main() -> None:
     wanted = {name: shape for name, shape in LAYERS.items() if asked.only in name}
     for name in asked.boards:
         board = load_board(name)
-        print(f"{'layer, ' + name:18} {'':5} {'kernel':22} {'instr.':>10} {'per MAC':>7} {'times':>6} {'flash':>8} {'RAM':>8}")
+        heads = f"{'instr.':>10} {'per MAC':>7} {'times':>6} {'flash':>8} {'RAM':>8}"
+        print(f"{'layer, ' + name:18} {'':5} {'kernel':22} {heads}")
         for title, shape in wanted.items():
             rows = [count(each, shape, board) for each in FORMATS]
             print("\n".join(lines(title, rows)), flush=True)

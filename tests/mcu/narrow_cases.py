@@ -29,7 +29,9 @@ def weight_format(rng: Rng, channels: int) -> Format:
     if rng.integers(2):
         fmt = FLOATS[int(rng.integers(len(FLOATS)))]
         each = points if rng.integers(2) else int(rng.integers(-2, 3))
-        return Minifloat(fmt.exponent, fmt.mantissa, fmt.bias, fmt.specials, each, 0 if isinstance(each, tuple) else None)
+        return Minifloat(
+            fmt.exponent, fmt.mantissa, fmt.bias, fmt.specials, each, 0 if isinstance(each, tuple) else None
+        )
     bits, signed = int(rng.choice([2, 3, 4, 4, 5, 6, 7])), bool(rng.integers(4))
     return FixedPoint(bits, points, signed, 0) if rng.integers(2) else FixedPoint(bits, int(rng.integers(3, 6)), signed)
 
@@ -93,6 +95,17 @@ def conv(seed: int, count: int) -> Batch:
     return batch
 
 
+def depthwise(seed: int, count: int) -> Batch:
+    """Kernels of 1 to 5, dilations, four channels and more."""
+    batch = Batch("narrow_depthwise", seed)
+    rng = batch.rng
+    while len(batch.outputs) < count:
+        channels = int(rng.choice([4, 5, 6, 7, 8, 16, 17]))
+        size, kernel, geometry = windows.convolution(rng, [1, 2, 3, 3, 5], 7, [1, 1, 2])
+        add(batch, "conv", [*size, channels], [channels, *kernel, 1], groups=channels, **geometry)
+    return batch
+
+
 def linear(seed: int, count: int) -> Batch:
     """One row and several, every rest of inputs and outputs."""
     batch = Batch("narrow_linears", seed)
@@ -104,4 +117,4 @@ def linear(seed: int, count: int) -> Batch:
     return batch
 
 
-BATCHES: dict[str, Callable[[int, int], Batch]] = {"conv": conv, "linear": linear}
+BATCHES: dict[str, Callable[[int, int], Batch]] = {"conv": conv, "depthwise": depthwise, "linear": linear}

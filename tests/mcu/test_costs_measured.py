@@ -22,7 +22,7 @@ from edgeq.mcu.ops._scalar import EIGHT, FOUR, SCALAR
 from edgeq.mcu.select import LEAST, MARGIN, PORTABLE, Choice, Context, choose
 from tests.mcu import dsp_cases, scaled_dsp_cases, scaled_mve_cases
 
-NETWORKS = [(group, scaled) for group in cost_layers.GROUPS for scaled in (False, True)]
+NETWORKS = cost_layers.networks(cost_layers.GROUPS)
 
 
 def choices(net: Graph, board: str) -> Iterator[tuple[Node, Choice]]:

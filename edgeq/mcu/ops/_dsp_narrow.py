@@ -143,6 +143,36 @@ def linear(ctx: Context) -> Call:
     return _call(ctx, _dsp.window_order(1, inputs), {**sizes, "pixel": inputs, "run": inputs}, waits)
 
 
+def supports_depthwise(ctx: Context) -> str | None:
+    """What the kernel for bytes takes."""
+    if (reason := _dsp.has_dsp(ctx) or _narrow.refused(ctx)) is not None:
+        return reason
+    return _dsp.supports_depthwise(_narrow.in_bytes(ctx))
+
+
+def depthwise(ctx: Context) -> Call:
+    """Parameters of `eq_conv_depthwise_narrow_dsp_t`."""
+    inner = _dsp.depthwise(_narrow.in_bytes(ctx))
+    blob, taps = inner.params["stream"], inner.params["taps"]
+    assert isinstance(blob, Blob)
+    assert isinstance(taps, int)
+    starts, lanes, shifts = np.split(blob.data.reshape(-1, 2 * taps + 5).astype(np.int64), [4, -1], axis=1)
+    # Lanes of two channels, (a, b) and (a, b), as four bytes a, a, b, b: SXTB16 takes every second one.
+    pairs = np.stack([lanes & 0xFF, lanes >> 16 & 0xFF], axis=-1).reshape(len(lanes), taps, 2, 2).swapaxes(2, 3)
+    codes = _narrow.pack_bytes(pairs.astype(np.uint8).reshape(len(lanes), -1), ctx.ins[1].format)
+    packed = np.concatenate([starts, codes, shifts], axis=1)
+    params = {**inner.params, "hold": 0}
+    inner = Call(inner.fixed, params, inner.inputs, 4 * taps + -(-ctx.ins[0].shape[-1] // 4) * 4)
+    return _narrow.expanded(ctx, inner, "stream", packed, blob.data.size, {"blocks": len(lanes)})
+
+
 _GAIN = "packed weights expanded for all pixels, then two pixels by four channels, SMLAD"
 CONV = Variant(_dsp.DSP, "conv_narrow_dsp", _GAIN, supports_conv, conv)
 LINEAR = Variant(_dsp.DSP, "conv_narrow_dsp", _GAIN, supports_linear, linear)
+DEPTHWISE = Variant(
+    _dsp.DSP,
+    "conv_depthwise_narrow_dsp",
+    "packed weights expanded for all pixels, then four channels, two taps in one SMLAD",
+    supports_depthwise,
+    depthwise,
+)

@@ -1,7 +1,8 @@
-"""Weights below 8 bits and minifloats on kernels for bytes: packed codes, and the same node in bytes on the same grid."""
+"""Weights below 8 bits and minifloats on kernels for bytes: packed codes, the same node in bytes on the same grid."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
@@ -12,8 +13,9 @@ from edgeq.formats import DEFAULT_RULE, FixedPoint, Format, Minifloat
 from edgeq.ir import Node, Value
 from edgeq.mcu.ops._matrix import matrix_stage
 from edgeq.mcu.ops._names import identifier
-from edgeq.mcu.select import Context, Foreign
-from edgeq.mcu.step import Blob
+from edgeq.mcu.select import Call, Context, Foreign
+from edgeq.mcu.step import Blob, Param
+from edgeq.mcu.storage import packed_type, storage, value_bytes
 
 Codes = npt.NDArray[np.int64]
 #: words behind expanded weights that the expansion may write
@@ -47,7 +49,9 @@ def _float_stage(ctx: Context) -> str | None:
     if made.wide:
         return f"the sum needs {ctx.accumulator.bits} bits; it has 32"
     if made.rule not in ("EQ_HALF_UP", "EQ_FLOOR"):
-        return f"rounds {ctx.node.text('rounding', DEFAULT_RULE)} or to the left; it has half_up and floor, to the right"
+        return (
+            f"rounds {ctx.node.text('rounding', DEFAULT_RULE)} or to the left; it has half_up and floor, to the right"
+        )
     if min(made.shifts) < 1:
         return "the sum is no finer than the output; it shifts by one and more"
     if output_codes(ctx) is None:
@@ -60,7 +64,9 @@ def half_steps(fmt: Minifloat, lo: int, hi: int, rule: str) -> Codes | None:
 
     Everything between two halves rounds alike by half_up and floor: what changes does so at a half, upwards.
     """
-    bounded = [min(max(fmt.round_scalar(Fraction(2 * i + 1, 4), rule), lo), hi) for i in range(HALVES[0], HALVES[1] + 1)]
+    bounded = [
+        min(max(fmt.round_scalar(Fraction(2 * i + 1, 4), rule), lo), hi) for i in range(HALVES[0], HALVES[1] + 1)
+    ]
     if bounded[0] != lo or bounded[-1] != hi:
         return None
     return fmt.from_grid(np.array(bounded, dtype=np.int64))
@@ -142,3 +148,19 @@ def packed_blob(ctx: Context, words: Codes) -> Blob:
     flat = np.append(words.reshape(-1), 0).astype(np.uint32)
     note = f"weights of {ctx.node.source}, {ctx.ins[1].format}, packed in the order of the kernel"
     return Blob(f"{identifier(ctx.node.name)}_packed", "uint32_t", flat, note)
+
+
+def expanded(
+    ctx: Context, inner: Call, stream: str, packed: Codes, words: int, sizes: Mapping[str, Param] | None = None
+) -> Call:
+    """The call of a kernel that expands all weights, decodes all of x and calls the one for bytes with them.
+
+    inner: what that one takes; stream: its parameter with the weights; words: of them when expanded; sizes: more fields.
+    """
+    x, mapped = ctx.ins[0], isinstance(ctx.out.format, Minifloat)
+    room = value_bytes(x) + -value_bytes(x) % 4 if isinstance(x.format, Minifloat) else 0
+    params: dict[str, Param] = {f"conv.{key}": value for key, value in inner.params.items() if key != stream}
+    params |= {**(sizes or {}), "packed": packed_blob(ctx, packed), "room": room}
+    params |= {"map": output_map(ctx)} if mapped else {}
+    fixed = (storage(x.format).eq_type, packed_type(ctx.ins[1].format), str(mapped).lower(), *inner.fixed)
+    return Call(fixed, params, inner.inputs, inner.scratch + room + 4 * (words + BEHIND))

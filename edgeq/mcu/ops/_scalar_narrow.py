@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from edgeq.formats import Minifloat
 from edgeq.mcu.ops import _narrow, _scalar
 from edgeq.mcu.select import Call, Context, Foreign, Variant
 from edgeq.mcu.step import Blob
-from edgeq.mcu.storage import packed_type, storage, value_bytes
 
 #: bytes of scratch that expanded weights may take: all of a layer are expanded at once
 EXPANDED = 20480
@@ -43,18 +39,12 @@ def supports(ctx: Context) -> str | None:
 
 def call(ctx: Context) -> Call:
     """Parameters of `eq_conv_narrow_scalar_t`."""
-    x, weight, inner = ctx.ins[0], ctx.ins[1], _inner(ctx)
+    inner = _inner(ctx)
     blob = inner.params["weight"]
     assert isinstance(blob, Blob)
     words = -(-blob.data.size // 4)
-    params = {f"conv.{key}": value for key, value in inner.params.items() if key != "weight"}
-    room = value_bytes(x) + -value_bytes(x) % 4 if isinstance(x.format, Minifloat) else 0
-    mapped = isinstance(ctx.out.format, Minifloat)
-    packed = _narrow.pack_bytes(blob.data.astype(np.uint8)[None], weight.format)
-    params |= {"words": words, "packed": _narrow.packed_blob(ctx, packed), "room": room}
-    params |= {"map": _narrow.output_map(ctx)} if mapped else {}
-    fixed = (storage(x.format).eq_type, packed_type(weight.format), str(mapped).lower(), *inner.fixed)
-    return replace(inner, fixed=fixed, params=params, scratch=inner.scratch + room + 4 * (words + _narrow.BEHIND))
+    packed = _narrow.pack_bytes(blob.data.astype(np.uint8)[None], ctx.ins[1].format)
+    return _narrow.expanded(ctx, inner, "weight", packed, words, {"words": words})
 
 
 CONV = Variant(_scalar.SCALAR, "conv_narrow_scalar", "packed weights expanded for all pixels", supports, call)

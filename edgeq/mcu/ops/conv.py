@@ -38,6 +38,7 @@ def _depthwise(ctx: Context) -> Call:
 
 VARIANTS = (
     _mve_scaled.DEPTHWISE,
+    _mve_narrow.DEPTHWISE,
     _mve_scaled.DIRECT,
     _mve_scaled.FIRST_LAYER,
     _mve_scaled.CONV,
@@ -45,6 +46,7 @@ VARIANTS = (
     Variant(
         _dsp.DSP, "conv_depthwise_dsp", "four channels, two taps in one SMLAD", _dsp.supports_depthwise, _dsp.depthwise
     ),
+    _dsp_narrow.DEPTHWISE,
     _dsp_first.CONV,
     Variant(_dsp.DSP, "conv_dsp", "two pixels by four channels, SMLAD", _dsp.supports_conv, _dsp.conv),
     _dsp_narrow.CONV,
