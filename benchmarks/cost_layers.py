@@ -220,7 +220,13 @@ class Layers:
 
 
 #: layers of the groups that say what other formats cost
-MATRICES = (("window", WINDOWS), ("point", POINTS), ("first", FIRST), ("rows", ROWS), ("linear", LINEAR))
+MATRICES = tuple(
+    (name, Family(family.fit[::2], family.held[:2]))
+    for name, family in (
+        ("window", WINDOWS), ("point", POINTS), ("first", FIRST), ("row", ROWS), ("depthwise", DEPTHWISE),
+        ("linear", Family(LINEAR.fit, LINEAR.held[:4])),
+    )
+)  # fmt: skip
 #: group -> the families of its network, by the method of `Layers` that makes them
 GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     "conv": (
@@ -232,13 +238,11 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     "linear": (("linear", "linear", LINEAR),),
     "elements": (("elements", "elements", ELEMENTS), ("repeated", "repeated", REPEATED)),
     "pools": (("pool", "pools", POOLS), ("mean", "means", MEANS)),
-    "narrow": tuple((name, "narrow", family) for name, family in MATRICES),
-    "minifloat": tuple((name, "minifloat", family) for name, family in MATRICES),
-    "narrow depthwise": (("across", "narrow", DEPTHWISE),),
-    "minifloat depthwise": (("across", "minifloat", DEPTHWISE),),
+    "narrow": tuple((f"narrow_{name}", "narrow", family) for name, family in MATRICES),
+    "minifloat": tuple((f"minifloat_{name}", "minifloat", family) for name, family in MATRICES),
 }  # fmt: skip
 #: groups whose layers have no scales
-PLAIN = ("narrow", "minifloat", "narrow depthwise", "minifloat depthwise")
+PLAIN = ("narrow", "minifloat")
 
 
 def networks(groups: Iterable[str]) -> list[tuple[str, bool]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -51,7 +51,7 @@ def supports_linear(ctx: Context) -> str | None:
     return _dsp.has_dsp(ctx) or _refused(ctx)
 
 
-def stream(weight: Codes, fmt: Format, start: Codes, shifts: Codes, order: Codes) -> Codes:
+def stream(weight: Codes, fmt: Format, start: Codes, shifts: Sequence[int], order: Codes) -> Codes:
     """The words of all packed blocks. weight: on its grid, (channels, elements); shifts: one entry or one a channel."""
     channels = -(-len(weight) // 4) * 4
     # A missing lane, and a missing channel, is a weight of zero.
@@ -66,7 +66,7 @@ def stream(weight: Codes, fmt: Format, start: Codes, shifts: Codes, order: Codes
 
 def _blob(ctx: Context, made: Stage, order: Codes) -> Blob:
     weight = ctx.ins[1]
-    shifts = np.asarray(made.shifts, dtype=np.int64) - isinstance(ctx.out.format, Minifloat)
+    shifts = [shift - isinstance(ctx.out.format, Minifloat) for shift in made.shifts]
     words = stream(_grid(ctx), weight.format, _dsp.starts(ctx, made), shifts, order)
     note = f"weights, start values and shifts of {ctx.node.source}, {weight.format}, packed in the order of the kernel"
     return Blob(f"{identifier(ctx.node.name)}_packed", "uint32_t", words.astype(np.uint32), note)

@@ -130,9 +130,9 @@ def pack_words(words: Codes, bits: int) -> Codes:
         place = np.arange(each)[:, None] * bits + np.arange(4) * 8
         found: Codes = (shared << place).sum(axis=(2, 3))
         return found
-    stream = ((words.reshape(blocks, -1, 1) >> np.arange(bits)) & 1).reshape(blocks, -1)
-    stream = np.pad(stream, ((0, 0), (0, -stream.shape[1] % 32))).reshape(blocks, -1, 32)
-    chained: Codes = (stream << np.arange(32)).sum(axis=2)
+    single = ((words.reshape(blocks, -1, 1) >> np.arange(bits)) & 1).reshape(blocks, -1)
+    whole = np.pad(single, ((0, 0), (0, -single.shape[1] % 32))).reshape(blocks, -1, 32)
+    chained: Codes = (whole << np.arange(32)).sum(axis=2)
     return chained
 
 
@@ -155,7 +155,7 @@ def expanded(
 ) -> Call:
     """The call of a kernel that expands all weights, decodes all of x and calls the one for bytes with them.
 
-    inner: what that one takes; stream: its parameter with the weights; words: of them when expanded; sizes: more fields.
+    inner: what that one takes; stream: its parameter with the weights; words: of them, expanded; sizes: more fields.
     """
     x, mapped = ctx.ins[0], isinstance(ctx.out.format, Minifloat)
     room = value_bytes(x) + -value_bytes(x) % 4 if isinstance(x.format, Minifloat) else 0
