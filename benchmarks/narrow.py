@@ -63,7 +63,9 @@ def layer(x: Format, weight: Format, shape: tuple[int, int, int, int]) -> Graph:
     # As a trained layer has it: the sums of random weights are about as wide as the output.
     up = round(np.log2(np.sqrt(channels * kernel * kernel)) + np.log2(max(weight.grid_range[1], 1)))
     out = x.per_tensor(x.frac + weight.frac - up)
-    made = builder.node("conv", "layer", operands, out, lo=0, **window(kernel, 1, None, 1))
+    # The rules that recipes leave unset: ties of minifloats go to the even one.
+    rule = "half_even" if isinstance(x, Minifloat) else "half_up"
+    made = builder.node("conv", "layer", operands, out, lo=0, rounding=rule, **window(kernel, 1, None, 1))
     return builder.build([made])
 
 

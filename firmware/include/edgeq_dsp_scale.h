@@ -21,10 +21,10 @@
 
 #include "edgeq_dsp.h"
 
-/* Stages: a shift to the right; those above for codes that are clipped below zero, and for any; rounded once; and a
- * shift whose result is looked up (edgeq_dsp_block.h). */
-enum { EQ_STAGE_SHIFT, EQ_STAGE_RELU, EQ_STAGE_ANY, EQ_STAGE_ONCE, EQ_STAGE_MAP };
-EQ_INLINE bool eq_dsp_only_shifts(int32_t stage) { return stage == EQ_STAGE_SHIFT || stage == EQ_STAGE_MAP; }
+/* Stages: a shift to the right; those above for codes that are clipped below zero, and for any; rounded once; and
+ * shifts whose results are looked up (edgeq_dsp_block.h), the last one with a mark where it loses nothing. */
+enum { EQ_STAGE_SHIFT, EQ_STAGE_RELU, EQ_STAGE_ANY, EQ_STAGE_ONCE, EQ_STAGE_MAP, EQ_STAGE_EXACT };
+EQ_INLINE bool eq_dsp_only_shifts(int32_t stage) { return stage == EQ_STAGE_SHIFT || stage >= EQ_STAGE_MAP; }
 
 /* Words of constants that follow the weights of four channels. */
 EQ_INLINE int32_t eq_dsp_stage_words(int32_t stage) { return eq_dsp_only_shifts(stage) ? 1 : 9; }

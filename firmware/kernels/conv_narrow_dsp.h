@@ -2,8 +2,8 @@
  *
  * Weights stay packed in flash. Those of `chunk` output channels at a time are expanded into scratch, where the loops
  * of conv_dsp.h read them for all pixels. Codes of a minifloat x are decoded into scratch for `strip` rows of y at a
- * time. A minifloat y is looked up by sums in halves of its grid: every tie of half_up is such a half, so that what
- * lies below them does not matter.
+ * time. A minifloat y is looked up by sums in halves of its grid: every tie is such a half, and what lies below them does
+ * not matter to half_up and floor. half_even has to know of an exact half: its table has places of their own for those.
  */
 #ifndef EDGEQ_KERNEL_CONV_NARROW_DSP_H
 #define EDGEQ_KERNEL_CONV_NARROW_DSP_H
@@ -16,7 +16,7 @@ typedef struct {
     int32_t chunk;       /* channels, a multiple of four */
     int32_t strip;       /* rows of y */
     int32_t room, waits; /* bytes of scratch for decoded rows of x, and for pixels that wait; multiples of four */
-    const uint32_t *map; /* for a minifloat y: code of each sum from -128 to 127, four in a word; else null */
+    const uint32_t *map; /* for a minifloat y: code of each sum, from the least on, four in a word; else null */
 } eq_conv_narrow_dsp_t;
 
 /* The parts of scratch, and grid integers of codes of x and of weights, where they are minifloats. */
@@ -82,19 +82,20 @@ EQ_INLINE void eq_conv_narrow_chunks(const eq_conv_narrow_dsp_t *p, const uint8_
     }
 }
 
-/* xt, wt: types of x and the weights; sat: see edgeq_dsp_block.h; clamp: whether lo and hi are needed; mapped: whether
- * y is a minifloat; whole: whether a chunk holds all channels and x is not decoded; then y may roll over x.
- * scratch: `room` bytes, 256 if mapped, 8 for each unit, `waits` bytes, the stream of a chunk, and seven words. */
+/* xt, wt: types of x and the weights; sat: see edgeq_dsp_block.h; clamp: whether lo and hi are needed; stage:
+ * EQ_STAGE_SHIFT, or for a minifloat y EQ_STAGE_MAP or EQ_STAGE_EXACT; whole: whether a chunk holds all channels and x is not decoded; then y may roll over x.
+ * scratch: `room` bytes, the map, 8 for each unit, `waits` bytes, the stream of a chunk, and seven words. */
 EQ_KERNEL void eq_conv_narrow_dsp(const eq_conv_narrow_dsp_t *p, const void *const x[], void *y, void *scratch,
-                                  eq_type xt, eq_type wt, int32_t sat, bool clamp, bool mapped, bool whole)
+                                  eq_type xt, eq_type wt, int32_t sat, bool clamp, int32_t stage, bool whole)
 {
-    const int32_t units = p->conv.units, out_c = p->conv.out_c, stage = mapped ? EQ_STAGE_MAP : EQ_STAGE_SHIFT;
+    const int32_t units = p->conv.units, out_c = p->conv.out_c;
+    const int32_t map = stage == EQ_STAGE_EXACT ? 128 : stage == EQ_STAGE_MAP ? 64 : 0;
     eq_conv_narrow_parts parts;
     parts.decoded = scratch;
     parts.map = (eq_u32 *)(void *)(parts.decoded + p->room);
-    parts.units = parts.map + (mapped ? 64 : 0);
+    parts.units = parts.map + map;
     parts.stream = parts.units + 2 * units + p->waits / 4;
-    for (int32_t i = 0; mapped && i < 64; i++) {
+    for (int32_t i = 0; i < map; i++) {
         parts.map[i] = p->map[i];
     }
     if (eq_is_float(wt)) {

@@ -75,7 +75,8 @@ def add(batch: Batch, op: str, shape: list[int], weight: list[int], **attrs: obj
     if rng.integers(3):
         bias = rng.integers(-(1 << 8), 1 << 8, (weight[0],))
         operands.append(builder.constant(f"b{number}", bias, FixedPoint(16, x.frac + min(frac))))
-    rule = str(rng.choice(["half_up", "half_up", "floor"]))
+    rules = ["half_up", "half_even", "floor"] if isinstance(out, Minifloat) else ["half_up", "half_up", "floor"]
+    rule = str(rng.choice(rules))
     try:
         made = builder.node(op, f"y{number}", operands, out, rounding=rule, **limits, **attrs)  # type: ignore[arg-type]
     except EdgeqError:

@@ -26,7 +26,7 @@ Codes = _dsp.Codes
 def _refused(ctx: Context) -> str | None:
     """A reason why a node with constant weights is not bytes times narrow weights in dual lanes."""
     made = matrix_stage(ctx)
-    reason = _narrow.refused(ctx)
+    reason = _narrow.refused(ctx, exact=True)
     if reason is None and not isinstance(ctx.out.format, Minifloat):
         reason = _dsp.plain_stage(ctx, made)
     if reason is None and not _dsp.is_dual(ctx, _grid(ctx)):
@@ -106,20 +106,19 @@ def _call(ctx: Context, order: Codes, sizes: Mapping[str, int], waits: int | Non
     params: dict[str, Param] = {f"conv.{key}": value for key, value in inner.items()}
     params |= {"chunk": chunk, "strip": strip, "room": room, "waits": waiting}
     sat, clamp = ("EQ_SAT_S8", "false") if mapped else _dsp.saturation(made)
+    map_bytes, stage = 0, "EQ_STAGE_SHIFT"
     if mapped:
+        map_bytes, stage = (512, "EQ_STAGE_EXACT") if _narrow.is_exact(ctx) else (256, "EQ_STAGE_MAP")
         params["map"] = _map_words(ctx)
-    flags = (str(mapped).lower(), str(whole).lower())
+    flags = (stage, str(whole).lower())
     fixed = (storage(x.format).eq_type, packed_type(weight.format), sat, clamp, *flags)
-    scratch = room + 256 * mapped + 8 * len(order) + waiting + expanded + 4 * _narrow.BEHIND
+    scratch = room + map_bytes + 8 * len(order) + waiting + expanded + 4 * _narrow.BEHIND
     return Call(fixed, params, (x.name,), scratch, () if waits is None else (x.name,))
 
 
 def _map_words(ctx: Context) -> Blob:
-    found = _narrow.output_codes(ctx)
-    assert found is not None
-    words = found.astype(np.uint8).view("<u4").astype(np.uint32)
-    lo, hi = _narrow.HALVES
-    note = f"codes of {ctx.out.format} for sums of {lo} to {hi} halves of its grid, four in a word"
+    words = _narrow.output_codes(ctx).astype(np.uint8).view("<u4").astype(np.uint32)
+    note = f"codes of {ctx.out.format} for sums in halves of its grid, four in a word"
     return Blob(f"{identifier(ctx.node.name)}_map", "uint32_t", words, note)
 
 

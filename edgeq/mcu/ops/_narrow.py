@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
@@ -31,8 +31,11 @@ def on_bytes(fmt: Format) -> bool:
     return isinstance(fmt, FixedPoint) and fmt.width <= 8
 
 
-def refused(ctx: Context) -> str | None:
-    """A reason why a node with constant weights is not bytes times narrow weights, or its output no table."""
+def refused(ctx: Context, *, exact: bool = False) -> str | None:
+    """A reason why a node with constant weights is not bytes times narrow weights, or its output no table.
+
+    exact: whether the kernel marks exact halves.
+    """
     x, weight = ctx.ins[0].format, ctx.ins[1]
     if not on_bytes(x):
         return f"input {x}; it reads integers that fit a byte"
@@ -40,23 +43,34 @@ def refused(ctx: Context) -> str | None:
         return Foreign("weights of 8 bits; it expands narrower ones")
     if not on_bytes(weight.format) or weight.data is None:
         return f"weights {weight.format}; it reads integers that fit a byte"
-    return _float_stage(ctx) if isinstance(ctx.out.format, Minifloat) else None
+    return _float_stage(ctx, exact) if isinstance(ctx.out.format, Minifloat) else None
 
 
-def _float_stage(ctx: Context) -> str | None:
+def _float_stage(ctx: Context, exact: bool) -> str | None:
     """A reason why a minifloat output is not a table of sums in halves of its grid."""
-    made = matrix_stage(ctx)
+    made, rule = matrix_stage(ctx), ctx.node.text("rounding", DEFAULT_RULE)
     if made.wide:
         return f"the sum needs {ctx.accumulator.bits} bits; it has 32"
-    if made.rule not in ("EQ_HALF_UP", "EQ_FLOOR"):
-        return (
-            f"rounds {ctx.node.text('rounding', DEFAULT_RULE)} or to the left; it has half_up and floor, to the right"
-        )
+    if rule not in ("half_up", "floor") and not (exact and rule == "half_even"):
+        return f"rounds {rule}; it has half_up and floor"
     if min(made.shifts) < 1:
         return "the sum is no finer than the output; it shifts by one and more"
-    if output_codes(ctx) is None:
+    fmt, table = ctx.out.format, half_exact if is_exact(ctx) else half_steps
+    assert isinstance(fmt, Minifloat)
+    if table(fmt, made.lo, made.hi, rule) is None:
         return f"output {ctx.out.format}; it writes minifloats of up to 63 steps of their grid"
     return None
+
+
+def is_exact(ctx: Context) -> bool:
+    """Whether a minifloat output has to know of exact halves of its grid."""
+    return ctx.node.text("rounding", DEFAULT_RULE) == "half_even"
+
+
+def _bounded(fmt: Minifloat, places: Iterable[Fraction], lo: int, hi: int, rule: str) -> Codes | None:
+    """Codes of these numbers on the grid, between bounds; None where the ends do not lie beyond all others."""
+    found = [min(max(fmt.round_scalar(x, rule), lo), hi) for x in places]
+    return fmt.from_grid(np.array(found, dtype=np.int64)) if found[0] == lo and found[-1] == hi else None
 
 
 def half_steps(fmt: Minifloat, lo: int, hi: int, rule: str) -> Codes | None:
@@ -64,25 +78,30 @@ def half_steps(fmt: Minifloat, lo: int, hi: int, rule: str) -> Codes | None:
 
     Everything between two halves rounds alike by half_up and floor: what changes does so at a half, upwards.
     """
-    bounded = [
-        min(max(fmt.round_scalar(Fraction(2 * i + 1, 4), rule), lo), hi) for i in range(HALVES[0], HALVES[1] + 1)
-    ]
-    if bounded[0] != lo or bounded[-1] != hi:
-        return None
-    return fmt.from_grid(np.array(bounded, dtype=np.int64))
+    return _bounded(fmt, (Fraction(2 * i + 1, 4) for i in range(HALVES[0], HALVES[1] + 1)), lo, hi, rule)
 
 
-def output_codes(ctx: Context) -> Codes | None:
-    """`half_steps` of a node with a minifloat output."""
+def half_exact(fmt: Minifloat, lo: int, hi: int, rule: str) -> Codes | None:
+    """Code of a sum by twice its floor in halves of the grid, less one where it is a half, for -256 to 255.
+
+    For any rule: odd places are exact halves, even ones all that lies between two.
+    """
+    return _bounded(fmt, (Fraction(i + 1, 4) for i in range(2 * HALVES[0], 2 * HALVES[1] + 2)), lo, hi, rule)
+
+
+def output_codes(ctx: Context) -> Codes:
+    """`half_exact` or `half_steps` of a node with a minifloat output."""
     assert isinstance(ctx.out.format, Minifloat)
     made = matrix_stage(ctx)
-    return half_steps(ctx.out.format, made.lo, made.hi, ctx.node.text("rounding", DEFAULT_RULE))
+    make = half_exact if is_exact(ctx) else half_steps
+    found = make(ctx.out.format, made.lo, made.hi, ctx.node.text("rounding", DEFAULT_RULE))
+    assert found is not None
+    return found
 
 
 def output_map(ctx: Context) -> Blob:
     """The codes of a minifloat output by the byte that holds a sum, from 0 to 127 and from -128 to -1."""
     found = output_codes(ctx)
-    assert found is not None
     note = f"codes of {ctx.out.format} for sums in halves of its grid, from 0 to 127 and from -128 to -1"
     return Blob(f"{identifier(ctx.node.name)}_map", "uint8_t", np.roll(found, HALVES[0]).astype(np.uint8), note)
 
