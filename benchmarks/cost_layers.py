@@ -221,10 +221,11 @@ class Layers:
 
 #: layers of the groups that say what other formats cost
 MATRICES = tuple(
-    (name, Family(family.fit[::2], family.held[:2]))
-    for name, family in (
-        ("window", WINDOWS), ("point", POINTS), ("first", FIRST), ("row", ROWS), ("depthwise", DEPTHWISE),
-        ("linear", Family(LINEAR.fit, LINEAR.held[:4])),
+    (name, Family(family.fit[::2], held))
+    for name, family, held in (
+        ("window", WINDOWS, WINDOWS.held[:2]), ("point", POINTS, POINTS.held[:2]), ("first", FIRST, FIRST.held[:2]),
+        ("row", ROWS, (ROWS.held[0], ROWS.held[4])), ("depthwise", DEPTHWISE, DEPTHWISE.held[:2]),
+        ("linear", LINEAR, LINEAR.held[2:4]),
     )
 )  # fmt: skip
 #: group -> the families of its network, by the method of `Layers` that makes them
@@ -241,13 +242,14 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     "narrow": tuple((f"narrow_{name}", "narrow", family) for name, family in MATRICES),
     "minifloat": tuple((f"minifloat_{name}", "minifloat", family) for name, family in MATRICES),
 }  # fmt: skip
-#: groups whose layers have no scales
-PLAIN = ("narrow", "minifloat")
+#: groups whose layers have no scales, and where they are measured: elsewhere the order of preference alone decides
+PLAIN, PLAIN_BOARDS = ("narrow", "minifloat"), ("cortex-m4", "cortex-m55")
 
 
-def networks(groups: Iterable[str]) -> list[tuple[str, bool]]:
-    """The networks of some groups: name, and whether it is the scaled one."""
-    return [(group, scaled) for group in groups for scaled in (False, True) if not (scaled and group in PLAIN)]
+def networks(groups: Iterable[str], board: str) -> list[tuple[str, bool]]:
+    """The networks of some groups that are measured on a board: name, and whether it is the scaled one."""
+    both = [(group, scaled) for group in groups for scaled in (False, True)]
+    return [(group, scaled) for group, scaled in both if group not in PLAIN or (board in PLAIN_BOARDS and not scaled)]
 
 
 #: stands between the name of a layer and the number of its copy

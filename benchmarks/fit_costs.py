@@ -172,7 +172,7 @@ def main() -> int:
     for board in asked.boards:
         cores = costs.cores(frozenset(load_board(board).isa))
         assert cores is not None
-        both = cost_layers.networks(asked.only)
+        both = cost_layers.networks(asked.only, board)
         rows = [row for group, scaled in both for row in count(board, group, scaled, asked.held_out)]
         by_key = defaultdict(list)
         for row in rows:
