@@ -243,7 +243,7 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     "minifloat": tuple((f"minifloat_{name}", "minifloat", family) for name, family in MATRICES),
 }  # fmt: skip
 #: groups whose layers have no scales, and where they are measured: elsewhere the order of preference alone decides
-PLAIN, PLAIN_BOARDS = ("narrow", "minifloat"), ("cortex-m4", "cortex-m55")
+PLAIN, PLAIN_BOARDS = ("narrow", "minifloat"), ("cortex-m4",)
 
 
 def networks(groups: Iterable[str], board: str) -> list[tuple[str, bool]]:
