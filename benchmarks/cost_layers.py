@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.networks import RULE, Maker, ScaledMaker  # noqa: E402
-from edgeq.formats import CODE_RULE, FixedPoint  # noqa: E402
+from edgeq.formats import CODE_RULE, NAMED, FixedPoint  # noqa: E402
 from edgeq.ir import Graph  # noqa: E402
 
 Shapes = tuple[tuple[Any, ...], ...]
@@ -133,6 +133,20 @@ class Layers:
         pad = (0, 0, 0, 0) if k != 1 and i % 3 == 0 else None
         self.outs.append(self.m.conv(self.m.input(h, w, c), c, f, k, s, pad, name=name))
 
+    def narrow(self, name: str, i: int, *shape: Any) -> None:
+        """A convolution, also a depthwise one, or a linear layer with weights of 4 bits."""
+        self.m.weight = FixedPoint(4, 6)
+        self._matrix(name, i, *shape)
+
+    def minifloat(self, name: str, i: int, *shape: Any) -> None:
+        """The same in E2M1, or in E2M3."""
+        fmt = NAMED[("e2m1", "e2m3")[i % 2]]
+        self.m.activation, self.m.weight = fmt.per_tensor(4), fmt.per_tensor(6)
+        self._matrix(name, i, *shape)
+
+    def _matrix(self, name: str, i: int, *shape: Any) -> None:
+        {3: self.linear, 5: self.depthwise, 6: self.conv}[len(shape)](name, i, *shape)
+
     def row(self, name: str, i: int, h: int, w: int, c: int, f: int, k: Any, s: int) -> None:
         """A convolution that pads nothing."""
         self.outs.append(self.m.conv(self.m.input(h, w, c), c, f, k, s, (0, 0, 0, 0), name=name))
@@ -205,6 +219,15 @@ class Layers:
         self.outs.append(self.m.builder.node(op, name, operands, self.m.format(False), rounding=RULE, **attrs))
 
 
+#: layers of the groups that say what other formats cost
+MATRICES = tuple(
+    (name, Family(family.fit, held))
+    for name, family, held in (
+        ("window", WINDOWS, WINDOWS.held[:2]), ("point", POINTS, POINTS.held[:2]), ("first", FIRST, FIRST.held[:2]),
+        ("row", ROWS, (ROWS.held[0], ROWS.held[4])), ("depthwise", DEPTHWISE, DEPTHWISE.held[:2]),
+        ("linear", LINEAR, LINEAR.held[2:4]),
+    )
+)  # fmt: skip
 #: group -> the families of its network, by the method of `Layers` that makes them
 GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     "conv": (
@@ -216,7 +239,20 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     "linear": (("linear", "linear", LINEAR),),
     "elements": (("elements", "elements", ELEMENTS), ("repeated", "repeated", REPEATED)),
     "pools": (("pool", "pools", POOLS), ("mean", "means", MEANS)),
+    "narrow": tuple((f"narrow_{name}", "narrow", family) for name, family in MATRICES),
+    # Portable kernels take long over minifloats: every second layer.
+    "minifloat": tuple(
+        (f"minifloat_{name}", "minifloat", Family(family.fit[::2], family.held)) for name, family in MATRICES
+    ),
 }  # fmt: skip
+#: groups whose layers have no scales, and where they are measured: elsewhere the order of preference alone decides
+PLAIN, PLAIN_BOARDS = ("narrow", "minifloat"), ("cortex-m4",)
+
+
+def networks(groups: Iterable[str], board: str) -> list[tuple[str, bool]]:
+    """The networks of some groups that are measured on a board: name, and whether it is the scaled one."""
+    both = [(group, scaled) for group in groups for scaled in (False, True)]
+    return [(group, scaled) for group, scaled in both if group not in PLAIN or (board in PLAIN_BOARDS and not scaled)]
 
 
 #: stands between the name of a layer and the number of its copy

@@ -172,7 +172,7 @@ def main() -> int:
     for board in asked.boards:
         cores = costs.cores(frozenset(load_board(board).isa))
         assert cores is not None
-        both = [(group, scaled) for group in asked.only for scaled in (False, True)]
+        both = cost_layers.networks(asked.only, board)
         rows = [row for group, scaled in both for row in count(board, group, scaled, asked.held_out)]
         by_key = defaultdict(list)
         for row in rows:

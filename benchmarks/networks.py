@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.formats import CODE_RULE, Affine, FixedPoint, KHot
+from edgeq.formats import CODE_RULE, Affine, FixedPoint, KHot, Minifloat
 from edgeq.ir import Graph, GraphBuilder
 
 ACTIVATION = FixedPoint(8, 4)
@@ -31,9 +31,9 @@ def window(
 class Maker:
     """Builds layers with random weights of `bits` bits."""
 
-    def __init__(self, name: str, bits: int = 8, activation: FixedPoint = ACTIVATION) -> None:
+    def __init__(self, name: str, bits: int = 8, activation: FixedPoint | Minifloat = ACTIVATION) -> None:
         self.builder, self.activation = GraphBuilder(name), activation
-        self.weight = FixedPoint(bits, 6)
+        self.weight: FixedPoint | Minifloat = FixedPoint(bits, 6)
         self.rng = np.random.default_rng(0)
 
     def input(self, *shape: int) -> str:
@@ -41,9 +41,10 @@ class Maker:
         return self.builder.input("x", shape, self.activation)
 
     def constants(self, name: str, shape: tuple[int, ...]) -> list[str]:
-        """Weights without the most negative code, and biases."""
-        most = (1 << (self.weight.width - 1)) - 1
-        weight = self.builder.constant(f"{name}.w", self.rng.integers(-most, most, shape, endpoint=True), self.weight)
+        """Weights (of fixed point without the most negative code) and biases."""
+        lo, hi = self.weight.code_range
+        least = lo if isinstance(self.weight, Minifloat) else -hi
+        weight = self.builder.constant(f"{name}.w", self.rng.integers(least, hi, shape, endpoint=True), self.weight)
         bias = self.rng.integers(-3000, 3000, shape[:1])
         return [weight, self.builder.constant(f"{name}.b", bias, BIAS)]
 

@@ -10,7 +10,7 @@ from edgeq.formats.dyadic import DYADIC_RULES, scale, scale_scalar
 from edgeq.formats.fixed_point import FixedPoint
 from edgeq.formats.format import Format, align, encode, encode_scalar
 from edgeq.formats.khot import KHot, count_digits
-from edgeq.formats.minifloat import Minifloat
+from edgeq.formats.minifloat import Minifloat, minifloat
 from edgeq.formats.overflow import DEFAULT_OVERFLOW, OVERFLOWS, overflow, overflow_scalar
 from edgeq.formats.rounding import DEFAULT_RULE, FIXED_RULES, RULES, round_ratio, round_scalar
 
@@ -22,13 +22,7 @@ KINDS: dict[str, type[FixedPoint] | type[Minifloat] | type[Affine]] = {
 }
 
 #: minifloats by name, specials as the OCP standards have them
-NAMED: dict[str, Minifloat] = {
-    "e2m1": Minifloat(2, 1),
-    "e2m3": Minifloat(2, 3),
-    "e3m2": Minifloat(3, 2),
-    "e4m3": Minifloat(4, 3, specials="ocp"),
-    "e5m2": Minifloat(5, 2, specials="ocp"),
-}
+NAMED: dict[str, Minifloat] = {name: minifloat(name) for name in ("e2m1", "e2m3", "e3m2", "e4m3", "e5m2")}
 
 
 def from_json(obj: dict[str, Any]) -> Format:
@@ -59,6 +53,7 @@ __all__ = [
     "encode",
     "encode_scalar",
     "from_json",
+    "minifloat",
     "overflow",
     "overflow_scalar",
     "round_ratio",

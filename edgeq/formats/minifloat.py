@@ -6,6 +6,7 @@ Sources: OCP 8-bit Floating Point Specification (E4M3, E5M2), OCP Microscaling F
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -197,6 +198,27 @@ class Minifloat(Format):
         scale = f"[{min(self.scale)}..{max(self.scale)}]" if isinstance(self.scale, tuple) else f"{self.scale:+d}"
         suffix = "" if self.specials == "none" else f"-{self.specials}"
         return f"{self.name.lower()}{suffix}*2^{scale}"
+
+
+_NAME = re.compile(r"e(\d+)m(\d+)(?:b(\d+))?(?:-?(none|ocp|fnuz|fn))?")
+
+
+def minifloat(name: str) -> Minifloat:
+    """The minifloat of a name such as "e3m2", "e4m3fn", "e5m2fnuz", "e4m3b11fnuz" or "e4m3-none"; FormatError else.
+
+    Names are those of ml_dtypes: "b" and a number is the bias, "fnuz" the specials of that name, "fn" the finite format
+    (with OCP's NaNs for E4M3). Without a suffix E4M3 and E5M2 are OCP's and all others have no specials; "-none",
+    "-ocp" and "-fnuz" name the specials as `str` of a format does.
+    """
+    found = _NAME.fullmatch(name.lower()) if isinstance(name, str) else None
+    if found is None:
+        raise FormatError(f"{name!r} names no minifloat; names look like e3m2, e4m3fn, e5m2fnuz or e4m3-none")
+    exponent, mantissa, suffix = int(found[1]), int(found[2]), found[4]
+    ocp = (exponent, mantissa) in ((4, 3), (5, 2)) and found[3] is None
+    if suffix == "fn" and (exponent, mantissa) == (5, 2):
+        raise FormatError(f"{name!r} names no minifloat: E5M2 is e5m2, with infinities, e5m2fnuz or e5m2-none")
+    specials = ("ocp" if ocp else "none") if suffix in (None, "fn") else suffix
+    return Minifloat(exponent, mantissa, int(found[3]) if found[3] else None, specials)
 
 
 def _magnitude(exponent: int, mantissa: int, mantissa_bits: int) -> int:

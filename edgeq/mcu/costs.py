@@ -10,9 +10,10 @@ and means have more terms (`WINDOWED`): windows; their elements, whatever the ch
 last four; for Helium outputs and reads in whole vectors; and outputs that are divided, not shifted.
 
 The coefficients are in costs.json, one set for each operator, form (a convolution of one tap, depthwise, up to three
-channels, one to one channel, with Helium one row, any other window; a vector or rows; an operand that repeats; scaled
-or not) and kernel, with the mean relative errors of the layers of the fit and of others that were kept out of it. Every
-kernel that has a rival on some core has its set; where there is none, the model says nothing and chooses nothing.
+channels, one to one channel, with Helium one row, any other window; a vector or rows; an operand that repeats; weights
+below 8 bits, or minifloats; scaled or not) and kernel, with the mean relative errors of the layers of the fit and of
+others that were kept out of it. Every kernel that has a rival on some core has its set; where there is none, the model
+says nothing and chooses nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeq.formats import Minifloat
 from edgeq.ir import operator
 
 if TYPE_CHECKING:
@@ -59,7 +61,16 @@ def cores(features: frozenset[str]) -> str | None:
 def key(kernel: str, ctx: Context) -> str:
     """What the coefficients of a kernel stand under, for this node."""
     scaled = " scaled" if ctx.scaled else ""
-    return f"{ctx.node.op}{_form(ctx)}{scaled} {kernel}"
+    return f"{ctx.node.op}{_form(ctx)}{_numbers(ctx)}{scaled} {kernel}"
+
+
+def _numbers(ctx: Context) -> str:
+    """Of layers with weights: whether a minifloat is among the formats, or weights are below 8 bits."""
+    if ctx.node.op not in ("conv", "linear") or ctx.scaled:
+        return ""
+    if any(isinstance(value.format, Minifloat) for value in (*ctx.ins[:2], ctx.out)):
+        return " minifloat"
+    return " narrow" if ctx.ins[1].format.bits < 8 else ""
 
 
 def _form(ctx: Context) -> str:

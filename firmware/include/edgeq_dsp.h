@@ -83,6 +83,7 @@ EQ_DSP_BINARY_(eq_qadd8, "qadd8 %0, %1, %2")
 EQ_DSP_BINARY_(eq_qsub8, "qsub8 %0, %1, %2")
 EQ_DSP_BINARY_(eq_uqadd8, "uqadd8 %0, %1, %2")
 EQ_DSP_BINARY_(eq_uqsub8, "uqsub8 %0, %1, %2")
+EQ_DSP_BINARY_(eq_ssub16, "ssub16 %0, %1, %2")
 EQ_DSP_BINARY_(eq_pkhbt, "pkhbt %0, %1, %2, lsl #16")
 EQ_DSP_BINARY_(eq_pkhtb, "pkhtb %0, %2, %1, asr #16")
 EQ_DSP_BINARY_(eq_sxtab16, "sxtab16 %0, %1, %2")
@@ -104,6 +105,17 @@ EQ_INLINE uint32_t eq_max8(uint32_t a, uint32_t b, bool is_signed)
     } else {
         __asm__("usub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(r) : "r"(a), "r"(b) : "cc");
     }
+    return r;
+}
+
+/* Each byte of v, negative where that of code is at least `sign`. */
+EQ_INLINE uint32_t eq_negate8(uint32_t v, uint32_t code, uint32_t sign)
+{
+    uint32_t r;
+    __asm__("usub8 %0, %2, %3\n\tusub8 %1, %1, %4\n\tsel %0, %0, %3"
+            : "=&r"(r), "+&r"(code)
+            : "r"(0), "r"(v), "r"(sign)
+            : "cc");
     return r;
 }
 
@@ -137,6 +149,12 @@ EQ_INLINE uint32_t eq_qsub8(uint32_t a, uint32_t b) { return eq_bytes_sum(a, b, 
 EQ_INLINE uint32_t eq_uqadd8(uint32_t a, uint32_t b) { return eq_bytes_sum(a, b, 1, false); }
 EQ_INLINE uint32_t eq_uqsub8(uint32_t a, uint32_t b) { return eq_bytes_sum(a, b, -1, false); }
 
+/* Lanes of a minus lanes of b. */
+EQ_INLINE uint32_t eq_ssub16(uint32_t a, uint32_t b)
+{
+    return ((a - b) & 0xFFFFu) | ((a & 0xFFFF0000u) - (b & 0xFFFF0000u));
+}
+
 /* The low lanes of a and b; the high lanes of a and b. */
 EQ_INLINE uint32_t eq_pkhbt(uint32_t a, uint32_t b) { return (a & 0xFFFFu) | b << 16; }
 EQ_INLINE uint32_t eq_pkhtb(uint32_t a, uint32_t b) { return a >> 16 | (b & 0xFFFF0000u); }
@@ -158,6 +176,17 @@ EQ_INLINE uint32_t eq_max8(uint32_t a, uint32_t b, bool is_signed)
     for (int32_t i = 0; i < 4; i++) {
         const uint32_t x = a >> (8 * i) & 0xFFu, y = b >> (8 * i) & 0xFFu, top = is_signed ? 0x80u : 0u;
         r |= ((x ^ top) > (y ^ top) ? x : y) << (8 * i);
+    }
+    return r;
+}
+
+/* Each byte of v, negative where that of code is at least `sign`. */
+EQ_INLINE uint32_t eq_negate8(uint32_t v, uint32_t code, uint32_t sign)
+{
+    uint32_t r = 0;
+    for (int32_t i = 0; i < 32; i += 8) {
+        const uint32_t byte = v >> i & 0xFFu;
+        r |= ((code >> i & 0xFFu) >= (sign >> i & 0xFFu) ? (0u - byte) & 0xFFu : byte) << i;
     }
     return r;
 }

@@ -76,8 +76,13 @@ typedef struct {
     "rsb r3, r8, r3, lsl #3\n\t"
 #define EQ_DSP_PLAIN_DRAIN_ ""
 
-/* The loop over units is unrolled eight times and entered so that a multiple of eight is left. */
-#define EQ_DSP_BLOCK_(name, UNIT, SKIP, DRAIN, OP, BITS)                                                               \
+#define EQ_DSP_BLOCK_SHIFT_(a, b) \
+    "asr " a ", " a ", r10\n\t"    \
+    "asr " b ", " b ", r10\n\t"
+
+/* The loop over units is unrolled eight times and entered so that a multiple of eight is left. SHIFT: of the sums of a
+ * channel; MAP: what becomes of them when they are saturated. */
+#define EQ_DSP_BLOCK_MAPPED_(name, UNIT, SKIP, DRAIN, SHIFT, OP, BITS, MAP)                                                 \
     static __attribute__((noinline, unused)) void name(const eq_dsp_block_t *from)                                     \
     {                                                                                                                  \
         register const eq_dsp_block_t *job __asm__("r0") = from;                                                       \
@@ -109,17 +114,13 @@ typedef struct {
             DRAIN                                                                                                      \
             "ldr r10, [r0], #4\n\t"                                                                                    \
             "ldrd r11, r12, [sp, #12]\n\t"                                                                             \
-            "asr r2, r2, r10\n\t"                                                                                      \
-            "asr r6, r6, r10\n\t"                                                                                      \
+            SHIFT("r2", "r6")                                                                                          \
             "lsr r10, r10, #8\n\t"                                                                                     \
-            "asr r3, r3, r10\n\t"                                                                                      \
-            "asr r7, r7, r10\n\t"                                                                                      \
+            SHIFT("r3", "r7")                                                                                          \
             "lsr r10, r10, #8\n\t"                                                                                     \
-            "asr r4, r4, r10\n\t"                                                                                      \
-            "asr r8, r8, r10\n\t"                                                                                      \
+            SHIFT("r4", "r8")                                                                                          \
             "lsr r10, r10, #8\n\t"                                                                                     \
-            "asr r5, r5, r10\n\t"                                                                                      \
-            "asr r9, r9, r10\n\t"                                                                                      \
+            SHIFT("r5", "r9")                                                                                          \
             "add r12, r12, r11\n\t"                                                                                    \
             EQ_DSP_SAT_(OP, BITS, "r2")                                                                                \
             EQ_DSP_SAT_(OP, BITS, "r3")                                                                                \
@@ -129,6 +130,7 @@ typedef struct {
             EQ_DSP_SAT_(OP, BITS, "r7")                                                                                \
             EQ_DSP_SAT_(OP, BITS, "r8")                                                                                \
             EQ_DSP_SAT_(OP, BITS, "r9")                                                                                \
+            MAP                                                                                                        \
             "strb r2, [r11], #1\n\t"                                                                                   \
             "strb r3, [r11], #1\n\t"                                                                                   \
             "strb r4, [r11], #1\n\t"                                                                                   \
@@ -146,6 +148,9 @@ typedef struct {
             : "+&r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");                                                    \
     }
 
+#define EQ_DSP_BLOCK_(name, UNIT, SKIP, DRAIN, OP, BITS) \
+    EQ_DSP_BLOCK_MAPPED_(name, UNIT, SKIP, DRAIN, EQ_DSP_BLOCK_SHIFT_, OP, BITS, "")
+
 EQ_DSP_BLOCK_(eq_dsp_block_dual_s8, EQ_DSP_DUAL_UNIT_, EQ_DSP_DUAL_SKIP_, EQ_DSP_DUAL_DRAIN_, "ssat", "#8")
 EQ_DSP_BLOCK_(eq_dsp_block_dual_u8, EQ_DSP_DUAL_UNIT_, EQ_DSP_DUAL_SKIP_, EQ_DSP_DUAL_DRAIN_, "usat", "#8")
 EQ_DSP_BLOCK_(eq_dsp_block_dual_u7, EQ_DSP_DUAL_UNIT_, EQ_DSP_DUAL_SKIP_, EQ_DSP_DUAL_DRAIN_, "usat", "#7")
@@ -153,6 +158,32 @@ EQ_DSP_BLOCK_(eq_dsp_block_plain_s8, EQ_DSP_PLAIN_UNIT_, EQ_DSP_PLAIN_SKIP_, EQ_
 EQ_DSP_BLOCK_(eq_dsp_block_plain_u8, EQ_DSP_PLAIN_UNIT_, EQ_DSP_PLAIN_SKIP_, EQ_DSP_PLAIN_DRAIN_, "usat", "#8")
 EQ_DSP_BLOCK_(eq_dsp_block_plain_u7, EQ_DSP_PLAIN_UNIT_, EQ_DSP_PLAIN_SKIP_, EQ_DSP_PLAIN_DRAIN_, "usat", "#7")
 
+/* Sums are looked up in the bytes that lie in front of the units: 256 of them from -128 on, or 512 from -256 on. */
+#define EQ_DSP_BLOCK_LOOK_UP_(OFFSET)  \
+    "ldr r1, [sp]\n\t"                 \
+    "sub r1, r1, " OFFSET "\n\t"       \
+    "ldrb r2, [r1, r2]\n\t"            \
+    "ldrb r3, [r1, r3]\n\t"            \
+    "ldrb r4, [r1, r4]\n\t"            \
+    "ldrb r5, [r1, r5]\n\t"            \
+    "ldrb r6, [r1, r6]\n\t"            \
+    "ldrb r7, [r1, r7]\n\t"            \
+    "ldrb r8, [r1, r8]\n\t"            \
+    "ldrb r9, [r1, r9]\n\t"
+/* Twice the shifted sum, less one where the shift loses nothing. */
+#define EQ_DSP_BLOCK_EXACT_(a, b)  \
+    "sub lr, " a ", #1\n\t"        \
+    "asr lr, lr, r10\n\t"          \
+    "asr " a ", " a ", r10\n\t"    \
+    "add " a ", " a ", lr\n\t"     \
+    "sub lr, " b ", #1\n\t"        \
+    "asr lr, lr, r10\n\t"          \
+    "asr " b ", " b ", r10\n\t"    \
+    "add " b ", " b ", lr\n\t"
+EQ_DSP_BLOCK_MAPPED_(eq_dsp_block_dual_mapped, EQ_DSP_DUAL_UNIT_, EQ_DSP_DUAL_SKIP_, EQ_DSP_DUAL_DRAIN_,
+                     EQ_DSP_BLOCK_SHIFT_, "ssat", "#8", EQ_DSP_BLOCK_LOOK_UP_("#128"))
+EQ_DSP_BLOCK_MAPPED_(eq_dsp_block_dual_exact, EQ_DSP_DUAL_UNIT_, EQ_DSP_DUAL_SKIP_, EQ_DSP_DUAL_DRAIN_,
+                     EQ_DSP_BLOCK_EXACT_, "ssat", "#9", EQ_DSP_BLOCK_LOOK_UP_("#256"))
 
 #define EQ_DSP_BLOCK_STAGE_(stage, DUAL, PLAIN)                                                                        \
     EQ_DSP_BLOCK_(eq_dsp_block_dual_##stage##_s8, EQ_DSP_DUAL_UNIT_, EQ_DSP_DUAL_SKIP_, DUAL, "ssat", "#8")            \
@@ -186,10 +217,15 @@ EQ_DSP_BLOCK_STAGE_(once,
         name##_u8(job);            \
     }
 
-/* The blocks of one job, with what follows it known when compiling; EQ_SAT_U7 exists for shifts only. */
+/* The blocks of one job, with what follows it known when compiling; EQ_SAT_U7 exists for shifts only, EQ_STAGE_MAP
+ * and EQ_STAGE_EXACT for dual blocks with EQ_SAT_S8. */
 EQ_INLINE void eq_dsp_block(const eq_dsp_block_t *job, bool dual, int32_t sat, int32_t stage)
 {
-    if (stage != EQ_STAGE_SHIFT) {
+    if (stage == EQ_STAGE_MAP) {
+        eq_dsp_block_dual_mapped(job);
+    } else if (stage == EQ_STAGE_EXACT) {
+        eq_dsp_block_dual_exact(job);
+    } else if (stage != EQ_STAGE_SHIFT) {
         if (dual && stage == EQ_STAGE_ONCE) {
             EQ_DSP_BLOCK_CALL_(eq_dsp_block_dual_once)
         } else if (stage == EQ_STAGE_ONCE) {
@@ -236,7 +272,15 @@ EQ_INLINE void eq_dsp_block_pixel(const eq_dsp_block_t *job, const eq_u32 *w, in
         const bool drain = dual && i % 2 == 1;
         const int32_t v = drain ? (int32_t)((uint32_t)sum[i] - (uint32_t)sum[i - 1]) : sum[i];
         const int32_t scaled = eq_dsp_scaled(v, constants, i, dual, stage);
-        y[i] = (uint8_t)eq_saturate(eq_dsp_asr(scaled, shifts >> (8 * i) & 0xFFu), sat);
+        const uint32_t shift = shifts >> (8 * i) & 0xFFu;
+        const int32_t shifted = eq_dsp_asr(scaled, shift);
+        const uint8_t *const units_at = (const uint8_t *)job->x;
+        if (stage == EQ_STAGE_EXACT) {
+            y[i] = (units_at - 256)[eq_clamp32(shifted + eq_dsp_asr(scaled - 1, shift), -256, 255)];
+        } else {
+            y[i] = stage == EQ_STAGE_MAP ? (units_at - 128)[eq_saturate(shifted, sat)]
+                                         : (uint8_t)eq_saturate(shifted, sat);
+        }
     }
 }
 

@@ -21,17 +21,19 @@
 
 #include "edgeq_dsp.h"
 
-/* Stages: a shift to the right; those above for codes that are clipped below zero, and for any; and rounded once. */
-enum { EQ_STAGE_SHIFT, EQ_STAGE_RELU, EQ_STAGE_ANY, EQ_STAGE_ONCE };
+/* Stages: a shift to the right; those above for codes that are clipped below zero, and for any; rounded once; and
+ * shifts whose results are looked up (edgeq_dsp_block.h), the last one with a mark where it loses nothing. */
+enum { EQ_STAGE_SHIFT, EQ_STAGE_RELU, EQ_STAGE_ANY, EQ_STAGE_ONCE, EQ_STAGE_MAP, EQ_STAGE_EXACT };
+EQ_INLINE bool eq_dsp_only_shifts(int32_t stage) { return stage == EQ_STAGE_SHIFT || stage >= EQ_STAGE_MAP; }
 
 /* Words of constants that follow the weights of four channels. */
-EQ_INLINE int32_t eq_dsp_stage_words(int32_t stage) { return stage == EQ_STAGE_SHIFT ? 1 : 9; }
+EQ_INLINE int32_t eq_dsp_stage_words(int32_t stage) { return eq_dsp_only_shifts(stage) ? 1 : 9; }
 
 /* The sum of channel i of four, before the last shift: w are the constants behind the weights.
  * v: where `dual` and i is odd multiplied by 256. */
 EQ_INLINE int32_t eq_dsp_scaled(int32_t v, const uint32_t *w, int32_t i, bool dual, int32_t stage)
 {
-    if (stage == EQ_STAGE_SHIFT) {
+    if (eq_dsp_only_shifts(stage)) {
         return v;
     }
     const uint32_t *pair = w + i / 2 * 4 + i % 2;

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from oracle import MINIFLOATS, finite, nearest_code, real_by_definition, values
 
 from edgeq.errors import FormatError
-from edgeq.formats import NAMED, RULES, Minifloat, encode, encode_scalar, from_json
+from edgeq.formats import NAMED, RULES, Minifloat, encode, encode_scalar, from_json, minifloat
 
 #: the format, and the independent implementations of it
 PEERS: dict[str, tuple[Minifloat, Any, Any]] = {
@@ -25,8 +25,9 @@ PEERS: dict[str, tuple[Minifloat, Any, Any]] = {
     "e3m2": (NAMED["e3m2"], ml_dtypes.float6_e3m2fn, gf.format_info_ocp_e3m2),
     "e4m3": (NAMED["e4m3"], ml_dtypes.float8_e4m3fn, gf.format_info_ocp_e4m3),
     "e5m2": (NAMED["e5m2"], ml_dtypes.float8_e5m2, gf.format_info_ocp_e5m2),
-    "e4m3 fnuz": (Minifloat(4, 3, specials="fnuz"), ml_dtypes.float8_e4m3fnuz, None),
-    "e5m2 fnuz": (Minifloat(5, 2, specials="fnuz"), ml_dtypes.float8_e5m2fnuz, None),
+    "e4m3 fnuz": (minifloat("e4m3fnuz"), ml_dtypes.float8_e4m3fnuz, None),
+    "e5m2 fnuz": (minifloat("e5m2fnuz"), ml_dtypes.float8_e5m2fnuz, None),
+    "e4m3 fnuz, bias 11": (minifloat("e4m3b11fnuz"), ml_dtypes.float8_e4m3b11fnuz, None),
 }
 
 
@@ -149,6 +150,21 @@ def test_named_formats_have_their_standard_maxima() -> None:
     assert maxima == {"e2m1": 6.0, "e2m3": 7.5, "e3m2": 28.0, "e4m3": 448.0, "e5m2": 57344.0}
     assert float(values(Minifloat(4, 3))[-1][0]) == 480.0
     assert float(values(Minifloat(4, 3, specials="fnuz"))[-1][0]) == 240.0
+
+
+def test_names() -> None:
+    """Every layout with every specials by its name, those of ml_dtypes, and what is none."""
+    for fmt in MINIFLOATS:
+        assert minifloat(f"{fmt.name.lower()}-{fmt.specials}") == fmt
+    for name, made in NAMED.items():
+        assert minifloat(name) == made
+        assert minifloat(name.upper()) == made
+    assert minifloat("e4m3fn") == NAMED["e4m3"]
+    assert minifloat("e3m2fn") == NAMED["e3m2"]
+    assert minifloat("e2m1b3") == Minifloat(2, 1, 3)
+    for wrong in ("e4", "m3e4", "e4m3x", "", "fp8", "e4m3 fn", "e5m2fn", "e3m2-ocp", "e6m1", "e8m0fnu", 4):
+        with pytest.raises(FormatError):
+            minifloat(wrong)  # type: ignore[arg-type]
 
 
 def test_scale_moves_the_point_only() -> None:

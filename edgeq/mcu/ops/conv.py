@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.mcu.ops import _dsp, _dsp_first, _mve_scaled, _scalar
+from edgeq.mcu.ops import _dsp, _dsp_first, _dsp_narrow, _mve_narrow, _mve_scaled, _scalar, _scalar_narrow
 from edgeq.mcu.ops._matrix import channel_params, matrix_fixed, matrix_params, matrix_stage, not_depthwise, weight_blob
 from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
@@ -38,15 +38,20 @@ def _depthwise(ctx: Context) -> Call:
 
 VARIANTS = (
     _mve_scaled.DEPTHWISE,
+    _mve_narrow.DEPTHWISE,
     _mve_scaled.DIRECT,
     _mve_scaled.FIRST_LAYER,
     _mve_scaled.CONV,
+    _mve_narrow.CONV,
     Variant(
         _dsp.DSP, "conv_depthwise_dsp", "four channels, two taps in one SMLAD", _dsp.supports_depthwise, _dsp.depthwise
     ),
+    _dsp_narrow.DEPTHWISE,
     _dsp_first.CONV,
     Variant(_dsp.DSP, "conv_dsp", "two pixels by four channels, SMLAD", _dsp.supports_conv, _dsp.conv),
+    _dsp_narrow.CONV,
     *_scalar.CONV,
+    _scalar_narrow.CONV,
     Variant(PORTABLE, "conv_depthwise", "four channels side by side", _is_depthwise, _depthwise),
     Variant(PORTABLE, "conv", "four output channels share each input", always, _generic),
 )
