@@ -35,8 +35,14 @@ MAY_IMPORT = {
     "hls": {"boards", "formats", "ir", "emulator", "schedule", "fpga"},
     "verify": {"boards", "formats", "ir", "emulator", "schedule", "mcu", "fpga", "hls", "frontends", "quant"},
     "report": {"boards", "formats", "ir", "emulator", "schedule", "mcu", "fpga", "hls", "verify"},
+    "search": {
+        *("boards", "formats", "ir", "passes", "emulator", "schedule", "quant", "frontends"),
+        *("mcu", "fpga", "verify", "report"),
+    },
     "demo": {"formats", "ir", "emulator", "frontends", "quant", "mcu", "verify", "report"},
-    "commands": {"boards", "ir", "emulator", "frontends", "mcu", "fpga", "hls", "verify", "report", "demo"},
+    "commands": {
+        *("boards", "ir", "emulator", "quant", "frontends", "mcu", "fpga", "hls", "verify", "report", "search", "demo"),
+    },
     "cli": {"commands"},
     "__main__": {"cli"},
 }
@@ -47,7 +53,7 @@ EXCEPTIONS = {("ir/graph.py", "emulator")}
 
 #: libraries that take long to import, and the rooms whose whole business they are
 HEAVY = {"torch", "brevitas", "matplotlib", "unicorn", "sklearn", "onnx", "tflite"}
-TORCH_ROOMS = {"quant", "frontends", "demo"}
+TORCH_ROOMS = {"quant", "frontends", "search", "demo"}
 
 
 def room_of(path: Path) -> str:
