@@ -33,8 +33,8 @@ class Source:
 
     model:       `file.py`, `file.py:function` or `package.module:function`, whose function returns (float model,
                  calibration data, test data); or a float .tflite or .onnx file, with the data below.
-    calibration: .npy or .npz file of samples, in the layout of the file; test: samples that judge, with their classes
-                 in labels; without a test the calibration samples judge, without labels the float network's own classes.
+    calibration: .npy or .npz file of samples, in the layout of the file; test: samples that judge; labels: their
+                 classes. Without a test the calibration samples judge, without labels the float network does.
     """
 
     model: str

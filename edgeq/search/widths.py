@@ -136,7 +136,7 @@ def search_widths(
     """
     start = time.perf_counter()
     space = make_space(task.model, task.calibration, settings.options, settings.base, settings.joins)
-    run = _Run(task, settings, space, store or Store(), phase)
+    run = _Run(task, settings, space, Store() if store is None else store, phase)
     names = dict.fromkeys((settings.cost, *SHOWN))
     network = Network(task, space, phase("costs"))
     rows = {name: COSTS[name].rows(network) for name in names}
