@@ -23,6 +23,8 @@ from edgeq.errors import EdgeqError, FileError, InputError, UnsupportedError
 
 #: function of a Python file that is called where none is named
 DEFAULT_FUNCTION = "network"
+#: what a probability that was rounded to zero counts as
+LEAST_PROBABILITY = 1e-6
 #: samples that go through the network at once
 BATCH = 128
 
@@ -53,6 +55,7 @@ class Task:
 
     calibration, calibration_labels: what widths and binary points are chosen from; test, labels: what judges them.
     judged_by: "labels" or "float": whether classes are given, or those of the float network count.
+    probabilities: whether the network ends in a softmax, so that its outputs are probabilities already.
     """
 
     name: str
@@ -62,6 +65,11 @@ class Task:
     test: Tensor
     labels: Tensor
     judged_by: str
+    probabilities: bool = False
+
+    def scores(self, found: Tensor) -> Tensor:
+        """Outputs as numbers whose softmax are the probabilities."""
+        return torch.log(found.clamp_min(LEAST_PROBABILITY)) if self.probabilities else found
 
     def batches(self) -> list[Tensor]:
         """The calibration samples in batches."""
@@ -130,8 +138,9 @@ def make_task(name: str, model: nn.Module, calibration: Any, test: Any = None) -
     tested, labels = (x, y) if test is None else _joined(test, "test data")
     judged = "labels" if labels is not None else "float"
     known = classes(model, tested) if labels is None else labels
-    outputs(model, x[:2])
-    return Task(name, model, x, y, tested, known, judged)
+    some = outputs(model, x[:BATCH])
+    softmax = bool((some >= 0).all()) and bool((some.sum(dim=1) - 1).abs().max() < 1e-3)
+    return Task(name, model, x, y, tested, known, judged, softmax)
 
 
 def _of_python(source: Source) -> Task:

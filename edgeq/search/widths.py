@@ -266,7 +266,8 @@ class _Run:
         known = self.store.get(key)
         if known is None:
             prepared = calibrated(self.task, self.space.recipe(assignment), self.settings.method)
-            mine, wanted = (outputs(m, self.task.calibration).double() for m in (prepared, self.task.model))
+            models = (prepared, self.task.model)
+            mine, wanted = (self.task.scores(outputs(m, self.task.calibration).double()) for m in models)
             known = {"accuracy": self.task.accuracy(prepared), "divergence": max(0.0, float(divergence(mine, wanted)))}
             self.store.put(key, known)
         return {"accuracy": known["accuracy"], "divergence": known["divergence"]}

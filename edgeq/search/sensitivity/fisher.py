@@ -16,7 +16,7 @@ from edgeq.search.sensitivity._loss import rows, squared
 from edgeq.search.task import parts
 
 #: samples whose gradients are taken one by one
-SAMPLES = 128
+SAMPLES = 64
 SEED = 0
 
 
@@ -32,10 +32,11 @@ def fisher(ladder: Ladder) -> list[Array]:
     for done, sample in enumerate(parts(x, 1)):
         ladder.progress(done, len(x))
         outputs, seen = ladder.run(sample)
-        drawn = torch.multinomial(torch.softmax(outputs.detach(), dim=1), 1, generator=generator)[:, 0]
+        scores = ladder.task.scores(outputs)
+        drawn = torch.multinomial(torch.softmax(scores.detach(), dim=1), 1, generator=generator)[:, 0]
         activations = list(seen.items())
         tensors = [*weights, *(tensor for _, tensor in activations)]
-        grads = torch.autograd.grad(F.cross_entropy(outputs, drawn), tensors, allow_unused=True)
+        grads = torch.autograd.grad(F.cross_entropy(scores, drawn), tensors, allow_unused=True)
         for total, grad in zip(totals, grads, strict=False):
             total += 0.0 if grad is None else grad.double().square()
         found = {name: g for (name, _), g in zip(activations, grads[len(weights) :], strict=True) if g is not None}

@@ -49,7 +49,8 @@ def hessian(ladder: Ladder) -> list[Array]:
         named = {
             (c.key, n): ladder.layer(n).weight if c.key == "weights" else seen[n] for c in choices for n in c.layers
         }
-        traces = hutchinson(mean_loss(outputs, labels), list(named.values()), VECTORS, generator)
+        loss = mean_loss(ladder.task.scores(outputs), labels)
+        traces = hutchinson(loss, list(named.values()), VECTORS, generator)
         curvature = dict(zip(named, traces, strict=True))
         with torch.no_grad():
             for index, choice in enumerate(choices):

@@ -20,10 +20,10 @@ def measured(ladder: Ladder) -> list[Array]:
     found = torch.zeros(len(choices), count, dtype=torch.float64)
     total, samples, done = len(ladder.task.batches()) * len(choices) * count, len(ladder.task.calibration), 0
     for x in ladder.task.batches():
-        reference = ladder.run(x)[0].double()
+        reference = ladder.task.scores(ladder.run(x)[0].double())
         for index, choice in enumerate(choices):
             for k in range(count):
-                outputs = ladder.run_with(x, choice, k).double()
+                outputs = ladder.task.scores(ladder.run_with(x, choice, k).double())
                 found[index, k] += divergence(outputs, reference) * len(x) / samples
                 done += 1
                 ladder.progress(done, total)
