@@ -5,9 +5,9 @@
 SHARED as for post_training.py. Writes the images as .npy files to FOLDER and runs there, with what the shell runs:
 
     edgeq search widths … --budget 4bit --widths 2,3,4,6,8 --sensitivity all --allocator all
-    edgeq search pareto … --formats 3,4,5,6,8,e2m1,e2m3,e3m2,e4m3,e5m2 --same --methods mse,mse+bias --no-luts   (--study)
+    edgeq search pareto … --formats 3,4,5,6,8,e2m1,e2m3,e3m2,e4m3,e5m2 --same --methods mse,mse+bias --no-luts
 
-Both go on where they were stopped. Prints their tables; FOLDER keeps recipe, page, plot and CSV.
+The second with --study. Both go on where they were stopped. FOLDER keeps recipe, page, plot and CSV.
 """
 
 from __future__ import annotations

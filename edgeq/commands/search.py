@@ -174,4 +174,87 @@ def _show_widths(found: Search, output: Path) -> None:
     for layer, both in rows.items():
         chosen.add_row(layer, both.get("weights", "–"), both.get("activations", "–"))
     out.print(chosen)
+    taken = found.exported
+    out.print(
+        f"exported: {taken['constant_bytes']:,} bytes of constants, arena {taken['arena_bytes']:,} bytes on a Cortex-M4"
+    )
     out.print(f"recipe: {near(output)} ({found.best.sensitivity}, {found.best.allocator}; {found.seconds:.0f} s)")
+
+
+@search.command()
+def pareto(
+    model: FloatModel,
+    formats: Annotated[
+        str, typer.Option(metavar="LIST", help="Formats: bits and minifloats eEmM; all: those of 3 to 8 bits.")
+    ] = "all",
+    weights: Annotated[str | None, typer.Option(metavar="LIST", help="Formats of weights [--formats].")] = None,
+    activations: Annotated[str | None, typer.Option(metavar="LIST", help="Formats of activations [--formats].")] = None,
+    same: Annotated[bool, typer.Option("--same", help="Weights and activations in the same format only.")] = False,
+    methods: Annotated[
+        str, typer.Option(metavar="LIST", help="Methods of post-training quantisation, or all; see docs/search.md.")
+    ] = "mse+bias",
+    instructions: Annotated[
+        str, typer.Option(metavar="HOW", help="counted (built and run), estimated (cost tables) or none.")
+    ] = "counted",
+    luts: Annotated[bool, typer.Option("--luts/--no-luts", help="Synthesise the engine of each pair.")] = True,
+    calibration: Calibration = None,
+    test: Test = None,
+    labels: Labels = None,
+    recipe: BaseRecipe = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", metavar="N", help="Processes on this machine.")] = 1,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:8786, that spreads the sweep.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the study.")] = Path("study"),
+    json: Json = False,
+) -> int:
+    """Sweep formats × methods: accuracy against bytes, LUTs and instructions as table, plot, CSV and page. Goes on where it was stopped."""  # noqa: E501
+    from edgeq.quant import Recipe
+
+    _task(model, calibration, test, labels)  # says what is wrong with the data before anything is started
+    from edgeq.search.draw import rows_of, write_all
+    from edgeq.search.methods import ptq_methods
+    from edgeq.search.store import Store
+    from edgeq.search.study import Plan, study
+    from edgeq.search.study import formats as every
+    from edgeq.search.task import Source
+
+    def numbers(text: str) -> tuple[Any, ...]:
+        return tuple(int(w) if isinstance(w, str) and w.isdigit() else w for w in _names(text, every()))
+
+    files = (None if path is None else str(path.resolve()) for path in (calibration, test, labels))
+    plan = Plan(
+        Source(_resolved(model), *files),
+        numbers(weights or formats),
+        numbers(activations or formats),
+        _names(methods, ptq_methods()),
+        same,
+        Recipe() if recipe is None else Recipe.from_yaml(recipe),
+        instructions,
+        luts,
+    )
+    store = Store(output / "points.jsonl")
+    with phases() as phase:
+        found = study(plan, store, workers=jobs, cluster=cluster, progress=phase("sweep"))
+    paths = write_all(found, output)
+    if json:
+        emit(found.to_json() | {"files": {kind: str(path) for kind, path in paths.items()}})
+        return 0
+    out = console(False)
+    columns, rows = rows_of(found.rows)
+    shown = table(f"{found.name}: float {found.float_accuracy:.2%}", *columns)
+    for row in rows:
+        shown.add_row(*row)
+    out.print(shown)
+    out.print(f"instructions: {found.instructions_by or 'none'}; LUTs: {found.tools or 'none'}")
+    out.print(f"page: {near(paths['html'])}, with study.csv, study.svg and study.png beside it", soft_wrap=True)
+    return 0
+
+
+def _resolved(model: str) -> str:
+    """A model's file by its whole path, which workers on other machines see as well."""
+    place, colon, function = model.rpartition(":")
+    file = Path(place if colon else model)
+    if file.suffix in (".py", ".tflite", ".onnx") and file.is_file():
+        return f"{file.resolve()}{colon}{function}" if colon else str(file.resolve())
+    return model

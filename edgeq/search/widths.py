@@ -20,7 +20,7 @@ from edgeq.search.allocators import ALLOCATORS
 from edgeq.search.allocators.baselines import random, uniform
 from edgeq.search.costs import COSTS
 from edgeq.search.ladder import Progress, make_ladder, silent
-from edgeq.search.methods import DEFAULT_METHOD, calibrated, checked_methods
+from edgeq.search.methods import DEFAULT_METHOD, calibrated, checked_methods, example_of
 from edgeq.search.network import Network
 from edgeq.search.problem import Array, Assignment, Found, Problem, Row
 from edgeq.search.sensitivity import SENSITIVITIES
@@ -97,7 +97,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Search:
-    """What came out: all rows; the best of them that fits, by divergence on the calibration samples; its recipe."""
+    """What came out: all rows; the best of them, by divergence on the calibration samples; its recipe.
+
+    exported: what the integer program of that recipe takes: bytes of constants and of the arena.
+    """
 
     task: Task
     space: Space
@@ -107,6 +110,7 @@ class Search:
     rows: tuple[Result, ...]
     best: Result
     recipe: Recipe
+    exported: Mapping[str, int]
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
@@ -122,6 +126,7 @@ class Search:
             "float_accuracy": self.float_accuracy,
             "rows": [row.to_json() for row in self.rows],
             "best": self.best.to_json(),
+            "exported": dict(self.exported),
             "seconds": round(self.seconds, 1),
         }
 
@@ -144,10 +149,23 @@ def search_widths(
     found = run.rows(rows, budget, run.losses())
     best = min((r for r in found if r.assignment is not None), key=lambda r: (r.divergence or 0.0, -(r.accuracy or 0)))
     assert best.assignment is not None
-    return Search(
-        task, space, settings, budget, task.accuracy(task.model), tuple(found), best, space.recipe(best.assignment),
-        time.perf_counter() - start,
-    )  # fmt: skip
+    recipe = space.recipe(best.assignment)
+    taken, accuracy = exported(task, settings, recipe), task.accuracy(task.model)
+    seconds = time.perf_counter() - start
+    return Search(task, space, settings, budget, accuracy, tuple(found), best, recipe, taken, seconds)
+
+
+def exported(task: Task, settings: Settings, recipe: Recipe) -> dict[str, int]:
+    """What the calibrated network's integer program takes: bytes of constants, packed, and of the arena on an M4."""
+    from edgeq.boards import load_board
+    from edgeq.frontends.torch import export
+    from edgeq.mcu.program import make_program
+    from edgeq.report.layers import packed_bytes
+    from edgeq.search.costs.ram import BOARD
+
+    graph = export(calibrated(task, recipe, settings.method), example_of(task))
+    constants = sum(packed_bytes(value) for value in graph.values.values() if value.constant)
+    return {"constant_bytes": constants, "arena_bytes": make_program(graph, load_board(BOARD)).plan.arena_bytes}
 
 
 def budget_of(text: str, rows: Sequence[Row], space: Space) -> float:
