@@ -53,7 +53,7 @@ class Source:
 class Task:
     """A float network in eval mode, and tensors of samples.
 
-    calibration, calibration_labels: what widths and binary points are chosen from; test, labels: what judges them.
+    calibration: what widths and binary points are chosen from; test, labels: what judges them.
     judged_by: "labels" or "float": whether classes are given, or those of the float network count.
     probabilities: whether the network ends in a softmax, so that its outputs are probabilities already.
     """
@@ -61,7 +61,6 @@ class Task:
     name: str
     model: nn.Module
     calibration: Tensor
-    calibration_labels: Tensor | None
     test: Tensor
     labels: Tensor
     judged_by: str
@@ -87,8 +86,6 @@ class Task:
         for tensor in tensors:
             made.update(str(tuple(tensor.shape)).encode())
             made.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        if self.calibration_labels is not None:
-            made.update(self.calibration_labels.numpy().tobytes())
         return made.hexdigest()[:16]
 
 
@@ -140,7 +137,7 @@ def make_task(name: str, model: nn.Module, calibration: Any, test: Any = None) -
     known = classes(model, tested) if labels is None else labels
     some = outputs(model, x[:BATCH])
     softmax = bool((some >= 0).all()) and bool((some.sum(dim=1) - 1).abs().max() < 1e-3)
-    return Task(name, model, x, y, tested, known, judged, softmax)
+    return Task(name, model, x, tested, known, judged, softmax)
 
 
 def _of_python(source: Source) -> Task:

@@ -238,7 +238,8 @@ class _Run:
             made += [(sensitivity, name, problem, ALLOCATORS[name]) for name in dict.fromkeys(self.settings.allocators)]
         if self.settings.baselines:
             first = Problem(tuple(next(iter(losses.values()))), bound, budget)
-            made.append(("–", "uniform", first, uniform))
+            keys = [choice.key for choice in self.space.choices]
+            made.append(("–", "uniform", first, lambda p: uniform(p, keys)))
             for seed in range(RANDOM_SEEDS):
                 made.append(("–", "random", first, lambda p, seed=seed: random(p, seed)))  # type: ignore[misc]
         progress = self.phase("judging")

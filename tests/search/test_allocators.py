@@ -106,11 +106,20 @@ def test_baselines_fit_or_say_so() -> None:
     given = problem(4, pairs=False)
     assert given.fits(random(given, 1).assignment)
     assert random(given, 1) == random(given, 1)
-    same = uniform(Problem(given.losses, given.rows, 1e6))
+    groups = ["weights", "weights", "activations", "activations", "activations"]
+    same = uniform(Problem(given.losses, given.rows, 1e6), groups)
     assert set(same.assignment) == {min(given.sizes) - 1}
-    for baseline in (random, uniform):
+    for baseline in (random, lambda p: uniform(p, groups)):
         with pytest.raises(BudgetError):
             baseline(Problem(given.losses, given.rows, -1.0))
+
+
+def test_uniform_widths_take_what_costs_nothing_as_wide_as_it_gets() -> None:
+    """Under a budget of weights alone activations stay at their widest."""
+    losses = (np.array([2.0, 1.0, 0.0]),) * 3
+    row = Row(0.0, {0: np.array([2.0, 4.0, 8.0]), 1: np.array([2.0, 4.0, 8.0])})
+    found = uniform(Problem(losses, (row,), 9.0), ["weights", "weights", "activations"])
+    assert found.assignment == (1, 1, 2)
 
 
 def test_losses_that_are_no_numbers_are_refused() -> None:

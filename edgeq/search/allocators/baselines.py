@@ -1,27 +1,33 @@
-"""Baselines that look at no loss: the widest uniform assignment that fits, and a random one."""
+"""Baselines that look at no loss: the widest equal widths that fit, and random ones."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 
 from edgeq.search.problem import Assignment, Found, Problem
 
 
-def uniform(problem: Problem) -> Found:
-    """The same option everywhere, the most costly that fits. Options of all choices must mean the same, in one order.
+def uniform(problem: Problem, groups: Sequence[str]) -> Found:
+    """One option for all choices of a group (weights, activations): of those that fit the most costly, then the widest.
 
+    groups: of each choice. Options of all choices must mean the same, in rising width.
     Raises BudgetError where none fits.
     """
-    fitting: list[tuple[float, Assignment]] = []
+    names = list(dict.fromkeys(groups))
+    fitting: list[tuple[float, int, Assignment]] = []
     least = np.inf
-    for k in range(min(problem.sizes)):
-        assignment = (k,) * len(problem.losses)
+    for options in product(range(min(problem.sizes)), repeat=len(names)):
+        of = dict(zip(names, options, strict=True))
+        assignment = tuple(of[group] for group in groups)
         least = min(least, problem.cost(assignment))
         if problem.fits(assignment):
-            fitting.append((problem.cost(assignment), assignment))
+            fitting.append((problem.cost(assignment), sum(options), assignment))
     if not fitting:
         raise problem.impossible(float(least))
-    return Found(max(fitting)[1], exact=False, note="uniform")
+    return Found(max(fitting)[2], exact=False, note="uniform")
 
 
 def random(problem: Problem, seed: int = 0) -> Found:
