@@ -62,7 +62,7 @@ def test_an_empty_file_is_the_default(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"weights": 9}, r"recipe: weights: must be 2 to 8 bits or one of e2m1.*not 9"),
+        ({"weights": 9}, r"recipe: weights: must be 2 to 8 bits or a minifloat of 3 to 8 bits .*not 9"),
         ({"weights": 1}, "weights"),
         ({"weights": True}, "weights"),
         ({"weights": "int8"}, "weights: 'int8' is neither"),
