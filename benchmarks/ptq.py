@@ -3,10 +3,10 @@
     python benchmarks/ptq.py [--shared DIR] [--images 1000] [--formats "E2M1;W4A8"] [--methods "none;gptq"] [--record]
 
 Without --shared: the digits network of the demo, trained anew (a minute), on its 359 test images. With it: ResNet-8 of
-MLPerf Tiny as published; DIR holds `models/resnet8_cifar10_float.tflite` and `data/cifar10_{train,test}_jpeg_packed.npz`
-(CIFAR-10 as JPEG, which is lossy: differences count). 256 training images calibrate, the first --images test images
-count. The prepared module is evaluated, which equals the integer graph in every tensor; that is measured too, on the
-first two images of every cell.
+MLPerf Tiny as published; DIR holds `models/resnet8_cifar10_float.tflite` and
+`data/cifar10_{train,test}_jpeg_packed.npz` (CIFAR-10 as JPEG, which is lossy: differences count). 256 training images
+calibrate, the first --images test images count. The prepared module is evaluated, which equals the integer graph in
+every tensor; that is measured too, on the first two images of every cell.
 
 Every cell is kept in --state (build/ptq), written beside and then renamed: the same command goes on where it was
 stopped. --record writes results/ptq.json. Exit 1 where a graph differs from its module.
@@ -41,6 +41,12 @@ FORMATS: dict[str, dict[str, Any]] = {
     "E3M2": {"weights": "e3m2", "activations": "e3m2", **BORDERS},
     "E2M3": {"weights": "e2m3", "activations": "e2m3", **BORDERS},
     "E2M1, first and last 8": {"weights": "e2m1", "activations": "e2m1", **ENDS},
+    "E2M1, first, last and sums 8": {
+        "weights": "e2m1",
+        "activations": "e2m1",
+        "elementwise": {"activations": 8},
+        **ENDS,
+    },
     "W4A4, first and last 8": {"weights": 4, "activations": 4, **ENDS},
     "W4A8": {"weights": 4, "activations": 8, **BORDERS},
     "W3A8, first and last 8": {"weights": 3, "activations": 8, **ENDS},
@@ -56,6 +62,7 @@ METHOD_SETS: dict[str, tuple[str, list[str]]] = {
     "clipping + flexround + bias": ("mse", ["clipping", "flexround", "bias_correction"]),
     "clipping + gptq + bias": ("mse", ["clipping", "gptq", "bias_correction"]),
     "clipping + gpfq + bias": ("mse", ["clipping", "gpfq", "bias_correction"]),
+    "equalise + bias": ("mse", ["equalise", "bias_correction"]),
     "equalise + clipping + gpfq + bias": ("mse", ["equalise", "clipping", "gpfq", "bias_correction"]),
 }
 

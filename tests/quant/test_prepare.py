@@ -380,7 +380,11 @@ def test_bias_correction_restores_the_means_of_channels() -> None:
     means = model(x).mean((0, 2, 3))
 
     def shift(correct: bool) -> float:
-        made = calibrate(prepare(model, {"weights": 3, "activations": 12}, x), [x[:20], x[20:]], ptq="bias_correction" if correct else None)
+        made = calibrate(
+            prepare(model, {"weights": 3, "activations": 12}, x),
+            [x[:20], x[20:]],
+            ptq="bias_correction" if correct else None,
+        )
         return float((made(x).mean((0, 2, 3)) - means).detach().abs().max())
 
     plain, corrected = shift(False), shift(True)

@@ -63,7 +63,8 @@ def _stuffed(layer: Any, x: Tensor) -> Tensor:
     """The input of the ordinary convolution of stride one that a transposed convolution is: zeros in between."""
     size = [(n - 1) * s + 1 for n, s in zip(x.shape[2:], layer.stride, strict=True)]
     wide = x.new_zeros(*x.shape[:2], *size)
-    wide[(..., *(slice(None, None, s) for s in layer.stride))] = x
+    places: tuple[Any, ...] = (..., *(slice(None, None, s) for s in layer.stride))
+    wide[places] = x
     pads: list[int] = []
     for axis in reversed(range(len(size))):
         reach = layer.dilation[axis] * (layer.kernel_size[axis] - 1) - layer.padding[axis]

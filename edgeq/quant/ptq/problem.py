@@ -136,7 +136,8 @@ def levels_of(spec: QuantSpec) -> Tensor:
         steps = torch.exp2(torch.arange(1 << fmt.exponent, dtype=torch.float64) - spec.grid_frac)
         magnitudes = (units * steps.unsqueeze(1)).reshape(-1)
         magnitudes = magnitudes[magnitudes <= spec.top]
-        return torch.unique(torch.cat([-magnitudes, magnitudes]))
+        values: Tensor = torch.unique(torch.cat([-magnitudes, magnitudes]))
+        return values
     if spec.khot is not None:
         return torch.from_numpy(spec.khot.levels.copy()).double()
     return torch.arange(spec.low, spec.top + 1, dtype=torch.float64)

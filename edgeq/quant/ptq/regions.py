@@ -25,6 +25,7 @@ from edgeq.quant.ptq.matrix import is_transposed
 from edgeq.quant.ptq.network import Inputs, in_float
 from edgeq.quant.quantizers import binary_point
 
+_AT_OUTPUT = "an output of the network"
 _JOINS = (ops.Add, ops.Sub, ops.Maximum, ops.Minimum)
 _SPATIAL = (ops.AveragePool, ops.AdaptiveAveragePool, ops.ResizeLinear)
 #: pass values on and leave the channel axis where it is
@@ -78,7 +79,7 @@ class _Finder:
                 _check_bounds(region, str(node.target), module)
             return region
         what = f"{node.target}, {type(module).__name__}," if module is not None else node.name
-        place = "an output of the network" if node.op == "output" else f"what {what} reads"
+        place = _AT_OUTPUT if node.op == "output" else f"what {what} reads"
         for value in inputs:
             self.of[value].held = self.of[value].held or f"{_made(self.of[value])} is {place}"
         source = "an input of the network" if node.op == "placeholder" else f"made by {what.rstrip(',')}"
@@ -144,7 +145,7 @@ def _check_bounds(region: Region, name: str, module: Any) -> None:
 
 def shape_of(node: fx.Node) -> tuple[int, ...]:
     """Shape of a node's tensor; empty where it has none."""
-    meta = node.meta.get("tensor_meta")
+    meta: Any = node.meta.get("tensor_meta")
     return tuple(meta.shape) if hasattr(meta, "shape") else ()
 
 
@@ -157,10 +158,12 @@ def movable(prepared: Any, example: Inputs, method: str) -> list[Region]:
     """Regions with layers at both ends that can be scaled; InputError with a reason where there are none."""
     with torch.no_grad(), in_float(prepared):
         ShapeProp(prepared).propagate(*example)
-    regions = [r for r in _Finder(prepared).run() if r.makers and r.readers]
-    found = [r for r in regions if r.held is None]
+    regions = [r for r in _Finder(prepared).run() if r.makers]
+    found = [r for r in regions if r.readers and r.held is None]
     if not found:
-        why = regions[0].held if regions else "no layer with weights reads what another one makes"
+        # What stands between two layers tells more than the end of the network.
+        held = sorted((r.held for r in regions if r.held), key=lambda why: why.endswith(_AT_OUTPUT))
+        why = held[0] if held else "there is no layer with weights"
         raise InputError(f"ptq: {method}: no pair of layers can be scaled: {why}; take {method} out of ptq")
     return found
 

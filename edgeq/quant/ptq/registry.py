@@ -56,8 +56,8 @@ METHODS: dict[str, Method] = {
         "AdaRound: learns which neighbour each weight goes to (Nagel et al., arXiv 2004.10568)",
         {
             "iterations": Option(500, 1, 1_000_000, _ITERATIONS),
-            "strength": Option(0.3, 0.0, 1e6, "of the term that drives every choice to one neighbour"),
-            "rate": Option(0.02, 1e-6, 10.0, "learning rate"),
+            "strength": Option(1.0, 0.0, 1e6, "of the term that drives every choice to one neighbour"),
+            "rate": Option(0.01, 1e-6, 10.0, "learning rate"),
         },
     ),
     "flexround": Method(
