@@ -18,7 +18,7 @@ from edgeq.quant.preparation import is_prepared
 from edgeq.quant.ptq.bias_correction import correcting
 from edgeq.quant.ptq.network import Inputs
 from edgeq.quant.ptq.registry import checked
-from edgeq.quant.ptq.suite import move_scales, needs_weights, solve_layers, solves_layers
+from edgeq.quant.ptq.suite import changes_weights, move_scales, solve_layers, solves_layers
 from edgeq.quant.quantizers import binary_point, tensor_quant
 from edgeq.quant.recipe import STATISTICS
 
@@ -50,7 +50,7 @@ def calibrate(prepared: nn.Module, batches: Iterable[Any], method: str | None = 
     prepared.eval()
     given = [batches] if hasattr(batches, "shape") else batches
     looked = (_checked_batch(prepared, batch, f"batch {i}") for i, batch in enumerate(given))
-    if not needs_weights(chosen):
+    if not changes_weights(chosen):
         _set_points(prepared, looked, method, "bias_correction" in chosen)
         return prepared
     with _all_or_nothing(prepared):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -356,3 +357,27 @@ def test_scale_of_every_row_is_that_of_its_channel() -> None:
         found = Problem(layer)
         scale = power_of_two(binary_point(layer.weight_quant).exponent()).double().expand(layer.weight.shape)
         assert torch.equal(rows_of(layer, scale), torch.exp2(found.exponents().double()).expand(found.rows.shape))
+
+
+def test_beside_kept_batch_norm_and_narrow_biases() -> None:
+    model, batch = make("residual")
+    recipe = {"weights": "e2m1", "activations": 6, "batch_norm": "keep", "biases": 8, "per_channel": False}
+    prepared = calibrate(prepare(model, recipe, batch), [batch], ptq=["clipping", "gptq", "bias_correction"])
+    assert not differing(export(prepared, batch, optimise=False), prepared, batch)[0]
+    model = Chain().eval()
+    x = torch.randn(8, 3, 4, 4)
+    prepared = calibrate(prepare(model, {"weights": 4, "biases": 8}, x), [x], ptq=["equalise", "gpfq"])
+    assert not differing(export(prepared, x, optimise=False), prepared, (x,))[0]
+
+
+def test_the_page_has_every_method_and_option() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "quantisation.md").read_text("utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    shown = {row[0].strip("| `"): row[-1].strip(" |") for row in rows}
+    wanted = {
+        name: ", ".join(f"`{key}` {option.default:g}" for key, option in method.options.items())
+        for name, method in METHODS.items()
+    }
+    assert {name: shown.get(name) for name in METHODS} == wanted
+    order = [name for name in shown if name in METHODS]
+    assert order == list(METHODS)

@@ -39,7 +39,7 @@ def move_scales(prepared: nn.Module, batches: list[Inputs], chosen: Chosen) -> N
             apply(prepared, batches, chosen[name])
 
 
-def needs_weights(chosen: Chosen) -> bool:
+def changes_weights(chosen: Chosen) -> bool:
     """Whether a method changes weights; it goes over the data more than once."""
     return any(METHODS[name].stage != "bias" for name in chosen)
 
@@ -89,4 +89,4 @@ def _solve(problem: Problem, chosen: Chosen) -> None:
         bias_correction.correct(problem)
 
 
-__all__ = ["move_scales", "needs_weights", "posed", "solve_layers", "solves_layers"]
+__all__ = ["changes_weights", "move_scales", "posed", "solve_layers", "solves_layers"]
