@@ -185,8 +185,8 @@ def _show_widths(found: Search, output: Path) -> None:
 def pareto(
     model: FloatModel,
     formats: Annotated[
-        str, typer.Option(metavar="LIST", help="Formats: bits and minifloats eEmM; all: those of 3 to 8 bits.")
-    ] = "all",
+        str, typer.Option(metavar="LIST", help="Formats: bits and minifloats eEmM; all: every one of 3 to 8 bits.")
+    ] = "3,4,5,6,7,8,e2m1,e2m3,e3m2,e4m3,e5m2",
     weights: Annotated[str | None, typer.Option(metavar="LIST", help="Formats of weights [--formats].")] = None,
     activations: Annotated[str | None, typer.Option(metavar="LIST", help="Formats of activations [--formats].")] = None,
     same: Annotated[bool, typer.Option("--same", help="Weights and activations in the same format only.")] = False,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, fx
 
 from edgeq.errors import InputError
 from edgeq.quant import Recipe, calibrate, prepare
+from edgeq.quant.ptq import METHODS
 from edgeq.quant.recipe import STATISTICS
 from edgeq.search.task import Task
 
@@ -18,27 +18,20 @@ from edgeq.search.task import Task
 DEFAULT_METHOD = "mse+bias"
 
 
-@dataclass(frozen=True)
-class Method:
-    """One way from a float network to a calibrated one: keys of the recipe, and whether biases are corrected."""
-
-    keys: Mapping[str, Any] = field(default_factory=dict)
-    correct_bias: bool = False
+#: name -> keys of the recipe
+Methods = Mapping[str, Mapping[str, Any]]
 
 
-def ptq_methods() -> dict[str, Method]:
+def ptq_methods() -> Methods:
     """All methods by name: each statistic of binary points, with and without bias correction, and those of recipes.
 
-    Methods that a recipe names under `ptq` are taken from its registry, each by itself.
+    A method of the recipe's key `ptq` is taken by itself, with its default options.
     """
-    found: dict[str, Method] = {}
+    found: dict[str, Mapping[str, Any]] = {}
     for name in STATISTICS:
-        found[name] = Method({"statistics": name})
-        found[f"{name}+bias"] = Method({"statistics": name}, correct_bias=True)
-    if "ptq" in Recipe.__dataclass_fields__:
-        registry = importlib.import_module("edgeq.quant.ptq").METHODS
-        found |= {name: Method({"ptq": [name]}) for name in registry if name != "bias_correction"}
-    return found
+        found[name] = {"statistics": name}
+        found[f"{name}+bias"] = {"statistics": name, "ptq": ["bias_correction"]}
+    return found | {name: {"ptq": [name]} for name in METHODS if name != "bias_correction"}
 
 
 def checked_methods(names: Iterable[str]) -> list[str]:
@@ -55,10 +48,8 @@ def checked_methods(names: Iterable[str]) -> list[str]:
 
 def calibrated(task: Task, recipe: Recipe, method: str, batches: Iterable[Tensor] | None = None) -> fx.GraphModule:
     """The network of a task with a recipe, calibrated by a method, in eval mode."""
-    chosen = ptq_methods()[method]
-    prepared = prepare(task.model, replace(recipe, **chosen.keys), example_of(task))
-    statistics = str(chosen.keys.get("statistics", recipe.statistics))
-    calibrate(prepared, task.batches() if batches is None else batches, statistics, correct_bias=chosen.correct_bias)
+    prepared = prepare(task.model, replace(recipe, **ptq_methods()[method]), example_of(task))
+    calibrate(prepared, task.batches() if batches is None else batches)
     return prepared
 
 
