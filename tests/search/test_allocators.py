@@ -127,3 +127,23 @@ def test_losses_that_are_no_numbers_are_refused() -> None:
         Problem((np.array([1.0, np.nan]),), (Row(),), 1.0)
     with pytest.raises(InputError, match="nothing to choose"):
         Problem((), (Row(),), 1.0)
+
+
+def test_the_solver_says_nothing_on_stdout(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """HiGHS prints from C where it likes; stdout may belong to one JSON object."""
+    import ctypes
+
+    import scipy.optimize
+
+    real = scipy.optimize.milp
+
+    def talks(*args: object, **kwargs: object) -> object:
+        ctypes.CDLL(None).puts(b"a line of C")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(scipy.optimize, "milp", talks)
+    given = problem(5)
+    assert given.fits(ALLOCATORS["ilp"](given).assignment)
+    caught = capfd.readouterr()
+    assert caught.out == ""
+    assert "a line of C" in caught.err

@@ -7,6 +7,10 @@ tensors that are joined are one choice (`edgeq.search.space`).
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -31,10 +35,11 @@ def ilp(problem: Problem) -> Found:
     ]
     whole = np.zeros(program.count)
     whole[: program.binaries] = 1
-    found = milp(
-        program.objective(), constraints=constraints, integrality=whole, bounds=Bounds(0, 1),
-        options={"time_limit": TIME_LIMIT, "mip_rel_gap": 0.0},
-    )  # fmt: skip
+    with _stdout_kept_clean():
+        found = milp(
+            program.objective(), constraints=constraints, integrality=whole, bounds=Bounds(0, 1),
+            options={"time_limit": TIME_LIMIT, "mip_rel_gap": 0.0},
+        )  # fmt: skip
     if found.x is None:
         if found.status == 2:
             raise problem.impossible()
@@ -46,6 +51,21 @@ def ilp(problem: Problem) -> Found:
         raise ToolError(f"the ILP allocator: the solver's answer costs {problem.cost(chosen):,.0f}, above the budget")
     optimal = found.status == 0
     return Found(chosen, optimal, "" if optimal else f"stopped after {TIME_LIMIT:.0f} s")
+
+
+@contextlib.contextmanager
+def _stdout_kept_clean() -> Iterator[None]:
+    """Within: what C code prints goes to stderr. HiGHS leaves a line of its own there now and then, and stdout may
+    belong to one JSON object."""
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError, TypeError, AttributeError):  # where there is no such C library to ask
+            ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 #: coefficients by variable, and the right side
