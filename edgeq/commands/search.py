@@ -13,7 +13,8 @@ import typer
 from edgeq.commands.shell import Json, Progress, console, emit, near, table
 
 if TYPE_CHECKING:
-    from edgeq.search.task import Task
+    from edgeq.search.study import Study
+    from edgeq.search.task import Source
     from edgeq.search.widths import Search
 
 search = typer.Typer(
@@ -45,7 +46,8 @@ BaseRecipe = Annotated[
 ]
 
 
-def _task(model: str, calibration: Path | None, test: Path | None, labels: Path | None) -> Task:
+def _source(model: str, calibration: Path | None, test: Path | None, labels: Path | None) -> Source:
+    """What the user named, by whole paths, which workers on other machines see as well."""
     from edgeq.errors import ToolError
 
     try:
@@ -53,10 +55,13 @@ def _task(model: str, calibration: Path | None, test: Path | None, labels: Path 
         import torch  # noqa: F401
     except ImportError:
         raise ToolError("searches need torch and Brevitas: pip install 'edgeq[search]'") from None
-    from edgeq.search.task import Source, load_task
+    from edgeq.search.task import Source
 
-    files = (None if path is None else str(path) for path in (calibration, test, labels))
-    return load_task(Source(model, *files))
+    place, colon, function = model.rpartition(":")
+    file = Path(place if colon else model)
+    if file.suffix in (".py", ".tflite", ".onnx") and file.is_file():
+        model = f"{file.resolve()}{colon}{function}" if colon else str(file.resolve())
+    return Source(model, *(None if path is None else str(path.resolve()) for path in (calibration, test, labels)))
 
 
 def _names(text: str, every: Any = ()) -> tuple[str, ...]:
@@ -116,11 +121,12 @@ def widths(
     """Choose the width of each layer's weights and activations under a budget; write a recipe to train with. Exit code 1 if nothing fits."""  # noqa: E501
     from edgeq.quant import Recipe
 
-    task = _task(model, calibration, test, labels)
+    source = _source(model, calibration, test, labels)
     from edgeq.search.allocators import ALLOCATORS
     from edgeq.search.methods import DEFAULT_METHOD
     from edgeq.search.sensitivity import SENSITIVITIES
     from edgeq.search.store import Store
+    from edgeq.search.task import load_task
     from edgeq.search.widths import Settings, search_widths, write_recipe
 
     settings = Settings(
@@ -135,7 +141,7 @@ def widths(
     )
     store = Store(output.with_name(f"{output.name}.search.jsonl"))
     with phases() as phase:
-        found = search_widths(task, settings, store, phase)
+        found = search_widths(load_task(source), settings, store, phase)
     write_recipe(found, output)
     if json:
         emit(found.to_json() | {"recipe": str(output)})
@@ -211,20 +217,18 @@ def pareto(
     """Sweep formats × methods: accuracy against bytes, LUTs and instructions as table, plot, CSV and page. Goes on where it was stopped."""  # noqa: E501
     from edgeq.quant import Recipe
 
-    _task(model, calibration, test, labels)  # says what is wrong with the data before anything is started
-    from edgeq.search.draw import rows_of, write_all
+    source = _source(model, calibration, test, labels)
+    from edgeq.search.draw import write_all
     from edgeq.search.methods import ptq_methods
     from edgeq.search.store import Store
     from edgeq.search.study import Plan, study
     from edgeq.search.study import formats as every
-    from edgeq.search.task import Source
 
     def numbers(text: str) -> tuple[Any, ...]:
         return tuple(int(w) if isinstance(w, str) and w.isdigit() else w for w in _names(text, every()))
 
-    files = (None if path is None else str(path.resolve()) for path in (calibration, test, labels))
     plan = Plan(
-        Source(_resolved(model), *files),
+        source,
         numbers(weights or formats),
         numbers(activations or formats),
         _names(methods, ptq_methods()),
@@ -239,7 +243,15 @@ def pareto(
     paths = write_all(found, output)
     if json:
         emit(found.to_json() | {"files": {kind: str(path) for kind, path in paths.items()}})
-        return 0
+    else:
+        _show_study(found, paths["html"])
+    return 0
+
+
+def _show_study(found: Study, page: Path) -> None:
+    """Print the table of a study and where its page is."""
+    from edgeq.search.draw import rows_of
+
     out = console(False)
     columns, rows = rows_of(found.rows)
     shown = table(f"{found.name}: float {found.float_accuracy:.2%}", *columns)
@@ -247,14 +259,4 @@ def pareto(
         shown.add_row(*row)
     out.print(shown)
     out.print(f"instructions: {found.instructions_by or 'none'}; LUTs: {found.tools or 'none'}")
-    out.print(f"page: {near(paths['html'])}, with study.csv, study.svg and study.png beside it", soft_wrap=True)
-    return 0
-
-
-def _resolved(model: str) -> str:
-    """A model's file by its whole path, which workers on other machines see as well."""
-    place, colon, function = model.rpartition(":")
-    file = Path(place if colon else model)
-    if file.suffix in (".py", ".tflite", ".onnx") and file.is_file():
-        return f"{file.resolve()}{colon}{function}" if colon else str(file.resolve())
-    return model
+    out.print(f"page: {near(page)}, with study.csv, study.svg and study.png beside it", soft_wrap=True)
