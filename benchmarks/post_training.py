@@ -81,7 +81,7 @@ def main() -> None:
         for correct in (False, True):
             prepared = edgeq.prepare(module, recipe, samples[:50])
             batches = [samples[i : i + 50] for i in range(0, CALIBRATION, 50)]
-            edgeq.calibrate(prepared, batches, correct_bias=correct)
+            edgeq.calibrate(prepared, batches, ptq="bias_correction" if correct else None)
             found.append(row(evaluated(prepared, x), wanted, y))
         rows[name] = {"plain": found[0], "bias correction": found[1]}
         cells = [f"{f[key]:.2%}" for f in found for key in ("accuracy", "as_float")]

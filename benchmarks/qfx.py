@@ -308,7 +308,7 @@ def measure(
     """Calibrate, measure, train, measure, export, compare: one line of one seed."""
     start = time.perf_counter()
     few = scaled(data.train_x[:CALIBRATION]).split(64)
-    alone = edgeq.calibrate(edgeq.prepare(model, variant.recipe, few[0]), few, correct_bias=True)
+    alone = edgeq.calibrate(edgeq.prepare(model, variant.recipe, few[0]), few, ptq="bias_correction")
     calibrated = accuracy(alone, data)
     prepared = edgeq.calibrate(edgeq.prepare(model, variant.recipe, few[0]), few)
     penalty = WidthPenalty(prepared, few[0]) if variant.penalty else None

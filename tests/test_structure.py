@@ -36,8 +36,28 @@ MAY_IMPORT = {
     "verify": {"boards", "formats", "ir", "emulator", "schedule", "mcu", "fpga", "hls", "frontends", "quant"},
     "hls4ml": {"boards", "formats", "ir", "emulator", "fpga", "hls", "verify"},
     "report": {"boards", "formats", "ir", "emulator", "schedule", "mcu", "fpga", "hls", "verify"},
+    "search": {
+        *("boards", "formats", "ir", "passes", "emulator", "schedule", "quant", "frontends"),
+        *("mcu", "fpga", "verify", "report"),
+    },
     "demo": {"formats", "ir", "emulator", "frontends", "quant", "mcu", "verify", "report"},
-    "commands": {"boards", "ir", "emulator", "frontends", "mcu", "fpga", "hls", "hls4ml", "verify", "report", "demo"},
+    "commands": {
+        *(
+            "boards",
+            "ir",
+            "emulator",
+            "quant",
+            "frontends",
+            "mcu",
+            "fpga",
+            "hls",
+            "hls4ml",
+            "verify",
+            "report",
+            "search",
+            "demo",
+        ),
+    },
     "cli": {"commands"},
     "__main__": {"cli"},
 }
@@ -48,7 +68,7 @@ EXCEPTIONS = {("ir/graph.py", "emulator")}
 
 #: libraries that take long to import, and the rooms whose whole business they are
 HEAVY = {"torch", "brevitas", "matplotlib", "unicorn", "sklearn", "onnx", "tflite", "hls4ml"}
-TORCH_ROOMS = {"quant", "frontends", "demo"}
+TORCH_ROOMS = {"quant", "frontends", "search", "demo"}
 
 
 def room_of(path: Path) -> str:

@@ -11,9 +11,10 @@ from edgeq.commands.demo import demo
 from edgeq.commands.inspect import inspect
 from edgeq.commands.report import report
 from edgeq.commands.run import run
+from edgeq.commands.search import search
 from edgeq.commands.verify import verify
 
-#: name in the shell -> function, in the order of the help
+#: name in the shell -> function, or commands of its own, in the order of the help
 COMMANDS: dict[str, Callable[..., Any]] = {
     "boards": boards,
     "inspect": inspect,
@@ -22,6 +23,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "run": run,
     "verify": verify,
     "bench": bench,
+    "search": search,
     "report": report,
     "demo": demo,
 }

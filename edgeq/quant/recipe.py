@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import FormatError, InputError
-from edgeq.formats import FIXED_RULES, NAMED, OVERFLOWS, RULES, KHot
+from edgeq.formats import FIXED_RULES, OVERFLOWS, RULES, KHot
+from edgeq.quant import minifloats, ptq
 
 #: how binary points come about: learned by gradient, or followed from statistics
 POINTS = ("learned", "stats")
@@ -74,7 +75,7 @@ LAYER_KEYS = tuple(f.name for f in fields(LayerRecipe))
 class Recipe:
     """Formats of a whole network.
 
-    weights:      bits of fixed-point weights, 2 to 8, or a minifloat ("e2m1", "e2m3", "e3m2", "e4m3", "e5m2"), or a
+    weights:      bits of fixed-point weights, 2 to 8, or a minifloat of 3 to 8 bits ("e2m1", "e4m3-fnuz", …), or a
                   KHot (as a mapping {bits: 8, khot: 2, digits: signed}): weights of at most so many non-zero digits.
     activations:  bits of fixed-point activations, 2 to 16, or a minifloat.
     biases:       bits of biases, 2 to 32, which then have a binary point of their own for each layer; None: 32 bits on
@@ -97,6 +98,8 @@ class Recipe:
                   concatenations, and BatchNorm that is kept.
     batch_norm:   "fold" into the layer before it, or "keep" as a fixed-point multiply-add of its own.
     width_cost:   what a bit costs where widths are learned: "bitops", "luts" or "bytes".
+    ptq:          methods of post-training quantisation that `edgeq.calibrate` applies: names, or mappings of a name to
+                  its options (`edgeq.quant.ptq.METHODS`), in any order.
     layers:       overrides by layer name; names are patterns (`fnmatch`), a later pattern wins.
     """
 
@@ -117,6 +120,7 @@ class Recipe:
     elementwise: Mapping[str, Any] = field(default_factory=dict)
     batch_norm: str = "fold"
     width_cost: str = "bitops"
+    ptq: ptq.Chosen = field(default_factory=dict)
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -132,6 +136,7 @@ class Recipe:
             _one_of(getattr(self, key), allowed, f"recipe: {key}")
         for key in ("first", "last", "elementwise"):
             object.__setattr__(self, key, _overrides(getattr(self, key), f"recipe: {key}"))
+        object.__setattr__(self, "ptq", ptq.checked(self.ptq, "recipe: ptq"))
         if not isinstance(self.layers, Mapping):
             raise InputError(f"recipe: layers must map name patterns to overrides, not {self.layers!r}")
         layers = {str(k): _overrides(v, f"recipe: layers: {k}") for k, v in self.layers.items()}
@@ -178,6 +183,7 @@ class Recipe:
         """Plain data that `from_dict` reads back equal."""
         found = {f.name: getattr(self, f.name) for f in fields(self)}
         found = _plain(found) | {key: _plain(found[key]) for key in ("first", "last", "elementwise")}
+        found["ptq"] = {name: dict(options) for name, options in self.ptq.items()}
         return found | {"layers": {k: _plain(v) for k, v in self.layers.items()}}
 
 
@@ -208,14 +214,22 @@ def split_sign(number: Number) -> tuple[Number, bool | None]:
 def _number(value: Any, least: int, most: int, place: str) -> Number:
     if isinstance(value, str):
         name = value.strip().lower()
-        if name in NAMED:
-            return name
+        if minifloats.is_minifloat(name):
+            return _checked_minifloat(name, place)
         if not name.isdigit():
-            raise InputError(f"{place}: {value!r} is neither a number of bits nor one of {', '.join(NAMED)}")
+            raise InputError(f"{place}: {value!r} is neither a number of bits nor {minifloats.WORDS}")
         value = int(name)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InputError(f"{place}: must be {least} to {most} bits or one of {', '.join(NAMED)}, not {value!r}")
+        raise InputError(f"{place}: must be {least} to {most} bits or {minifloats.WORDS}, not {value!r}")
     return value
+
+
+def _checked_minifloat(name: str, place: str) -> str:
+    try:
+        minifloats.minifloat_named(name)
+    except FormatError as error:
+        raise InputError(f"{place}: {error}") from None
+    return name
 
 
 def _checked(key: str, value: Any, place: str) -> Any:

@@ -12,7 +12,8 @@ from functools import cached_property, lru_cache
 import torch
 from torch import Tensor
 
-from edgeq.formats import DEFAULT_OVERFLOW, NAMED, FixedPoint, Format, KHot, Minifloat
+from edgeq.formats import DEFAULT_OVERFLOW, FixedPoint, Format, KHot, Minifloat
+from edgeq.quant.minifloats import minifloat_named
 from edgeq.quant.overflow import overflow
 from edgeq.quant.recipe import Number
 from edgeq.quant.rounding import round_by
@@ -55,18 +56,18 @@ class QuantSpec:
     @property
     def minifloat(self) -> Minifloat | None:
         """The minifloat with scale one; None for fixed point."""
-        return NAMED[self.number] if isinstance(self.number, str) else None
+        return minifloat_named(self.number) if isinstance(self.number, str) else None
 
     @property
     def bits(self) -> int:
         """Width of a code."""
-        return NAMED[self.number].bits if isinstance(self.number, str) else self.number
+        return minifloat_named(self.number).bits if isinstance(self.number, str) else self.number
 
     @cached_property
     def top(self) -> float:
         """Greatest value at scale one."""
         if isinstance(self.number, str):
-            fmt = NAMED[self.number]
+            fmt = minifloat_named(self.number)
             assert isinstance(fmt.frac, int)
             return float(fmt.max_magnitude * 2.0**-fmt.frac)
         if self.khot is not None:

@@ -79,6 +79,12 @@ class Page:
 
 def render(page: Page) -> str:
     """The page as HTML text: no scripts, no outside resources, everything escaped."""
+    text: str = template("page.html.j2").render(page=page, totals=_totals(page.layers))
+    return text
+
+
+def template(name: str) -> Any:
+    """A template of the report's folder, with the filters of its pages."""
     import jinja2
 
     from edgeq.resources import resource_dir
@@ -91,12 +97,16 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(count=_count, percent=_percent, bars=_bars, real=_real, short=short_name)
-    return environment.get_template("page.html.j2").render(page=page, totals=_totals(page.layers))
+    return environment.get_template(name)
 
 
 def write(page: Page, path: Path) -> Path:
     """Render to `path`, beside first and then renamed; returns the path."""
-    text = render(page)
+    return write_text(render(page), path)
+
+
+def write_text(text: str, path: Path) -> Path:
+    """Write a page's text to `path`, beside first and then renamed; returns the path."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:

@@ -230,7 +230,9 @@ def test_rounding_the_factor_moves_no_mean() -> None:
 def test_bias_correction_leaves_a_kept_batch_norm_alone() -> None:
     """Its offset is made from the rounded factor already; a second correction would shift the mean."""
     model, batch = network("vectors")
-    prepared = calibrate(prepare(model.eval(), {"batch_norm": "keep", "weights": 2}, batch), [batch], correct_bias=True)
+    prepared = calibrate(
+        prepare(model.eval(), {"batch_norm": "keep", "weights": 2}, batch), [batch], ptq="bias_correction"
+    )
     assert torch.equal(prepared.norm.beta, model.norm.bias)
     assert not torch.equal(prepared.one.bias, model.one.bias)
 

@@ -380,7 +380,11 @@ def test_bias_correction_restores_the_means_of_channels() -> None:
     means = model(x).mean((0, 2, 3))
 
     def shift(correct: bool) -> float:
-        made = calibrate(prepare(model, {"weights": 3, "activations": 12}, x), [x[:20], x[20:]], correct_bias=correct)
+        made = calibrate(
+            prepare(model, {"weights": 3, "activations": 12}, x),
+            [x[:20], x[20:]],
+            ptq="bias_correction" if correct else None,
+        )
         return float((made(x).mean((0, 2, 3)) - means).detach().abs().max())
 
     plain, corrected = shift(False), shift(True)
@@ -388,7 +392,7 @@ def test_bias_correction_restores_the_means_of_channels() -> None:
     prepared = prepare(model, {"weights": 3}, x)
     before = prepared.get_submodule("0").bias.detach().clone()
     with pytest.raises(InputError, match="NaN"):
-        calibrate(prepared, [x, x * float("nan")], correct_bias=True)
+        calibrate(prepared, [x, x * float("nan")], ptq="bias_correction")
     assert torch.equal(before, prepared.get_submodule("0").bias)
 
 

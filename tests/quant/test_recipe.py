@@ -53,6 +53,15 @@ def test_yaml_round_trip(tmp_path) -> None:
     assert Recipe.from_dict(recipe.to_dict()) == recipe
 
 
+def test_methods_are_kept_in_the_order_in_which_they_are_applied() -> None:
+    recipe = Recipe(ptq=["bias_correction", {"smooth": {"alpha": 1}}, "equalise"])
+    assert list(recipe.ptq) == ["equalise", "smooth", "bias_correction"]
+    assert recipe.ptq["smooth"] == {"alpha": 1.0}
+    assert recipe.ptq["equalise"] == {"rounds": 20}
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+    assert Recipe(ptq="gptq") == Recipe(ptq={"gptq": {"damping": 0.01}})
+
+
 def test_an_empty_file_is_the_default(tmp_path) -> None:
     path = tmp_path / "empty.yaml"
     path.write_text("")
@@ -62,10 +71,23 @@ def test_an_empty_file_is_the_default(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"weights": 9}, r"recipe: weights: must be 2 to 8 bits or one of e2m1.*not 9"),
+        ({"weights": 9}, r"recipe: weights: must be 2 to 8 bits or a minifloat of 3 to 8 bits .*not 9"),
         ({"weights": 1}, "weights"),
         ({"weights": True}, "weights"),
         ({"weights": "int8"}, "weights: 'int8' is neither"),
+        ({"weights": "e6m1"}, "weights: Minifloat E6M1 is not supported: use 1 to 5 exponent bits"),
+        ({"activations": "e3m2-ocp"}, "activations: OCP specials exist for E4M3 and E5M2, not for E3M2"),
+        ({"weights": "e4m3fn"}, "weights: 'e4m3fn' is neither a number of bits nor a minifloat of 3 to 8 bits"),
+        ({"ptq": "gptr"}, "recipe: ptq: 'gptr' is unknown; methods are equalise, smooth"),
+        ({"ptq": ["gptq", "adaround"]}, "ptq: adaround and gptq both choose how weights are rounded"),
+        ({"ptq": ["gptq", {"gptq": None}]}, "ptq: gptq is named twice"),
+        ({"ptq": {"adaround": {"steps": 5}}}, "ptq: adaround: unknown option 'steps'; options are iterations"),
+        ({"ptq": {"gpfq": {"damping": 5}}}, r"ptq: gpfq: unknown option 'damping'; options are \(none\)"),
+        ({"ptq": {"adaround": {"iterations": 0.5}}}, "adaround: iterations must be a whole number of 1 to"),
+        ({"ptq": {"smooth": {"alpha": 2}}}, "smooth: alpha must be a number of 0 to 1, not 2"),
+        ({"ptq": {"gptq": 3}}, "ptq: gptq: must be a mapping of options, not 3"),
+        ({"ptq": 3}, "ptq: must be a list of methods, not 3"),
+        ({"ptq": [3]}, "ptq: a method is a name or"),
         ({"activations": 17}, "activations: must be 2 to 16 bits"),
         ({"activations": 4.0}, "activations"),
         ({"per_channel": "yes"}, "per_channel: must be true or false"),

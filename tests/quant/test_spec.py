@@ -7,12 +7,16 @@ import pytest
 import torch
 from torch import nn
 
-from edgeq.formats import NAMED, RULES
+from edgeq.formats import NAMED, RULES, Minifloat
+from edgeq.quant.minifloats import minifloat_named
 from edgeq.quant.quantizers import activation_proxy, binary_point
 from edgeq.quant.recipe import ROUNDINGS
 from edgeq.quant.spec import QuantSpec, power_of_two
 
-NUMBERS = [2, 3, 4, 7, 8, 12, 16, *NAMED]
+#: every minifloat of 3 to 8 bits, and specials that differ from those of the name alone
+MINIFLOATS = [f"e{e}m{m}" for e in range(1, 6) for m in range(7) if 3 <= 1 + e + m <= 8]
+MINIFLOATS += ["e4m3-none", "e5m2-none", "e4m3-fnuz", "e5m2-fnuz", "e1m1-fnuz", "e2m1-fnuz"]
+NUMBERS = [2, 3, 4, 7, 8, 12, 16, *MINIFLOATS]
 
 
 def probes(spec: QuantSpec, exponent: int, dtype: str) -> np.ndarray:
@@ -43,6 +47,15 @@ def finite(fmt, code: int) -> int | None:
         return fmt.to_grid_scalar(code)
     except Exception:
         return None
+
+
+def test_names_of_minifloats() -> None:
+    assert set(NAMED) < set(MINIFLOATS)
+    assert len(MINIFLOATS) == 24 + 6
+    assert all(minifloat_named(name) == fmt for name, fmt in NAMED.items())
+    assert minifloat_named("e4m3-fnuz") == Minifloat(4, 3, specials="fnuz")
+    assert minifloat_named("e4m3-none").max_magnitude > NAMED["e4m3"].max_magnitude
+    assert minifloat_named("e3m1").specials == "none"
 
 
 @pytest.mark.parametrize(("number", "rule"), RULED)

@@ -80,7 +80,9 @@ def quantised(
     if isinstance(recipe, (str, os.PathLike)):
         recipe = Recipe.from_yaml(Path(recipe))
     example = telling(arrays)
-    prepared = calibrate(prepare(module, recipe, example), batches(arrays), correct_bias=True)
+    prepared = prepare(module, recipe, example)
+    recipe_of: Any = prepared.recipe
+    calibrate(prepared, batches(arrays), ptq=recipe_of.ptq or "bias_correction")
     return export(prepared, example, name=name)
 
 

@@ -1,7 +1,9 @@
 """Bias correction: what rounding the weights adds to the mean of each output channel goes back into the bias.
 
 Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction" (arXiv 1906.04721), section 4.2,
-with means from calibration data.
+with means from calibration data. Two ways: `correcting` does all layers in one pass, by what each one's rounding does
+to its own input. Where another method goes through the layers anyway, `correct` takes the whole difference of the mean
+from the float network's, that of the layers before included; the rounding then need not care for the mean.
 """
 
 from __future__ import annotations
@@ -13,17 +15,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edgeq.quant.batch_norm import BatchNorm
-from edgeq.quant.layers import Weighted
+from edgeq.quant.ptq.matrix import rows_of
+from edgeq.quant.ptq.network import layers_with_weights
+from edgeq.quant.ptq.problem import Problem
 
 
 @contextmanager
 def correcting(prepared: nn.Module) -> Iterator[None]:
     """Look at the inputs of every layer with a bias; on leaving without an error the biases are corrected."""
     # A BatchNorm that is kept makes its offset from its rounded factor, so there is nothing to correct.
-    layers = [
-        m for m in prepared.modules() if isinstance(m, Weighted) and not isinstance(m, BatchNorm) and m.bias is not None
-    ]
+    layers = [m for m in layers_with_weights(prepared).values() if m.bias is not None]
     shifts = [_Shift() for _ in layers]
     handles = [m.register_forward_pre_hook(s.see) for m, s in zip(layers, shifts, strict=True)]
     finished = False
@@ -35,9 +36,16 @@ def correcting(prepared: nn.Module) -> Iterator[None]:
             handle.remove()
     if finished:
         for layer, shift in zip(layers, shifts, strict=True):
-            if shift.count and layer.bias is not None:
+            if shift.count:
                 with torch.no_grad():
                     layer.bias.add_((shift.total / shift.count).to(layer.bias))
+
+
+@torch.no_grad()
+def correct(problem: Problem) -> None:
+    """Give the layer's outputs the means that they have in the float network, with its weights as they are now."""
+    layer = problem.layer
+    layer.bias.add_(problem.shift(rows_of(layer, layer.quantised_weight().double())).to(layer.bias))
 
 
 class _Shift:
@@ -58,4 +66,4 @@ class _Shift:
         self.count += rows.shape[1]
 
 
-__all__ = ["correcting"]
+__all__ = ["correct", "correcting"]
