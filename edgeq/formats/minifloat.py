@@ -203,6 +203,7 @@ class Minifloat(Format):
 _NAME = re.compile(r"e(\d+)m(\d+)(?:b(\d+))?(?:-?(none|ocp|fnuz|fn))?")
 
 
+@lru_cache(maxsize=256)
 def minifloat(name: str) -> Minifloat:
     """The minifloat of a name such as "e3m2", "e4m3fn", "e5m2fnuz", "e4m3b11fnuz" or "e4m3-none"; FormatError else.
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import FormatError, InputError
-from edgeq.formats import FIXED_RULES, OVERFLOWS, RULES, KHot
-from edgeq.quant import minifloats, ptq
+from edgeq.formats import FIXED_RULES, OVERFLOWS, RULES, KHot, minifloat
+from edgeq.quant import ptq
 
+#: how messages say which minifloats a recipe takes
+_MINIFLOATS = "a minifloat of 3 to 8 bits by its name (e1m1 … e5m2, e4m3fnuz, e4m3-none)"
 #: how binary points come about: learned by gradient, or followed from statistics
 POINTS = ("learned", "stats")
 #: how a binary point is found from data
@@ -214,19 +216,19 @@ def split_sign(number: Number) -> tuple[Number, bool | None]:
 def _number(value: Any, least: int, most: int, place: str) -> Number:
     if isinstance(value, str):
         name = value.strip().lower()
-        if minifloats.is_minifloat(name):
+        if name.startswith("e"):
             return _checked_minifloat(name, place)
         if not name.isdigit():
-            raise InputError(f"{place}: {value!r} is neither a number of bits nor {minifloats.WORDS}")
+            raise InputError(f"{place}: {value!r} is neither a number of bits nor {_MINIFLOATS}")
         value = int(name)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InputError(f"{place}: must be {least} to {most} bits or {minifloats.WORDS}, not {value!r}")
+        raise InputError(f"{place}: must be {least} to {most} bits or {_MINIFLOATS}, not {value!r}")
     return value
 
 
 def _checked_minifloat(name: str, place: str) -> str:
     try:
-        minifloats.minifloat_named(name)
+        minifloat(name)
     except FormatError as error:
         raise InputError(f"{place}: {error}") from None
     return name

@@ -12,8 +12,7 @@ from functools import cached_property, lru_cache
 import torch
 from torch import Tensor
 
-from edgeq.formats import DEFAULT_OVERFLOW, FixedPoint, Format, KHot, Minifloat
-from edgeq.quant.minifloats import minifloat_named
+from edgeq.formats import DEFAULT_OVERFLOW, FixedPoint, Format, KHot, Minifloat, minifloat
 from edgeq.quant.overflow import overflow
 from edgeq.quant.recipe import Number
 from edgeq.quant.rounding import round_by
@@ -56,18 +55,18 @@ class QuantSpec:
     @property
     def minifloat(self) -> Minifloat | None:
         """The minifloat with scale one; None for fixed point."""
-        return minifloat_named(self.number) if isinstance(self.number, str) else None
+        return minifloat(self.number) if isinstance(self.number, str) else None
 
     @property
     def bits(self) -> int:
         """Width of a code."""
-        return minifloat_named(self.number).bits if isinstance(self.number, str) else self.number
+        return minifloat(self.number).bits if isinstance(self.number, str) else self.number
 
     @cached_property
     def top(self) -> float:
         """Greatest value at scale one."""
         if isinstance(self.number, str):
-            fmt = minifloat_named(self.number)
+            fmt = minifloat(self.number)
             assert isinstance(fmt.frac, int)
             return float(fmt.max_magnitude * 2.0**-fmt.frac)
         if self.khot is not None:

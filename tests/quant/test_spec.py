@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgeq.formats import NAMED, RULES, Minifloat
-from edgeq.quant.minifloats import minifloat_named
+from edgeq.formats import NAMED, RULES, Minifloat, minifloat
 from edgeq.quant.quantizers import activation_proxy, binary_point
 from edgeq.quant.recipe import ROUNDINGS
 from edgeq.quant.spec import QuantSpec, power_of_two
@@ -52,10 +51,10 @@ def finite(fmt, code: int) -> int | None:
 def test_names_of_minifloats() -> None:
     assert set(NAMED) < set(MINIFLOATS)
     assert len(MINIFLOATS) == 24 + 6
-    assert all(minifloat_named(name) == fmt for name, fmt in NAMED.items())
-    assert minifloat_named("e4m3-fnuz") == Minifloat(4, 3, specials="fnuz")
-    assert minifloat_named("e4m3-none").max_magnitude > NAMED["e4m3"].max_magnitude
-    assert minifloat_named("e3m1").specials == "none"
+    assert all(minifloat(name) == fmt for name, fmt in NAMED.items())
+    assert minifloat("e4m3-fnuz") == Minifloat(4, 3, specials="fnuz")
+    assert minifloat("e4m3-none").max_magnitude > NAMED["e4m3"].max_magnitude
+    assert minifloat("e3m1").specials == "none"
 
 
 @pytest.mark.parametrize(("number", "rule"), RULED)
