@@ -3,9 +3,9 @@
     python benchmarks/khot.py                     the table of hls/README.md (two minutes)
     python benchmarks/khot.py --family ice40
 
-Look-up tables (4 inputs; carry cells count as their two) and flip-flops of one product in a sum of 8, adder tree
-included. Weights are the levels of the format, so that places are those that any layer of it needs; `estimate` is what
-`edgeq.fpga.styles` chooses by.
+Look-up tables (of 4 inputs, AMD's of 6; carry cells of ECP5 count as their two) and flip-flops of one product in a sum
+of 8, adder tree included. Weights are the levels of the format, so that places are those that any layer of it needs;
+`estimate` is what `edgeq.fpga.styles` chooses by.
 """
 
 from __future__ import annotations
@@ -27,9 +27,14 @@ from edgeq.fpga.khot import find_places, packed_places, weight_bits  # noqa: E40
 from edgeq.fpga.styles import LUTS, khot_luts  # noqa: E402
 
 SIMD = 8
-SYNTH = {"ecp5": "synth_ecp5 -abc9", "ice40": "synth_ice40 -dsp -abc9 -device u", "gowin": "synth_gowin -family gw2a"}
+SYNTH = {
+    "ecp5": "synth_ecp5 -abc9",
+    "ice40": "synth_ice40 -dsp -abc9 -device u",
+    "gowin": "synth_gowin -family gw2a",
+    "xilinx": "synth_xilinx -family xc7 -noiopad -noclkbuf -abc9",
+}
 #: cell -> look-up tables; a prefix of its name
-TABLES = {"CCU2C": 2, "LUT": 1, "SB_LUT4": 1, "ALU": 1}
+TABLES = {"CCU2C": 2, "LUT": 1, "SB_LUT4": 1, "ALU": 1, "INV": 1}
 #: bits of weights and elements
 WIDTHS = ((4, 4), (4, 8), (8, 8))
 
@@ -59,8 +64,8 @@ def synthesised(family: str, module: str, parameters: dict[str, int]) -> Cost:
         return sum(n for cell, n in cells.items() if cell.startswith(prefixes))
 
     luts = sum(count(prefix) * tables for prefix, tables in TABLES.items())
-    flops = count("TRELLIS_FF", "SB_DFF", "DFF")
-    return Cost(luts / SIMD, flops / SIMD, count("MULT", "SB_MAC16"))
+    flops = count("TRELLIS_FF", "SB_DFF", "DFF", "FDRE", "FDSE")
+    return Cost(luts / SIMD, flops / SIMD, count("MULT", "SB_MAC16", "DSP48"))
 
 
 def main() -> None:

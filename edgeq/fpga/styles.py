@@ -47,7 +47,7 @@ DIGIT = 1.0
 FFS = Logic(1.0, 4.0)
 #: Look-up tables of one bit of a digit that may be subtracted: on ECP5 the inversion is part of the adder. Measured by
 #: benchmarks/khot.py.
-INVERSION = {"ecp5": 0.0, "ice40": 1.0, "gowin": 1.0}
+INVERSION = {"ecp5": 0.0, "ice40": 1.0, "gowin": 1.0, "xilinx": 0.3}
 #: What a digit's sums need more for each product, growing wider in the tree, and what joins those of two places.
 GROWTH, JOIN = 1.0, 2.0
 

@@ -22,16 +22,17 @@ from edgeq.fpga.toolchain.flow import synthesise
 from edgeq.fpga.toolchain.netlist import Usage
 from edgeq.fpga.toolchain.pll import choose_clock
 from edgeq.fpga.toolchain.toolset import find_toolset
-from edgeq.ir import Graph, GraphBuilder
+from edgeq.ir import Graph, GraphBuilder, Value
 from edgeq.quant.recipe import Number
 from edgeq.quant.spec import QuantSpec
+from edgeq.verify.data import finite_codes
 
 #: a 4-input LUT of an ECP5 is what most small FPGAs have
 BOARD = "ulx3s-85f"
 #: inputs, outputs and products a cycle
 SIZE = 16
-#: modules of an engine
-ENGINE = "eq_mvu"
+#: modules of an engine: products and sums, and what brings minifloats to the grid that they are summed on
+MODULES = ("eq_mvu", "eq_decode")
 
 
 def engine(weights: Number, activations: Number) -> Graph:
@@ -48,11 +49,12 @@ def engine(weights: Number, activations: Number) -> Graph:
 
 
 def _codes(fmt: Format, rng: np.random.Generator) -> np.ndarray:
-    """Random weights, the greatest and the least among them."""
-    low, high = fmt.code_range
-    least = low + 1 if isinstance(fmt, FixedPoint) else low
-    codes = rng.integers(least, high, (SIZE, SIZE), endpoint=True)
-    codes[:, 0] = high
+    """Random weights, the greatest among them; fixed point without its least code, as weights are trained."""
+    known = finite_codes(Value("w", (), fmt))
+    if isinstance(fmt, FixedPoint):
+        known = known[1:]
+    codes: np.ndarray = rng.choice(known, (SIZE, SIZE))
+    codes[:, 0] = known[np.argmax(fmt.to_grid(known))]
     return codes
 
 
@@ -70,9 +72,9 @@ def synthesised(weights: Number, activations: Number) -> tuple[Usage, str]:
     flow = lower(engine(weights, activations), board, dsps=SIZE, style="lut")
     device = device_of(board)
     tools = find_toolset(device.family)
-    stages = [stage.name for stage in flow.stages if stage.module == ENGINE]
+    stages = [stage.name for stage in flow.stages if stage.module in MODULES]
     if not stages:
-        raise ToolError(f"engine of {weights} × {activations}: no {ENGINE} was made; please report it")
+        raise ToolError(f"engine of {weights} × {activations}: no {MODULES[0]} was made; please report it")
     with tempfile.TemporaryDirectory(prefix="edgeq-engine-") as scratch:
         project = write_project(flow, board, choose_clock(board, device.target_hz), tools, Path(scratch))
         parts = synthesise(project, tools)

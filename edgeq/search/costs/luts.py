@@ -20,11 +20,11 @@ STYLE = "lut"
 
 
 def luts(network: Network) -> tuple[Row, ...]:
-    """One row: LUTs of all stages and of the border. UnsupportedError where an option has no hardware (minifloats)."""
+    """One row: LUTs of all stages and of the border. UnsupportedError for minifloats: the estimate lacks them."""
     names = [option for option in network.space.options if isinstance(option, str)]
     if names:
         raise UnsupportedError(
-            f"search: LUTs of {', '.join(names)} are not known, there is no hardware for minifloats yet; take bits only"
+            f"search: LUTs of {', '.join(names)} are not known, the estimate is fitted to fixed point; take bits only"
         )
     board = load_board(BOARD)
     cycles = lower(network.widest, board, dsps=DEFAULT_DSPS, style=STYLE).cycles
