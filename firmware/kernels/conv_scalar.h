@@ -85,7 +85,7 @@ EQ_INLINE void eq_conv_scalar_gather(const eq_conv_scalar_t *p, const uint8_t *x
 EQ_INLINE eq_scalar_put_t eq_conv_scalar_stage(const eq_conv_scalar_t *p, uint32_t m[8], uint8_t s[8], bool scaled)
 {
     eq_scalar_put_t put;
-    put.multiplier = p->stage.multiplier;
+    put.multiplier = scaled ? p->stage.multiplier : m; /* moved on by 0 where unused: it must point somewhere */
     put.shift = p->stage.shift;
     put.step = 1;
     put.zero = p->stage.zero;
