@@ -149,6 +149,12 @@ class Layers:
         self.m.levels = KHot(8, 1 + i % 3).levels
         self._matrix(name, i, *shape)
 
+    def positive(self, name: str, i: int, *shape: Any) -> None:
+        """The same for inputs that are never negative; without scales, which move them."""
+        if not self.scaled:
+            self.m.activation = FixedPoint(8, 4, False)
+            self.khot(name, i, *shape)
+
     def _matrix(self, name: str, i: int, *shape: Any) -> None:
         {3: self.linear, 5: self.depthwise, 6: self.conv}[len(shape)](name, i, *shape)
 
@@ -245,9 +251,11 @@ DIGITS = (
         ((8, 8, 1, 6, 3, 1), (8, 8, 3, 4, 3, 1), (10, 10, 2, 4, 3, 2), (8, 8, 1, 4, 5, 1), (6, 6, 3, 8, 3, 1)),
         ((9, 7, 1, 8, 3, 1), (7, 7, 2, 6, 3, 1)))),
     ("tap", Family(
-        ((8, 8, 3, 6, 1, 1), (6, 6, 1, 8, 1, 1), (7, 7, 2, 4, 1, 1), (5, 5, 3, 12, 1, 1)), ((6, 7, 2, 8, 1, 1), (7, 5, 3, 8, 1, 1)))),
+        ((8, 8, 3, 6, 1, 1), (6, 6, 1, 8, 1, 1), (7, 7, 2, 4, 1, 1), (5, 5, 3, 12, 1, 1)),
+        ((6, 7, 2, 8, 1, 1), (7, 5, 3, 8, 1, 1)))),
     ("channel", Family(
-        ((10, 10, 1, 1, 3, 1), (8, 8, 1, 1, 1, 1), (8, 8, 1, 1, 5, 1), (9, 9, 1, 1, 3, 2)), ((9, 8, 1, 1, 3, 1), (7, 9, 1, 1, 3, 1)))),
+        ((10, 10, 1, 1, 3, 1), (8, 8, 1, 1, 1, 1), (8, 8, 1, 1, 5, 1), (9, 9, 1, 1, 3, 2)),
+        ((9, 8, 1, 1, 3, 1), (7, 9, 1, 1, 3, 1)))),
     ("depthwise", Family(
         ((6, 6, 8, 3, 1), (5, 5, 12, 3, 1), (8, 8, 4, 3, 2), (6, 6, 6, 5, 1), (7, 7, 5, 3, 1), (12, 1, 8, (5, 1), 1)),
         ((6, 5, 10, 3, 1), (7, 6, 7, 3, 1)))),
@@ -271,7 +279,7 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     "minifloat": tuple(
         (f"minifloat_{name}", "minifloat", Family(family.fit[::2], family.held)) for name, family in MATRICES
     ),
-    "khot": tuple((f"khot_{name}", "khot", family) for name, family in DIGITS),
+    "khot": tuple((f"{method}_{name}", method, family) for method in ("khot", "positive") for name, family in DIGITS),
 }  # fmt: skip
 #: groups whose layers have no scales, and where they are measured: elsewhere the order of preference alone decides
 PLAIN, PLAIN_BOARDS = ("narrow", "minifloat"), ("cortex-m4",)

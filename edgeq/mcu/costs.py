@@ -12,7 +12,7 @@ adds for each digit of the weights counts binary places in `outputs` and digits 
 
 The coefficients are in costs.json, one set for each operator, form (a convolution of one tap, depthwise, up to three
 channels, one to one channel, with Helium one row, any other window; a vector or rows; an operand that repeats; weights
-below 8 bits, or minifloats; scaled or not) and kernel, with the mean relative errors of the layers of the fit and of
+below 8 bits, or minifloats; inputs without a sign where products are loops; scaled or not) and kernel, with the mean relative errors of the layers of the fit and of
 others that were kept out of it. Every kernel that has a rival on some core has its set; where there is none, the model
 says nothing and chooses nothing.
 """
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 #: groups of cores with one instruction set, by the feature that tells them apart; the first that a board has counts
 CORES = ("mve", "dsp", "thumb2", "thumb1", "rv32m", "rv32i")
+#: the one whose products are a function of the compiler's library
+NO_MULTIPLIER = CORES[-1]
 
 #: channels that a first layer has at most: their windows are a form of their own
 FIRST_CHANNELS = 3
@@ -65,7 +67,7 @@ def cores(features: frozenset[str]) -> str | None:
 def key(kernel: str, ctx: Context) -> str:
     """What the coefficients of a kernel stand under, for this node."""
     scaled = " scaled" if ctx.scaled else ""
-    return f"{ctx.node.op}{_form(ctx)}{_numbers(ctx)}{scaled} {kernel}"
+    return f"{ctx.node.op}{_form(ctx)}{_numbers(ctx)}{_sign(ctx)}{scaled} {kernel}"
 
 
 def _numbers(ctx: Context) -> str:
@@ -75,6 +77,13 @@ def _numbers(ctx: Context) -> str:
     if any(isinstance(value.format, Minifloat) for value in (*ctx.ins[:2], ctx.out)):
         return " minifloat"
     return " narrow" if ctx.ins[1].format.bits < 8 else ""
+
+
+def _sign(ctx: Context) -> str:
+    """Where products are loops over bits: whether no factor is negative, which takes a third of the rounds."""
+    if cores(ctx.features) != NO_MULTIPLIER or ctx.node.op not in ("conv", "linear") or ctx.scaled:
+        return ""
+    return " positive" if ctx.interval(ctx.ins[0]).lo >= 0 else ""
 
 
 def _form(ctx: Context) -> str:

@@ -6,63 +6,72 @@
 #include "edgeq_kernel.h"
 
 typedef struct {
-    int32_t in_h, in_w;          /* x */
+    int32_t in_h, in_w, in_c;    /* x */
     int32_t out_h, out_w, out_c; /* y */
     int32_t kernel_h, kernel_w;
     int32_t stride_h, stride_w;
     int32_t pad_h, pad_w; /* at the beginning */
     int32_t dilation_h, dilation_w;
-    int32_t groups, channels, each; /* groups; channels of x, and of y, in each */
     int32_t origin;       /* element of x under the first tap of the first window, negative in the padding */
     int32_t tap, row;     /* elements of x from a tap to the next one, and from a row of taps */
     int32_t right, down;  /* elements of x from a window to its neighbour, and to the row of windows below */
     int32_t places;       /* binary places of the weights */
     int32_t shift;        /* binary point of the products less that of y */
     int64_t lo, hi;       /* bounds on the grid of y */
-    const void *digits;   /* see eq_khot_row; one channel of y after the other */
+    const void *digits;   /* see eq_khot_row; one channel of y after the other; groups are the elements they name */
     const void *bias;     /* (out_c) on the grid of the products, rounding constant folded in */
     const int8_t *shifts; /* (out_c), or null where all are `shift` */
 } eq_conv_khot_t;
 
-/* The sum of the elements of x that a list names: how many, and their numbers. *list goes on behind it. */
-EQ_INLINE uint32_t eq_khot_sum(const void *x, eq_type xt, const eq_u8 **list, eq_type dt)
+/* Adds to a sum the elements of x that a list names (how many, and their numbers), or subtracts them. Returns what
+ * lies behind the list. */
+EQ_INLINE const eq_u8 *eq_khot_list(uint32_t *sum, const void *x, eq_type xt, const eq_u8 *list, eq_type dt, bool minus)
 {
-    const eq_u8 *at = *list;
     const int32_t size = eq_bytes(dt);
-    const eq_u8 *end = at + size + (size_t)eq_code(at, 0, dt) * (size_t)size;
-    uint32_t sum = 0;
-    for (at += size; at != end; at += size) {
-        sum += (uint32_t)eq_load(x, (int32_t)eq_code(at, 0, dt), xt);
+    const uint32_t count = eq_code(list, 0, dt);
+    const eq_u8 *at = list + size, *end = at + count * (uint32_t)size;
+    uint32_t s = *sum;
+    for (; at != end; at += size) {
+        const uint32_t v = (uint32_t)eq_load(x, (int32_t)eq_code(at, 0, dt), xt);
+        s = minus ? s - v : s + v;
     }
-    *list = end;
-    return sum;
+    *sum = s;
+    return end;
 }
 
 /* A window times the weights of one channel: for each place, the highest first, a list of the digits 1 and one of the
  * digits -1. Sums wrap, and come out right because the last one fits. */
 EQ_INLINE uint32_t eq_khot_row(const void *x, eq_type xt, const eq_u8 **list, eq_type dt, int32_t places)
 {
+    const eq_u8 *at = *list;
     uint32_t sum = 0;
     for (; places > 0; places--) {
-        sum = sum + sum + eq_khot_sum(x, xt, list, dt);
-        sum -= eq_khot_sum(x, xt, list, dt);
+        sum += sum;
+        at = eq_khot_list(&sum, x, xt, at, dt, false);
+        at = eq_khot_list(&sum, x, xt, at, dt, true);
     }
+    *list = at;
     return sum;
 }
 
-/* The elements of x under a window of one group, and zeros beyond its borders, one after the other. */
+/* The elements of x under a window, and zeros beyond its borders, one after the other. */
 EQ_INLINE void eq_conv_khot_gather(const eq_conv_khot_t *p, const void *x, int32_t iy, int32_t ix, int32_t from,
                                    void *to, eq_type xt)
 {
-    const int32_t kernel_w = p->kernel_w, channels = p->channels, in_w = p->in_w, dilation = p->dilation_w;
+    const int32_t kernel_w = p->kernel_w, in_c = p->in_c, in_w = p->in_w, dilation = p->dilation_w, tap = p->tap;
     int32_t at = 0;
-    for (int32_t ky = 0; ky < p->kernel_h; ky++, iy += p->dilation_h, from += p->row) {
+    for (int32_t ky = p->kernel_h; ky > 0; ky--, iy += p->dilation_h, from += p->row) {
         const bool row = iy >= 0 && iy < p->in_h;
         int32_t column = ix, xi = from;
-        for (int32_t kx = 0; kx < kernel_w; kx++, column += dilation, xi += p->tap) {
-            const bool inside = row && column >= 0 && column < in_w;
-            for (int32_t c = 0; c < channels; c++) {
-                eq_store_code(to, at++, inside ? eq_code(x, xi + c, xt) : 0u, xt);
+        for (int32_t kx = kernel_w; kx > 0; kx--, column += dilation, xi += tap) {
+            if (row && column >= 0 && column < in_w) {
+                for (int32_t c = 0; c < in_c; c++) {
+                    eq_store_code(to, at++, eq_code(x, xi + c, xt), xt);
+                }
+            } else {
+                for (int32_t c = 0; c < in_c; c++) {
+                    eq_store_code(to, at++, 0u, xt);
+                }
             }
         }
     }
@@ -75,23 +84,20 @@ EQ_KERNEL void eq_conv_khot(const eq_conv_khot_t *p, const void *const x[], void
     const int64_t lo = p->lo, hi = p->hi;
     const int8_t *shifts = p->shifts;
     int32_t yi = 0, line = p->origin, iy = -p->pad_h;
-    for (int32_t oy = 0; oy < p->out_h; oy++, iy += p->stride_h, line += p->down) {
-        int32_t first = line, ix = -p->pad_w;
-        for (int32_t ox = 0; ox < p->out_w; ox++, ix += p->stride_w, first += p->right, yi += p->out_c) {
+    for (int32_t oy = p->out_h; oy > 0; oy--, iy += p->stride_h, line += p->down) {
+        int32_t from = line, ix = -p->pad_w;
+        for (int32_t ox = p->out_w; ox > 0; ox--, ix += p->stride_w, from += p->right, yi += p->out_c) {
             const eq_u8 *list = p->digits;
-            int32_t from = first, o = 0;
-            for (int32_t g = 0; g < p->groups; g++, from += p->channels) {
-                const void *window = scratch;
-                if (direct) {
-                    window = (const eq_u8 *)x[0] + from * eq_bytes(xt);
-                } else {
-                    eq_conv_khot_gather(p, x[0], iy, ix, from, scratch, xt);
-                }
-                for (int32_t n = p->each; n > 0; n--, o++) {
-                    eq_acc a = eq_acc_start(p->bias, o, false);
-                    a.narrow = (int32_t)((uint32_t)a.narrow + eq_khot_row(window, xt, &list, dt, p->places));
-                    eq_put(y, yi + o, a, eq_channel_shift(shifts, p->shift, o), lo, hi, yt, rule, false);
-                }
+            const void *window = scratch;
+            if (direct) {
+                window = (const eq_u8 *)x[0] + from * eq_bytes(xt);
+            } else {
+                eq_conv_khot_gather(p, x[0], iy, ix, from, scratch, xt);
+            }
+            for (int32_t o = 0; o < p->out_c; o++) {
+                eq_acc a = eq_acc_start(p->bias, o, false);
+                a.narrow = (int32_t)((uint32_t)a.narrow + eq_khot_row(window, xt, &list, dt, p->places));
+                eq_put(y, yi + o, a, eq_channel_shift(shifts, p->shift, o), lo, hi, yt, rule, false);
             }
         }
     }

@@ -17,8 +17,9 @@ from benchmarks import cost_layers, fit_costs
 from edgeq.boards import load_board
 from edgeq.errors import ToolError
 from edgeq.ir import Graph, Node, analyse
+from edgeq.mcu.costs import NO_MULTIPLIER
 from edgeq.mcu.ops import KERNELS, _scaled
-from edgeq.mcu.ops._khot import KHOT, NO_MULTIPLIER
+from edgeq.mcu.ops._khot import KHOT
 from edgeq.mcu.ops._scalar import EIGHT, FOUR, SCALAR
 from edgeq.mcu.select import LEAST, MARGIN, PORTABLE, Choice, Context, choose
 from tests.mcu import dsp_cases, scaled_dsp_cases, scaled_mve_cases

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from edgeq.formats import FixedPoint
 from edgeq.formats.khot import binary_places, count_digits, digit_masks
+from edgeq.mcu.costs import NO_MULTIPLIER
 from edgeq.mcu.ops import _scale
 from edgeq.mcu.ops._matrix import channel_params, matrix_stage
 from edgeq.mcu.ops._names import identifier
@@ -17,8 +18,6 @@ from edgeq.mcu.storage import storage
 
 Codes = npt.NDArray[np.int64]
 KHOT = "khot"
-#: feature of the cores: RV32I and RV32E without M
-NO_MULTIPLIER = "rv32i"
 #: digits of a weight: each takes a byte, where a product takes one for the whole weight
 MOST_DIGITS = 3
 #: bits of the elements of x
@@ -41,30 +40,32 @@ def supports(ctx: Context) -> str | None:
     return None
 
 
-def lists(grid: Codes) -> npt.NDArray[np.unsignedinteger]:
-    """The lists of firmware/kernels/conv_khot.h, in bytes where windows are small enough. grid: (channels, window)."""
-    masks, found = digit_masks(grid), list[int]()
-    for row in zip(*masks, strict=True):
+def lists(grid: Codes, groups: int) -> npt.NDArray[np.unsignedinteger]:
+    """The lists of firmware/kernels/conv_khot.h, in bytes where windows are small enough.
+
+    grid: (channels, taps, elements of a tap in a group). Elements are numbered through all groups.
+    """
+    channels, taps, each = grid.shape
+    masks, found = digit_masks(grid.reshape(channels, -1)), list[int]()
+    for channel, row in enumerate(zip(*masks, strict=True)):
+        first = channel // (channels // groups) * each
         for place in reversed(range(binary_places(grid))):
             for mask in row:
-                named = np.flatnonzero(mask >> place & 1).tolist()
-                found += [len(named), *named]
-    return np.asarray(found, dtype=np.uint8 if grid.shape[1] < 256 else np.uint16)
+                tap, element = np.divmod(np.flatnonzero(mask >> place & 1), each)
+                found += [len(tap), *(tap * groups * each + first + element).tolist()]
+    return np.asarray(found, dtype=np.uint8 if taps * groups * each < 256 else np.uint16)
 
 
-def _call(ctx: Context, sizes: dict[str, int]) -> Call:
-    """Parameters of `eq_conv_khot_t`. sizes: the geometry, groups, and in_c, channels of x."""
-    x, made, weights = ctx.ins[0], matrix_stage(ctx), _scale.weight_grid(ctx)
-    grid = weights.reshape(len(weights), -1)
-    digits, channels, pixel = lists(grid), len(grid), sizes.pop("in_c")
-    line, groups = sizes["in_w"] * pixel, sizes["groups"]
-    kind, direct = storage(x.format), grid.shape[1] * groups == pixel and not (sizes["pad_h"] or sizes["pad_w"])
+def _call(ctx: Context, grid: Codes, sizes: dict[str, int], groups: int = 1) -> Call:
+    """Parameters of `eq_conv_khot_t`. grid: as `lists` takes it; sizes: the geometry, and channels of x."""
+    x, made, digits = ctx.ins[0], matrix_stage(ctx), lists(grid, groups)
+    pixel, window = sizes["in_c"], grid.shape[1] * grid.shape[2] * groups
+    line, kind = sizes["in_w"] * pixel, storage(x.format)
+    direct = window == pixel and not (sizes["pad_h"] or sizes["pad_w"])
     note = f"digits of the weights of {ctx.node.source}, {ctx.ins[1].format}: elements to add, elements to subtract"
     params: dict[str, Param] = {
         **sizes,
-        "out_c": channels,
-        "channels": pixel // groups,
-        "each": channels // groups,
+        "out_c": len(grid),
         "origin": -(sizes["pad_h"] * line + sizes["pad_w"] * pixel),
         "tap": sizes["dilation_w"] * pixel,
         "row": sizes["dilation_h"] * line,
@@ -75,24 +76,25 @@ def _call(ctx: Context, sizes: dict[str, int]) -> Call:
         **channel_params(ctx, made),
     }
     fixed = (kind.eq_type, f"EQ_U({8 * digits.itemsize})", *made.fixed[:2], str(direct).lower())
-    scratch = 4 if direct else grid.shape[1] * kind.dtype.itemsize
-    return Call(fixed, params, (x.name,), scratch)
+    return Call(fixed, params, (x.name,), 4 if direct else window * kind.dtype.itemsize)
 
 
 def conv(ctx: Context) -> Call:
     """A convolution, whatever its groups."""
-    found = geometry(ctx, ctx.ins[1].shape[1:-1])
+    found, grid = geometry(ctx, ctx.ins[1].shape[1:-1]), _scale.weight_grid(ctx)
     sizes = {key: value for key, value in found.items() if isinstance(value, int)}
-    return _call(ctx, {**sizes, "groups": ctx.node.integer("groups"), "in_c": ctx.ins[0].shape[-1]})
+    taps = grid.reshape(len(grid), -1, grid.shape[-1])
+    return _call(ctx, taps, {**sizes, "in_c": ctx.ins[0].shape[-1]}, ctx.node.integer("groups"))
 
 
 def linear(ctx: Context) -> Call:
     """Rows times weights: pixels in one row times a filter of one tap."""
-    inputs = ctx.ins[1].shape[1]
+    grid = _scale.weight_grid(ctx)
+    inputs = grid.shape[1]
     rows = ctx.ins[0].size // inputs
-    ones = ("in_h", "out_h", "kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w", "groups")
+    ones = ("in_h", "out_h", "kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w")
     sizes = {**dict.fromkeys(ones, 1), "pad_h": 0, "pad_w": 0, "in_w": rows, "out_w": rows, "in_c": inputs}
-    return _call(ctx, sizes)
+    return _call(ctx, grid[:, None, :], sizes)
 
 
 GAIN = "additions for the digits of weights, no product"
