@@ -12,9 +12,9 @@ adds for each digit of the weights counts binary places in `outputs` and digits 
 
 The coefficients are in costs.json, one set for each operator, form (a convolution of one tap, depthwise, up to three
 channels, one to one channel, with Helium one row, any other window; a vector or rows; an operand that repeats; weights
-below 8 bits, or minifloats; inputs without a sign where products are loops; scaled or not) and kernel, with the mean relative errors of the layers of the fit and of
-others that were kept out of it. Every kernel that has a rival on some core has its set; where there is none, the model
-says nothing and chooses nothing.
+below 8 bits, or minifloats; inputs without a sign where products are loops; scaled or not) and kernel, with the mean
+relative errors of the layers of the fit and of others that were kept out of it. Every kernel that has a rival on some
+core has its set; where there is none, the model says nothing and chooses nothing.
 """
 
 from __future__ import annotations
