@@ -271,7 +271,8 @@ def kernels() -> None:
 
 def main() -> None:
     if "--kernels" in sys.argv[1:]:
-        return kernels()
+        kernels()
+        return
     rng = np.random.default_rng(0)
     x, bias = rng.integers(-128, 128, INPUTS), rng.integers(-1000, 1000, OUTPUTS)
     macs = INPUTS * OUTPUTS
