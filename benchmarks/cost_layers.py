@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.networks import RULE, Maker, ScaledMaker  # noqa: E402
-from edgeq.formats import CODE_RULE, NAMED, FixedPoint  # noqa: E402
+from edgeq.formats import CODE_RULE, NAMED, FixedPoint, KHot  # noqa: E402
 from edgeq.ir import Graph  # noqa: E402
 
 Shapes = tuple[tuple[Any, ...], ...]
@@ -144,6 +144,17 @@ class Layers:
         self.m.activation, self.m.weight = fmt.per_tensor(4), fmt.per_tensor(6)
         self._matrix(name, i, *shape)
 
+    def khot(self, name: str, i: int, *shape: Any) -> None:
+        """The same with weights of one, two or three digits."""
+        self.m.levels = KHot(8, 1 + i % 3).levels
+        self._matrix(name, i, *shape)
+
+    def positive(self, name: str, i: int, *shape: Any) -> None:
+        """The same for inputs that are never negative; without scales, which move them."""
+        if not self.scaled:
+            self.m.activation = FixedPoint(8, 4, False)
+            self.khot(name, i, *shape)
+
     def _matrix(self, name: str, i: int, *shape: Any) -> None:
         {3: self.linear, 5: self.depthwise, 6: self.conv}[len(shape)](name, i, *shape)
 
@@ -228,6 +239,30 @@ MATRICES = tuple(
         ("linear", LINEAR, LINEAR.held[2:4]),
     )
 )  # fmt: skip
+#: layers for cores without a multiplier, whose memories are small, and whose products take long to count
+DIGITS = (
+    ("window", Family(
+        ((6, 6, 4, 6, 3, 1), (5, 5, 8, 8, 3, 1), (8, 8, 4, 4, 3, 2), (6, 6, 5, 7, 3, 1), (4, 4, 12, 4, 3, 1),
+         (5, 5, 4, 8, 5, 1)), ((7, 5, 6, 5, 3, 1), (6, 7, 4, 7, 3, 1)))),
+    ("point", Family(
+        ((6, 6, 4, 8, 1, 1), (4, 4, 16, 8, 1, 1), (5, 5, 8, 12, 1, 1), (3, 3, 24, 6, 1, 1), (7, 7, 5, 5, 1, 2)),
+        ((4, 5, 12, 10, 1, 1), (6, 5, 6, 12, 1, 1)))),
+    ("first", Family(
+        ((8, 8, 1, 6, 3, 1), (8, 8, 3, 4, 3, 1), (10, 10, 2, 4, 3, 2), (8, 8, 1, 4, 5, 1), (6, 6, 3, 8, 3, 1)),
+        ((9, 7, 1, 8, 3, 1), (7, 7, 2, 6, 3, 1)))),
+    ("tap", Family(
+        ((8, 8, 3, 6, 1, 1), (6, 6, 1, 8, 1, 1), (7, 7, 2, 4, 1, 1), (5, 5, 3, 12, 1, 1)),
+        ((6, 7, 2, 8, 1, 1), (7, 5, 3, 8, 1, 1)))),
+    ("channel", Family(
+        ((10, 10, 1, 1, 3, 1), (8, 8, 1, 1, 1, 1), (8, 8, 1, 1, 5, 1), (9, 9, 1, 1, 3, 2)),
+        ((9, 8, 1, 1, 3, 1), (7, 9, 1, 1, 3, 1)))),
+    ("depthwise", Family(
+        ((6, 6, 8, 3, 1), (5, 5, 12, 3, 1), (8, 8, 4, 3, 2), (6, 6, 6, 5, 1), (7, 7, 5, 3, 1), (12, 1, 8, (5, 1), 1)),
+        ((6, 5, 10, 3, 1), (7, 6, 7, 3, 1)))),
+    ("linear", Family(
+        ((64, 10, 1), (32, 32, 1), (128, 8, 1), (17, 9, 1), (48, 16, 1), (16, 12, 4), (24, 8, 6), (8, 20, 3),
+         (33, 7, 2)), ((40, 12, 1), (20, 10, 3)))),
+)  # fmt: skip
 #: group -> the families of its network, by the method of `Layers` that makes them
 GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     "conv": (
@@ -244,15 +279,19 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     "minifloat": tuple(
         (f"minifloat_{name}", "minifloat", Family(family.fit[::2], family.held)) for name, family in MATRICES
     ),
+    "khot": tuple((f"{method}_{name}", method, family) for method in ("khot", "positive") for name, family in DIGITS),
 }  # fmt: skip
 #: groups whose layers have no scales, and where they are measured: elsewhere the order of preference alone decides
 PLAIN, PLAIN_BOARDS = ("narrow", "minifloat"), ("cortex-m4",)
+#: the only group of cores without a multiplier, which no other core has
+FEW_DIGITS, FEW_DIGITS_BOARDS = "khot", ("riscv32e",)
 
 
 def networks(groups: Iterable[str], board: str) -> list[tuple[str, bool]]:
     """The networks of some groups that are measured on a board: name, and whether it is the scaled one."""
     both = [(group, scaled) for group in groups for scaled in (False, True)]
-    return [(group, scaled) for group, scaled in both if group not in PLAIN or (board in PLAIN_BOARDS and not scaled)]
+    mine = [(group, scaled) for group, scaled in both if (group == FEW_DIGITS) == (board in FEW_DIGITS_BOARDS)]
+    return [(group, scaled) for group, scaled in mine if group not in PLAIN or (board in PLAIN_BOARDS and not scaled)]
 
 
 #: stands between the name of a layer and the number of its copy

@@ -1,6 +1,6 @@
 """Fit the cost model of edgeq/mcu/costs.py: count every kernel on many layers, write edgeq/mcu/costs.json.
 
-    python benchmarks/fit_costs.py                     measure on five cores and fit (some minutes)
+    python benchmarks/fit_costs.py                     measure on six cores and fit (some minutes)
     python benchmarks/fit_costs.py cortex-m4 --dry     one core; print, write nothing
     python benchmarks/fit_costs.py --only pools        one group of operators; the others keep their coefficients
     python benchmarks/fit_costs.py --held-out          no fit: only the errors on the layers that were kept out of it
@@ -40,7 +40,7 @@ from edgeq.mcu.ops import KERNELS  # noqa: E402
 from edgeq.mcu.ops._scaled import SCALED  # noqa: E402
 from edgeq.mcu.select import Context, chosen_by_rank, preferred  # noqa: E402
 
-BOARDS = ("cortex-m55", "cortex-m4", "cortex-m3", "cortex-m0", "riscv32")
+BOARDS = ("cortex-m55", "cortex-m4", "cortex-m3", "cortex-m0", "riscv32", "riscv32e")
 COSTS = ROOT / "edgeq" / "mcu" / "costs.json"
 RESULTS = Path(__file__).parent / "results" / "costs.json"
 Row = dict[str, Any]

@@ -11,6 +11,11 @@ factors    the same code with products by constants, as a compiler makes of it w
 Each is compiled with gcc -O2 for each core, run in unicorn and compared with numpy; instructions and reads of memory
 are those between entry and return, for each MAC. Cycles are estimated: 1 for an instruction, 1 more for a read, 2 more
 for a jump that is taken. A core without a multiplier calls libgcc.
+
+    python benchmarks/khot_c.py --kernels
+
+The library's own kernels on a core without a multiplier (board riscv32e, counted in QEMU): lists of digits, conv_khot,
+beside products, for weights of one to three digits and inputs with and without a sign.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +36,15 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from edgeq.formats import KHot  # noqa: E402
+from edgeq.boards import load_board  # noqa: E402
+from edgeq.formats import FixedPoint, KHot  # noqa: E402
 from edgeq.fpga.digits import signed_digits  # noqa: E402
+from edgeq.ir import Graph, GraphBuilder, analyse, operator  # noqa: E402
+from edgeq.mcu.build import build, golden_sample  # noqa: E402
+from edgeq.mcu.execute import measure  # noqa: E402
+from edgeq.mcu.ops import lower  # noqa: E402
+from edgeq.mcu.select import chosen_by_rank  # noqa: E402
+from edgeq.mcu.step import Blob  # noqa: E402
 
 INPUTS, OUTPUTS, ROWS = 64, 16, 4
 TEXT, DATA, STACK, END = 0x10000, 0x40000, 0x60000, 0x70000
@@ -206,7 +219,60 @@ def run(core: str, image: bytes, entry: int, x: np.ndarray, bias: np.ndarray, si
     return np.array(struct.unpack(f"<{OUTPUTS}i", out)), count
 
 
+#: name, input, weights, groups of layers of the library
+LAYERS = (
+    ("linear, 64 to 16", (64,), (16, 64), 0),
+    ("3x3, 8 to 8 channels", (6, 6, 8), (8, 3, 3, 8), 1),
+    ("3x3 depthwise, 16 channels", (6, 6, 16), (16, 3, 3, 1), 16),
+    ("1x1, 16 to 16 channels", (6, 6, 16), (16, 1, 1, 16), 1),
+    ("1x1, 1 to 16 channels", (6, 6, 1), (16, 1, 1, 1), 1),
+)
+
+
+def layers(count: int, signed: bool) -> Graph:
+    """`LAYERS` side by side, with weights of so many digits."""
+    rng, b, outs = np.random.default_rng(0), GraphBuilder("khot"), list[str]()
+    for i, (_, shape, weights, groups) in enumerate(LAYERS):
+        x = b.input(f"x{i}", shape, FixedPoint(8, 4, signed))
+        w = b.constant(f"w{i}", rng.choice(KHot(8, count).levels, weights), FixedPoint(8, 6))
+        pad = (weights[1] // 2,) * 4 if groups else ()
+        window = {"stride": (1, 1), "padding": pad, "dilation": (1, 1), "groups": groups} if groups else {}
+        outs.append(b.node("conv" if groups else "linear", f"y{i}", [x, w], FixedPoint(8, 2), **window))
+    return b.build(outs)
+
+
+def kernels() -> None:
+    """Every layer by both kernels: instructions and bytes of constants for each product that the layer stands for."""
+    print("| inputs | layer | digits | lists | products | bytes, lists | bytes, products | chosen |")
+    print("|---|---|---|---|---|---|---|---|")
+    for signed, count in product((True, False), (1, 2, 3)):
+        net, found = layers(count, signed), list[list[tuple[float, float]]]()
+        sample = golden_sample(net)
+        for rank in (0, 1):
+            with tempfile.TemporaryDirectory() as folder, chosen_by_rank(rank):
+                made = build(net, "riscv32e", Path(folder, "net"))
+                counts = measure(made, {n: sample[n][None] for n in net.inputs}, profile=True).counts
+            assert counts is not None
+            macs = [operator(c.node.op).macs(c.node, net.ins(c.node), net.outs(c.node)) for c in made.program.calls]
+            sizes = [
+                sum(v.data.nbytes for v in c.step.params.values() if isinstance(v, Blob)) for c in made.program.calls
+            ]
+            each = zip(made.program.calls, macs, sizes, strict=True)
+            found.append([(counts.per_layer[c.index] / m, size / net.ins(c.node)[1].size) for c, m, size in each])
+        ranges, board = analyse(net), load_board("riscv32e")
+        for i, (name, *_) in enumerate(LAYERS):
+            step = lower(net, net.nodes[i], ranges, board.isa)
+            assert step is not None
+            (lists, some), (products, all_) = found[0][i], found[1][i]
+            kind = "signed" if signed else "unsigned"
+            row = (kind, name, str(count), f"{lists:.1f}", f"{products:.1f}", f"{some:.1f}", f"{all_:.1f}", step.kernel)
+            print("|", " | ".join(row), "|", flush=True)
+
+
 def main() -> None:
+    if "--kernels" in sys.argv[1:]:
+        kernels()
+        return
     rng = np.random.default_rng(0)
     x, bias = rng.integers(-128, 128, INPUTS), rng.integers(-1000, 1000, OUTPUTS)
     macs = INPUTS * OUTPUTS

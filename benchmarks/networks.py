@@ -34,6 +34,8 @@ class Maker:
     def __init__(self, name: str, bits: int = 8, activation: FixedPoint | Minifloat = ACTIVATION) -> None:
         self.builder, self.activation = GraphBuilder(name), activation
         self.weight: FixedPoint | Minifloat = FixedPoint(bits, 6)
+        #: codes that weights are drawn from; None: all
+        self.levels: np.ndarray | None = None
         self.rng = np.random.default_rng(0)
 
     def input(self, *shape: int) -> str:
@@ -44,7 +46,9 @@ class Maker:
         """Weights (of fixed point without the most negative code) and biases."""
         lo, hi = self.weight.code_range
         least = lo if isinstance(self.weight, Minifloat) else -hi
-        weight = self.builder.constant(f"{name}.w", self.rng.integers(least, hi, shape, endpoint=True), self.weight)
+        drawn = self.rng.integers(least, hi, shape, endpoint=True)
+        codes = drawn if self.levels is None else self.rng.choice(self.levels, shape)
+        weight = self.builder.constant(f"{name}.w", codes, self.weight)
         bias = self.rng.integers(-3000, 3000, shape[:1])
         return [weight, self.builder.constant(f"{name}.b", bias, BIAS)]
 

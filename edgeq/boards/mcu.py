@@ -8,9 +8,9 @@ from typing import Any
 from edgeq.boards.board import Board, GccTarget, Memory, QemuMachine, ZigTarget
 from edgeq.boards.table import Table
 
-CORES = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "rv32imac")
-#: thumb1, thumb2, rv32m: the integer instructions of cores without "dsp"
-ISA_FEATURES = ("dsp", "fpu", "mve", "thumb1", "thumb2", "rv32m")
+CORES = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "rv32imac", "rv32ec")
+#: thumb1, thumb2, rv32m, rv32i (no multiplier): the integer instructions of cores without "dsp"
+ISA_FEATURES = ("dsp", "fpu", "mve", "thumb1", "thumb2", "rv32m", "rv32i")
 QEMU_SYSTEMS = ("arm", "riscv32")
 
 

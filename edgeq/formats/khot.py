@@ -103,6 +103,20 @@ def count_digits(values: npt.ArrayLike, digits: str = "signed") -> Int64Array:
     return np.bitwise_count(ones).astype(np.int64)
 
 
+def digit_masks(values: npt.ArrayLike) -> tuple[Int64Array, Int64Array]:
+    """Canonical signed digits of integers of magnitude below 2**61: where the ones stand, and where the minus ones."""
+    v = np.asarray(values, dtype=np.int64)
+    half = v >> 1
+    sum_ = v + half
+    digits = sum_ ^ half
+    return sum_ & digits, half & digits
+
+
+def binary_places(values: npt.ArrayLike) -> int:
+    """How many places the canonical signed digits of integers take together, at least one."""
+    return max(1, (3 * int(np.abs(np.asarray(values, dtype=np.int64)).max(initial=0))).bit_length() - 1)
+
+
 @lru_cache(maxsize=256)
 def _levels(fmt: KHot) -> Int64Array:
     most = (1 << (fmt.bits - 1)) - 1
@@ -137,4 +151,4 @@ def _check_rule(rule: str) -> None:
         raise FormatError(f"KHot values are rounded by one of {', '.join(NEAREST_RULES)}, not {rule!r}")
 
 
-__all__ = ["DIGITS", "KHot", "count_digits"]
+__all__ = ["DIGITS", "KHot", "binary_places", "count_digits", "digit_masks"]

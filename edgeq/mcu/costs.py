@@ -7,13 +7,14 @@ Instructions, not cycles. The model of a kernel on a group of cores is
 `inner` are the MACs of layers with weights, and for two operands how often one of them repeats. `reads` are the
 elements of input that windows see, positions times taps times channels, and else the elements of the operands. Pools
 and means have more terms (`WINDOWED`): windows; their elements, whatever the channels; reads in channels behind the
-last four; for Helium outputs and reads in whole vectors; and outputs that are divided, not shifted.
+last four; for Helium outputs and reads in whole vectors; and outputs that are divided, not shifted. The kernel that
+adds for each digit of the weights counts binary places in `outputs` and digits in `inner`.
 
 The coefficients are in costs.json, one set for each operator, form (a convolution of one tap, depthwise, up to three
 channels, one to one channel, with Helium one row, any other window; a vector or rows; an operand that repeats; weights
-below 8 bits, or minifloats; scaled or not) and kernel, with the mean relative errors of the layers of the fit and of
-others that were kept out of it. Every kernel that has a rival on some core has its set; where there is none, the model
-says nothing and chooses nothing.
+below 8 bits, or minifloats; inputs without a sign where products are loops; scaled or not) and kernel, with the mean
+relative errors of the layers of the fit and of others that were kept out of it. Every kernel that has a rival on some
+core has its set; where there is none, the model says nothing and chooses nothing.
 """
 
 from __future__ import annotations
@@ -26,16 +27,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeq.formats import Minifloat
+from edgeq.formats.khot import binary_places, count_digits
 from edgeq.ir import operator
 
 if TYPE_CHECKING:
     from edgeq.mcu.select import Context
 
 #: groups of cores with one instruction set, by the feature that tells them apart; the first that a board has counts
-CORES = ("mve", "dsp", "thumb2", "thumb1", "rv32m")
+CORES = ("mve", "dsp", "thumb2", "thumb1", "rv32m", "rv32i")
+#: the one whose products are a function of the compiler's library
+NO_MULTIPLIER = CORES[-1]
 
 #: channels that a first layer has at most: their windows are a form of their own
 FIRST_CHANNELS = 3
+#: the kernel that adds for each digit of the weights
+KHOT = "conv_khot"
 #: operators of two operands that broadcast, and of windows without weights
 TWO = ("add", "sub", "mul")
 POOLS = ("average_pool", "max_pool")
@@ -61,7 +67,7 @@ def cores(features: frozenset[str]) -> str | None:
 def key(kernel: str, ctx: Context) -> str:
     """What the coefficients of a kernel stand under, for this node."""
     scaled = " scaled" if ctx.scaled else ""
-    return f"{ctx.node.op}{_form(ctx)}{_numbers(ctx)}{scaled} {kernel}"
+    return f"{ctx.node.op}{_form(ctx)}{_numbers(ctx)}{_sign(ctx)}{scaled} {kernel}"
 
 
 def _numbers(ctx: Context) -> str:
@@ -71,6 +77,13 @@ def _numbers(ctx: Context) -> str:
     if any(isinstance(value.format, Minifloat) for value in (*ctx.ins[:2], ctx.out)):
         return " minifloat"
     return " narrow" if ctx.ins[1].format.bits < 8 else ""
+
+
+def _sign(ctx: Context) -> str:
+    """Where products are loops over bits: whether no factor is negative, which takes a third of the rounds."""
+    if cores(ctx.features) != NO_MULTIPLIER or ctx.node.op not in ("conv", "linear") or ctx.scaled:
+        return ""
+    return " positive" if ctx.interval(ctx.ins[0]).lo >= 0 else ""
 
 
 def _form(ctx: Context) -> str:
@@ -119,6 +132,8 @@ def terms(kernel: str, ctx: Context) -> tuple[int, ...]:
         macs = operator(node.op, node.name).macs(node, ins, [out])
         filters, groups = ins[1].shape[0], node.attrs.get("groups", 1)
         assert isinstance(groups, int)
+        if kernel == KHOT:
+            return _digits(ctx, macs // filters * groups)
         return 1, out.size, macs, macs // filters * groups
     reads = sum(v.size for v in ins if not v.constant)
     if node.op in POOLS:
@@ -126,6 +141,19 @@ def terms(kernel: str, ctx: Context) -> tuple[int, ...]:
     if node.op == "mean":
         return _windowed(kernel, ctx, out.size, reads // out.size)
     return 1, out.size, _repeats(ctx) if node.op in TWO else 0, reads
+
+
+def _digits(ctx: Context, reads: int) -> tuple[int, ...]:
+    """`TERMS` of a kernel that adds for each digit of the weights: `outputs` counts binary places, `inner` digits."""
+    weight = ctx.ins[1]
+    assert weight.data is not None
+    grid = weight.format.to_grid(weight.data)
+    return (
+        1,
+        ctx.out.size * binary_places(grid),
+        int(count_digits(grid).sum()) * (ctx.out.size // weight.shape[0]),
+        reads,
+    )
 
 
 def _windowed(kernel: str, ctx: Context, channels: int, elements: int) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import pytest
 
 from edgeq.errors import FormatError
 from edgeq.formats import KHot, count_digits, round_scalar
+from edgeq.formats.khot import binary_places, digit_masks
 
 CASES = [(bits, k, digits) for bits in (2, 3, 4, 5, 8) for k in (1, 2, 3) for digits in ("signed", "binary")]
 
@@ -86,3 +87,13 @@ def test_wrong_descriptions_are_refused(wrong: dict[str, object]) -> None:
 def test_unknown_rule() -> None:
     with pytest.raises(FormatError, match="half_down"):
         KHot(8, 2).nearest([0.5], "half_down")
+
+
+def test_masks_and_places_are_those_of_the_canonical_digits() -> None:
+    values = np.arange(-(1 << 12), 1 << 12)
+    ones, minus_ones = digit_masks(values)
+    assert np.array_equal(ones - minus_ones, values)
+    assert np.array_equal(np.bitwise_count(ones | minus_ones), count_digits(values))
+    assert not (ones & minus_ones).any()
+    assert not ((ones | minus_ones) & (ones | minus_ones) >> 1).any(), "no two are neighbours"
+    assert [binary_places([v]) for v in (0, 1, 2, 3, -3, 85, 86, 127)] == [1, 1, 2, 3, 3, 7, 8, 8]

@@ -25,6 +25,8 @@ FACTS = {
     "cortex-m33": ("cortex-m33", "mps2-an505", (0x10000000, 4 << 20), (0x38000000, 4 << 20)),
     "cortex-m55": ("cortex-m55", "mps3-an547", (0, 512 << 10), (0x21000000, 2 << 20)),
     "riscv32": ("rv32imac", "virt", (0x80000000, 4 << 20), (0x80400000, 4 << 20)),
+    "riscv32e": ("rv32ec", "virt", (0x80000000, 4 << 20), (0x80400000, 4 << 20)),
+    "ch32v003": ("rv32ec", "none", (0, 16 << 10), (0x20000000, 2 << 10)),
 }
 BOARDS_DIR = resource_dir("boards")
 GOOD = (BOARDS_DIR / "mcu" / "cortex-m4.toml").read_text("utf-8")

@@ -17,7 +17,9 @@ from benchmarks import cost_layers, fit_costs
 from edgeq.boards import load_board
 from edgeq.errors import ToolError
 from edgeq.ir import Graph, Node, analyse
+from edgeq.mcu.costs import NO_MULTIPLIER
 from edgeq.mcu.ops import KERNELS, _scaled
+from edgeq.mcu.ops._khot import KHOT
 from edgeq.mcu.ops._scalar import EIGHT, FOUR, SCALAR
 from edgeq.mcu.select import LEAST, MARGIN, PORTABLE, Choice, Context, choose
 from tests.mcu import dsp_cases, scaled_dsp_cases, scaled_mve_cases
@@ -70,7 +72,7 @@ def test_every_kernel_with_a_rival_has_a_cost(board: str) -> None:
         for node, choice in choices(net, board):
             assert known(choice), f"{net.name} {node.name}: {choice.why}"
             found += bool(choice.others)
-    assert found > 100
+    assert found > 50
 
 
 @pytest.mark.parametrize("board", fit_costs.BOARDS)
@@ -90,6 +92,8 @@ def test_no_kernel_of_an_operator_was_forgotten(board: str) -> None:
 
 def _runs(name: str, features: frozenset[str]) -> bool:
     """Whether a core with these features runs kernels of that name."""
+    if name == KHOT:
+        return NO_MULTIPLIER in features
     return name == PORTABLE or (name == SCALAR and not features.isdisjoint((EIGHT, *FOUR))) or name in features
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.mcu.ops import _dsp, _dsp_first, _dsp_narrow, _mve_narrow, _mve_scaled, _scalar, _scalar_narrow
+from edgeq.mcu.ops import _dsp, _dsp_first, _dsp_narrow, _khot, _mve_narrow, _mve_scaled, _scalar, _scalar_narrow
 from edgeq.mcu.ops._matrix import channel_params, matrix_fixed, matrix_params, matrix_stage, not_depthwise, weight_blob
 from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
@@ -52,6 +52,7 @@ VARIANTS = (
     _dsp_narrow.CONV,
     *_scalar.CONV,
     _scalar_narrow.CONV,
+    _khot.CONV,
     Variant(PORTABLE, "conv_depthwise", "four channels side by side", _is_depthwise, _depthwise),
     Variant(PORTABLE, "conv", "four output channels share each input", always, _generic),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgeq.mcu.ops import _dsp, _dsp_narrow, _mve_narrow, _mve_scaled, _scalar, _scalar_narrow
+from edgeq.mcu.ops import _dsp, _dsp_narrow, _khot, _mve_narrow, _mve_scaled, _scalar, _scalar_narrow
 from edgeq.mcu.ops._matrix import matrix_fixed, matrix_params, matrix_stage
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 
@@ -24,5 +24,6 @@ VARIANTS = (
     _dsp_narrow.LINEAR,
     *_scalar.LINEAR,
     _scalar_narrow.CONV,
+    _khot.LINEAR,
     Variant(PORTABLE, "linear", "four outputs at a time", always, _generic),
 )

@@ -63,11 +63,13 @@ class QemuRunner:
         command += ["-semihosting-config", "enable=on,target=native"]
         if count:
             command += ["-plugin", self._plugin(image)]
+        if self.board.qemu.machine == "none":  # a core and memory; it takes no -kernel
+            return [*command, "-device", f"loader,file={_escaped(elf)},cpu-num=0"]
         return [*command, "-kernel", str(elf)]
 
     def _plugin(self, image: Image) -> str:
-        library = str(build_plugin(interface_version(self._program))).replace(",", ",,")
-        words = [f"file={library}", f"out={COUNT_FILE}"]
+        library = build_plugin(interface_version(self._program))
+        words = [f"file={_escaped(library)}", f"out={COUNT_FILE}"]
         words += [
             f"start={marker(image, 'edgeq_mark_start'):#x}",
             f"stop={marker(image, 'edgeq_mark_stop'):#x}",
@@ -117,3 +119,8 @@ class QemuRunner:
         if not path.is_file():
             raise ToolError(f"{self._program}: the instruction counter wrote nothing; does this QEMU have plugins?")
         return make_counts(read_histogram(path), image, self.board, "QEMU plugin", exact=True)
+
+
+def _escaped(path: Path) -> str:
+    """A path as the value of one of QEMU's options."""
+    return str(path).replace(",", ",,")
