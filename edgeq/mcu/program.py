@@ -14,24 +14,28 @@ from edgeq.ir import Graph, Node, Ranges, Value, check, operator
 from edgeq.mcu import ops
 from edgeq.mcu.names import Names, identifier
 from edgeq.mcu.step import Blob, Param, Step
-from edgeq.mcu.storage import storage, value_bytes
+from edgeq.mcu.storage import Storage, storage, value_bytes
 from edgeq.schedule import Placement, Plan, check_plan, make_plan
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A value in the arena: `name` is that of the graph, `c_name` its identifier, `dtype` how its codes are stored."""
+    """A value in the arena: `name` is that of the graph, `c_name` its identifier."""
 
     name: str
     c_name: str
     value: Value
-    dtype: np.dtype[Any]
     place: Placement
 
     @property
-    def ctype(self) -> str:
-        """C type of one element."""
-        return storage(self.value.format).ctype
+    def stored(self) -> Storage:
+        """How its codes lie in memory."""
+        return storage(self.value.format)
+
+    @property
+    def tail(self) -> int:
+        """Bits of the last byte that hold codes, where codes do not fill it; else 0."""
+        return self.value.size * self.stored.bits % 8
 
     @property
     def bytes(self) -> int:
@@ -128,10 +132,7 @@ def make_program(graph: Graph, board: Board) -> Program:
     plan = make_plan(graph, sizes, in_place, aliases=aliases, scratch=scratch)
     check_plan(plan, graph, sizes, in_place, scratch)
     names = Names()
-    slots = {
-        n: Slot(n, names[n], graph.values[n], storage(graph.values[n].format).dtype, place)
-        for n, place in plan.buffers.items()
-    }
+    slots = {n: Slot(n, names[n], graph.values[n], place) for n, place in plan.buffers.items()}
     maker = _Maker(graph)
     nodes = {node.name: node for node in graph.nodes}
     calls: list[Call] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,10 @@ from edgeq.ir import Graph, operator
 from edgeq.schedule.plan import Plan
 
 
-def simulate(
-    graph: Graph, plan: Plan, dtypes: Mapping[str, np.dtype[Any]], inputs: Mapping[str, npt.NDArray[Any]]
-) -> Trace:
+def simulate(graph: Graph, plan: Plan, stored: Mapping[str, Stored], inputs: Mapping[str, npt.NDArray[Any]]) -> Trace:
     """Run every operator's own meaning in the plan's order, reading and writing codes at the planned offsets.
 
-    dtypes: storage type of each value that is not constant; inputs: codes in the graph's layout, batch first.
+    stored: how codes of each value that is not constant lie in bytes; inputs: codes in the graph's layout, batch first.
     Returns the codes of every value: the inputs as given, the rest as read back when its node has run, graph
     outputs as read back at the end. A value that another has overwritten in between so gives other codes than
     the emulator.
@@ -28,7 +26,7 @@ def simulate(
     if len(samples) != 1:
         raise InputError("inputs have different batch sizes")
     arena = np.full((samples.pop(), plan.arena_bytes), 0xA5, dtype=np.uint8)
-    memory = _Arena(graph, plan, dtypes, arena)
+    memory = _Arena(graph, plan, stored, arena)
     found: Trace = {}
     for name, codes in inputs.items():
         memory.write(name, codes)
@@ -47,13 +45,23 @@ def simulate(
     return found
 
 
+class Stored(Protocol):
+    """How codes of a value lie in bytes."""
+
+    def to_bytes(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Rows of codes (n, …) as rows of bytes (n, bytes)."""
+        ...
+
+    def from_bytes(self, rows: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.int64]:
+        """Codes (n, count) of rows of bytes."""
+        ...
+
+
 class _Arena:
     """Codes in bytes: one arena for each sample of the batch."""
 
-    def __init__(
-        self, graph: Graph, plan: Plan, dtypes: Mapping[str, np.dtype[Any]], memory: npt.NDArray[np.uint8]
-    ) -> None:
-        self.graph, self.plan, self.dtypes, self.memory = graph, plan, dtypes, memory
+    def __init__(self, graph: Graph, plan: Plan, stored: Mapping[str, Stored], memory: npt.NDArray[np.uint8]) -> None:
+        self.graph, self.plan, self.stored, self.memory = graph, plan, stored, memory
 
     def read(self, name: str) -> npt.NDArray[np.int64]:
         """Codes of a value: constants without batch, the rest batch first."""
@@ -61,8 +69,8 @@ class _Arena:
         if value.data is not None:
             return value.data
         place = self.plan.buffers[name]
-        raw = np.ascontiguousarray(self.memory[:, place.offset : place.end])
-        return raw.view(self.dtypes[name]).reshape(-1, *value.shape).astype(np.int64)
+        codes = self.stored[name].from_bytes(self.memory[:, place.offset : place.end], value.size)
+        return codes.reshape(-1, *value.shape)
 
     def spoil(self, node: str) -> None:
         """Leave in the scratch of a node what a kernel may leave there: anything."""
@@ -73,5 +81,4 @@ class _Arena:
     def write(self, name: str, codes: npt.NDArray[Any]) -> None:
         """Store codes, batch first."""
         place = self.plan.buffers[name]
-        flat = np.ascontiguousarray(codes.reshape(len(self.memory), -1).astype(self.dtypes[name]))
-        self.memory[:, place.offset : place.end] = flat.view(np.uint8)
+        self.memory[:, place.offset : place.end] = self.stored[name].to_bytes(codes)

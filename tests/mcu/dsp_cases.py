@@ -24,7 +24,7 @@ CHANNELS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 17)
 
 def byte(rng: Rng, point: int, *, narrow: bool = False) -> FixedPoint:
     """A format of 8 bits (sometimes fewer if `narrow`), signed or not."""
-    width = int(rng.integers(2, 8)) if narrow and rng.integers(3) == 0 else 8
+    width = int(rng.integers(5, 8)) if narrow and rng.integers(3) == 0 else 8
     return FixedPoint(width, point, bool(rng.integers(2)))
 
 

@@ -21,7 +21,7 @@ EDGES = ((1 << 23) - 1, 1 << 23, ONE - (1 << 12))
 
 def affine(rng: Rng, *, narrow: bool = False, signed: bool | None = None) -> Affine:
     """Eight bits (sometimes fewer if `narrow`), the zero point at either end, in the middle or anywhere."""
-    width = int(rng.integers(3, 8)) if narrow and rng.integers(6) == 0 else 8
+    width = int(rng.integers(5, 8)) if narrow and rng.integers(6) == 0 else 8
     sign = bool(rng.integers(4)) if signed is None else signed
     lo, hi = Affine(width, sign).code_range
     zero = int(rng.choice([lo, hi, (lo + hi + 1) // 2, int(rng.integers(lo, hi + 1))]))

@@ -20,7 +20,7 @@ MULTIPLIERS = ((1 << 31) - 1, 1 << 30, 3 << 29, (1 << 30) + 1)
 
 def byte(rng: Rng, sign: bool | None = None, scale: float = 0.5) -> Affine:
     """A format of 8 bits, sometimes of fewer, whose zero point is often at an end."""
-    width = int(rng.integers(3, 8)) if rng.integers(6) == 0 else 8
+    width = int(rng.integers(5, 8)) if rng.integers(6) == 0 else 8
     sign = bool(rng.integers(2)) if sign is None else sign
     lo, hi = Affine(width, sign).code_range
     return Affine(width, sign, int(rng.choice([lo, hi, int(rng.integers(lo, hi + 1))])), scale)

@@ -13,11 +13,11 @@ from edgeq.mcu.storage import storage
 def elementwise_inplace(graph: Graph, node: Node) -> tuple[int, ...]:
     """Inputs of the output's size whose elements are at least as wide: element i is read before i is written."""
     out = graph.outs(node)[0]
-    width = storage(out.format).bytes
+    width = storage(out.format).bits
     return tuple(
         i
         for i, value in enumerate(graph.ins(node))
-        if not value.constant and value.size == out.size and storage(value.format).bytes >= width
+        if not value.constant and value.size == out.size and storage(value.format).bits >= width
     )
 
 
