@@ -4,6 +4,7 @@
 #define EDGEQ_KERNEL_CONV_FIELDS_DSP_H
 
 #include "edgeq_dsp_fields.h"
+#include "edgeq_dsp_scale.h"
 
 typedef struct {
     int32_t in_h, in_w;          /* x */
@@ -14,6 +15,7 @@ typedef struct {
     int32_t words;        /* 32-bit words of a pixel of x */
     int32_t units;        /* of a window, in whole blocks */
     int32_t first, chunk; /* units until the first drain, and from one to the next */
+    int32_t hold;         /* pixels that wait, a multiple of four */
     int32_t above;        /* what fields of even channels have more than their weights: z of edgeq_dsp_fields.h */
     const uint32_t *stream; /* weights, start values and shifts, as edgeq_dsp_fields.h says; out_c is even */
 } eq_conv_fields_dsp_t;
@@ -83,6 +85,18 @@ EQ_INLINE uint32_t eq_conv_fields_gather(const eq_conv_fields_dsp_t *p, const ui
     return (uint32_t)p->above * ((v.sum & 0xFFFFu) + (v.sum >> 16));
 }
 
+/* The windows of `count` pixels from `at` on; where fewer than four are left, the others are not looked at. */
+EQ_INLINE void eq_conv_fields_four(const eq_conv_fields_dsp_t *p, const uint8_t *x, int32_t at, int32_t count,
+                                   eq_dsp_fields_t *job, eq_u32 *units, eq_type xt)
+{
+    uint32_t taken[4] = {0, 0, 0, 0};
+    for (int32_t k = 0; k < count; k++) {
+        taken[k] = eq_conv_fields_gather(p, x, at + k, units + k, xt);
+    }
+    job->taken[0] = eq_lanes((int32_t)taken[0], (int32_t)taken[1]);
+    job->taken[1] = eq_lanes((int32_t)taken[2], (int32_t)taken[3]);
+}
+
 /* All output channels of the four gathered pixels, which lie `step` bytes apart. halves: room for codes of 2 bits. */
 EQ_INLINE void eq_conv_fields_pixels(const eq_conv_fields_dsp_t *p, eq_dsp_fields_t *job, uint8_t *y, int32_t step,
                                      uint8_t *halves, int32_t wb, int32_t sat)
@@ -109,28 +123,52 @@ EQ_INLINE void eq_conv_fields_pixels(const eq_conv_fields_dsp_t *p, eq_dsp_field
     }
 }
 
-/* xt: codes of x, 4 or 2 bits; wb: bits of a weight; sat: see edgeq_dsp_fields.h. scratch: 16 bytes for each unit,
- * and 2 for each channel where those of y have 2 bits.
- * The last four pixels may have been computed before; fewer than four are computed four times each. */
+/* Bring the pixels that still wait to y: the oldest four are at `slot`, or at 0 where there is room for all. */
+EQ_INLINE void eq_conv_fields_release(const eq_conv_fields_dsp_t *p, const uint8_t *held, uint8_t *to, int32_t slot,
+                                      int32_t bytes)
+{
+    const int32_t pixels = p->out_h * p->out_w, all = (pixels + 3) & ~3;
+    slot = all <= p->hold ? 0 : slot;
+    for (int32_t left = pixels - (all - eq_min(all, p->hold)); left > 0; left -= 4, to += 4 * bytes) {
+        eq_dsp_copy(to, held + slot * bytes, eq_min(left, 4) * bytes);
+        slot = slot + 4 == p->hold ? 0 : slot + 4;
+    }
+}
+
+/* xt: codes of x, 4 or 2 bits; wb: bits of a weight; sat: see edgeq_dsp_fields.h. scratch: 16 bytes for each unit, 2 for
+ * each channel where those of y have 2 bits, and `hold` pixels of y, at least four. Where y lies over x, the last `hold`
+ * pixels wait until no window needs the codes of x that they will replace: y rolls over x. */
 EQ_KERNEL void eq_conv_fields_dsp(const eq_conv_fields_dsp_t *p, const void *const x[], void *y, void *scratch,
                                   eq_type xt, int32_t wb, int32_t sat)
 {
-    const int32_t pixels = p->out_h * p->out_w, bytes = p->out_c * eq_fields_width(sat) / 8;
-    const int32_t each = pixels < 4 ? 0 : 1;
-    const uint32_t field = wb == 4 ? 0x0FFF0FFFu : 0x3FFF3FFFu;
+    const int32_t pixels = p->out_h * p->out_w, width = eq_fields_width(sat), bytes = p->out_c * width / 8;
+    const int32_t hold = x[0] == y ? p->hold : 0;
     eq_u32 *const units = scratch;
-    eq_dsp_fields_t job = {{0, 0}, field, units, units + 4 * p->first, units + 4 * p->units, 16 * p->chunk,
-                           {0, 0}, NULL, 0, NULL, NULL};
-    for (int32_t i = 0; i < pixels; i += each != 0 ? 4 : 1) {
-        const int32_t at = each != 0 ? eq_min(i, pixels - 4) : i;
-        uint32_t taken[4];
-        for (int32_t k = 0; k < 4; k++) {
-            taken[k] = eq_conv_fields_gather(p, x[0], at + k * each, units + k, xt);
+    uint8_t *const halves = (uint8_t *)(units + 4 * p->units), *const held = halves + (width == 2 ? 2 * p->out_c : 0);
+    uint8_t *to = y;
+    eq_dsp_fields_t job = {{0, 0}, wb == 4 ? 0x0FFF0FFFu : 0x3FFF3FFFu, units, units + 4 * p->first,
+                           units + 4 * p->units, 16 * p->chunk, {0, 0}, NULL, 0, NULL, NULL};
+    int32_t slot = 0;
+    for (int32_t i = 0; i < pixels; i += 4) {
+        const int32_t count = eq_min(pixels - i, 4);
+        eq_conv_fields_four(p, x[0], i, count, &job, units, xt);
+        if (hold > 0) {
+            if (i >= hold) {
+                eq_dsp_copy(to, held + slot * bytes, 4 * bytes);
+                to += 4 * bytes;
+            }
+            eq_conv_fields_pixels(p, &job, held + slot * bytes, bytes, halves, wb, sat);
+            slot = slot + 4 == hold ? 0 : slot + 4;
+            continue;
         }
-        job.taken[0] = eq_lanes((int32_t)taken[0], (int32_t)taken[1]);
-        job.taken[1] = eq_lanes((int32_t)taken[2], (int32_t)taken[3]);
-        eq_conv_fields_pixels(p, &job, (uint8_t *)y + at * bytes, each * bytes, (uint8_t *)(units + 4 * p->units), wb,
-                              sat);
+        eq_conv_fields_pixels(p, &job, count == 4 ? to : held, bytes, halves, wb, sat);
+        if (count < 4) {
+            eq_dsp_copy(to, held, count * bytes);
+        }
+        to += 4 * bytes;
+    }
+    if (hold > 0) {
+        eq_conv_fields_release(p, held, to, slot, bytes);
     }
 }
 

@@ -46,8 +46,8 @@ def matrix(batch: Batch, op: str, shape: list[int], weight: list[int], formats: 
     batch.outputs.append(builder.node(op, f"y{number}", operands, out, **attrs, **relu))
 
 
-def fields(seed: int, count: int) -> Batch:
-    """Convolutions and rows of up to 4 bits that fill whole words: any window, one pixel and many."""
+def fields(seed: int, count: int, most: int = 6) -> Batch:
+    """Convolutions and rows of up to 4 bits that fill whole words: any window, sizes up to `most`."""
     batch = Batch("fields", seed)
     rng = batch.rng
     while len(batch.outputs) < count:
@@ -60,7 +60,7 @@ def fields(seed: int, count: int) -> Batch:
             shape = ([channels], [1, channels], [5, channels])[int(rng.integers(3))]
             matrix(batch, "linear", shape, [filters, channels], [x, w, out])
             continue
-        size, kernel, geometry = windows.convolution(rng, [1, 2, 3], 6)
+        size, kernel, geometry = windows.convolution(rng, [1, 2, 3], most)
         matrix(batch, "conv", [*size, channels], [filters, *kernel, channels], [x, w, out], groups=1, **geometry)
     return batch
 

@@ -13,7 +13,7 @@ from edgeq.formats import FixedPoint
 from edgeq.ir import Graph, GraphBuilder, analyse
 from edgeq.mcu.build import build
 from edgeq.mcu.execute import trace
-from edgeq.mcu.ops import lower
+from edgeq.mcu.ops import lower, overwritten
 from edgeq.mcu.ops._dsp_fields import BLOCK
 from edgeq.mcu.step import Blob, Step
 from tests.mcu import dsp_cases, packed_cases
@@ -48,6 +48,28 @@ def test_in_c_under_sanitizers(kind: str, cc: str, count: int, tmp_path: Path) -
     found = run_graphs(cases, tmp_path, cc=cc, features=("dsp",))
     results = [wrong(graph, data, f) for (graph, data), f in zip(cases, found, strict=True)]
     assert [line for lines in results for line in lines] == []
+
+
+def test_in_c_over_the_input(tmp_path: Path) -> None:
+    """y rolls over x where the kernel allows it; with four pixels less that wait, a result is wrong."""
+    cases = [c for c in dsp_cases.single(packed_cases.fields(4, 60, most=14)) if rolls(c[0])]
+    waiting = [c for c in cases if steps_of(c[0])[0].params["hold"]]
+    assert len(waiting) > 5
+    chosen = [*waiting[:3], *(c for c in cases if c not in waiting)][:5]
+    found = run_graphs(chosen, tmp_path / "right", features=("dsp",), in_place=True)
+    assert [line for (graph, data), f in zip(chosen, found, strict=True) for line in wrong(graph, data, f)] == []
+
+    def hasty(step: Step) -> Step:
+        return replace(step, params={**step.params, "hold": step.params["hold"] - 4})
+
+    found = run_graphs(waiting[:3], tmp_path / "hasty", features=("dsp",), in_place=True, mutate=hasty)
+    assert any(wrong(graph, data, f) for (graph, data), f in zip(waiting[:3], found, strict=True))
+
+
+def rolls(graph: Graph) -> bool:
+    """Whether fields run it and the output may lie over the input."""
+    (step,) = steps_of(graph)
+    return step.kernel == FIELDS and bool(overwritten(graph, graph.nodes[0], step))
 
 
 def test_fields_are_what_the_cases_run() -> None:

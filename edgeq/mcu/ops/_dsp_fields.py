@@ -9,13 +9,14 @@ import numpy.typing as npt
 
 from edgeq.formats import FixedPoint
 from edgeq.mcu.ops._dsp import DSP, Codes, has_dsp, one_window, starts
+from edgeq.mcu.ops._inplace import hold, rolling
 from edgeq.mcu.ops._matrix import matrix_stage
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import Stage
 from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import Call, Context, Variant
 from edgeq.mcu.step import Blob, Param
-from edgeq.mcu.storage import storage
+from edgeq.mcu.storage import storage, value_bytes
 
 #: units of a block of the kernel's loop (EQ_FIELDS_BLOCK); each is a pair of elements
 BLOCK = 8
@@ -46,7 +47,7 @@ class _Fields:
     @property
     def blocks(self) -> int:
         """Blocks of a window."""
-        return self.codes.shape[1] // (2 * BLOCK)
+        return int(self.codes.shape[1]) // (2 * BLOCK)
 
     @property
     def first(self) -> int:
@@ -169,7 +170,8 @@ def _stream(made: _Fields, start: Codes, shifts: Codes) -> Codes:
     return found
 
 
-def _call(ctx: Context, sizes: dict[str, Param]) -> Call:
+def _call(ctx: Context, sizes: dict[str, Param], waits: int | None) -> Call:
+    """waits: see `hold`."""
     stage, made = matrix_stage(ctx), _fields(ctx)
     x, weight, place = ctx.ins[0], ctx.ins[1], storage(ctx.out.format)
     # Lanes hold codes of x without their sign; what that adds to the sums is taken off the start values.
@@ -189,21 +191,24 @@ def _call(ctx: Context, sizes: dict[str, Param]) -> Call:
     }
     fixed = (storage(x.format).eq_type, str(made.bits), _SATURATIONS[place.bits, stage.lo, stage.hi])
     halves = 2 * weight.shape[0] if place.bits == 2 else 0
-    return Call(fixed, params, (x.name,), 16 * BLOCK * made.blocks + halves)
+    pixel = weight.shape[0] * place.bits // 8
+    call = Call(fixed, params, (x.name,), 16 * BLOCK * made.blocks + halves + (0 if waits else 4 * pixel))
+    return rolling(call, waits, pixel, "hold")
 
 
 def _conv(ctx: Context) -> Call:
     """Parameters of `eq_conv_fields_dsp_t`."""
     sizes = geometry(ctx, ctx.ins[1].shape[1:-1])
     del sizes["dilation_h"], sizes["dilation_w"]
-    return _call(ctx, sizes)
+    return _call(ctx, sizes, hold(ctx, ahead=4))
 
 
 def _rows(ctx: Context) -> Call:
     """Parameters of `eq_conv_fields_dsp_t` that make rows times weights of pixels times a filter of one tap."""
     count = ctx.ins[0].size // ctx.ins[1].shape[1]
     ones = ("kernel_h", "kernel_w", "stride_h", "stride_w", "in_h", "out_h")
-    return _call(ctx, {**dict.fromkeys(ones, 1), "pad_h": 0, "pad_w": 0, "in_w": count, "out_w": count})
+    sizes: dict[str, Param] = {**dict.fromkeys(ones, 1), "pad_h": 0, "pad_w": 0, "in_w": count, "out_w": count}
+    return _call(ctx, sizes, 0 if value_bytes(ctx.out) <= value_bytes(ctx.ins[0]) else None)
 
 
 _GAIN = "four pixels by two channels, four products in one SMLAD"
