@@ -115,9 +115,10 @@ def test_drains_come_before_the_field_runs_over(weight: int, blocks: int, tmp_pa
 
 
 def test_sums_that_could_run_over_are_refused() -> None:
-    """An even channel beyond 16 bits, an odd one beyond 20."""
+    """An even channel beyond 16 bits, an odd one beyond 20, and codes whose own sum passes a lane."""
     assert "even" in refusal(full(7, 512)[0])
     assert "odd" in refusal(full(7, 8192, even=0)[0])
+    assert "windows" in refusal(full(0, 8768)[0])
 
 
 def refusal(graph: Graph) -> str:

@@ -14,7 +14,7 @@ from edgeq.mcu.ops._matrix import matrix_stage
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import Stage
 from edgeq.mcu.ops._window import geometry
-from edgeq.mcu.select import Call, Context, Variant
+from edgeq.mcu.select import Call, Context, Foreign, Variant
 from edgeq.mcu.step import Blob, Param
 from edgeq.mcu.storage import storage, value_bytes
 
@@ -108,7 +108,7 @@ def _formats_reason(ctx: Context) -> str | None:
     """A reason why operands are no packed codes in whole words, or the output none in whole bytes."""
     x, weight, out = ctx.ins[0], ctx.ins[1], ctx.out
     if not isinstance(x.format, FixedPoint) or not storage(x.format).packed:
-        return f"input {x.format}; it reads packed fixed point of up to 4 bits"
+        return Foreign(f"input {x.format}; it reads packed fixed point of up to 4 bits")
     if not isinstance(weight.format, FixedPoint) or weight.format.bits > 4 or not weight.format.signed:
         return f"weights {weight.format}; it reads up to 4 bits, signed"
     if x.shape[-1] * storage(x.format).bits % 32:
@@ -138,6 +138,8 @@ def _sums_reason(made: _Fields) -> str | None:
     """A reason why the two sums of a lane could run over."""
     if made.chunk == 0:
         return f"{2 * BLOCK} products of the even channel pass {made.field}"
+    if made.most * (made.codes.shape[1] // 2) >= 1 << EVEN_BITS:
+        return f"windows of {made.codes.shape[1]} codes; the sum of a lane of them has {EVEN_BITS} bits"
     for name, rows, bits in (("even", made.codes[::2], EVEN_BITS), ("odd", made.codes[1::2], 16 + made.bits)):
         high = int(np.maximum(rows, 0).sum(axis=1).max()) * made.most
         low = int(np.minimum(rows, 0).sum(axis=1).min()) * made.most
