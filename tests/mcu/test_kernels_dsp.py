@@ -117,7 +117,7 @@ def rolls(graph: Graph) -> bool:
 @pytest.mark.parametrize("op", ["conv", "depthwise"])
 def test_windows_roll_over_their_input(op: str, tmp_path: Path) -> None:
     """Some wait for a few pixels, some need not wait at all; with one pair of pixels less a result is wrong."""
-    cases = [c for c in dsp_cases.single(dsp_cases.BATCHES[op](1, 60)) if rolls(c[0])]
+    cases = [c for c in dsp_cases.single(dsp_cases.BATCHES[op](1, 150)) if rolls(c[0])]
     waits = [steps_of(graph)[0].params["hold"] for graph, _ in cases]
     assert len(waits) > 8
     assert max(waits) > 2
