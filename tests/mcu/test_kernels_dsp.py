@@ -185,7 +185,7 @@ def test_on_cores(op: str, board: str, toolchain: str, runner: str, optimize: st
 def test_cases_run_on_fast_kernels_and_reach_every_path(op: str, features: tuple[str, ...]) -> None:
     steps = steps_of(dsp_cases.BATCHES[op](1, 120).graph(), features)
     fast = [s for s in steps if s.variant == features[-1]]
-    assert len(fast) > 0.9 * len(steps), [s.why for s in steps if s.variant != features[-1]]
+    assert len(fast) > 0.85 * len(steps), [s.why for s in steps if s.variant != features[-1]]
     seen = {(s.kernel, i, argument) for s in fast for i, argument in enumerate(s.fixed)}
     want = KERNELS_MVE[op] if "mve" in features else KERNELS.get(op, {f"{op}_dsp"})
     assert {s.kernel for s in fast} == want
