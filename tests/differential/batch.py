@@ -23,7 +23,7 @@ from edgeq.mcu.program import Program, make_program
 from edgeq.mcu.project import needed_headers
 from edgeq.mcu.render import source_files
 from edgeq.mcu.runners import pick_runner
-from edgeq.mcu.storage import from_memory, to_memory
+from edgeq.mcu.storage import storage
 from edgeq.mcu.toolchains import find_toolchain
 from edgeq.mcu.toolchains.ports import ports_dir
 from tests.differential.cases import Case, Trace
@@ -53,7 +53,7 @@ class Batch:
     def input_bytes(self) -> bytes:
         """What the harness reads: sample after sample, network after network."""
         rows = [
-            to_memory(case.inputs[name], case.graph.values[name].format).view(np.uint8).reshape(case.samples, -1)
+            storage(case.graph.values[name].format).to_bytes(case.inputs[name])
             for case in self.cases
             for name in case.graph.inputs
         ]
@@ -218,9 +218,9 @@ class _Reader:
 
     def take(self, program: Program, name: str) -> npt.NDArray[np.int64]:
         slot = program.slots[name]
-        part = np.ascontiguousarray(self.rows[:, self.at : self.at + slot.bytes])
+        codes = slot.stored.from_bytes(self.rows[:, self.at : self.at + slot.bytes], slot.value.size)
         self.at += slot.bytes
-        return from_memory(part.view(slot.dtype)).reshape(len(self.rows), *slot.value.shape)
+        return codes.reshape(len(self.rows), *slot.value.shape)
 
     def finish(self) -> None:
         if self.at != self.rows.shape[1]:

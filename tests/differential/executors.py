@@ -74,8 +74,8 @@ class SimulatedPlan:
         for case in cases:
             program = make_program(case.graph, HOST)
             check_plan(program.plan, case.graph)
-            dtypes = {name: slot.dtype for name, slot in program.slots.items()}
-            traces.append(simulate(case.graph, program.plan, dtypes, case.inputs))
+            stored = {name: slot.stored for name, slot in program.slots.items()}
+            traces.append(simulate(case.graph, program.plan, stored, case.inputs))
         return traces
 
 

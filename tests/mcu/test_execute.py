@@ -177,8 +177,8 @@ def test_random_graphs_on_the_host(tmp_path_factory: pytest.TempPathFactory, cas
     made = build(graph, "host", tmp_path_factory.mktemp("random") / "out", optimize="-O1", toolchain=SANITIZER)
     assert made.warnings == ()
     check_plan(made.plan, graph)
-    dtypes = {name: slot.dtype for name, slot in made.program.slots.items()}
-    simulated = simulate(graph, made.plan, dtypes, inputs)
+    stored = {name: slot.stored for name, slot in made.program.slots.items()}
+    simulated = simulate(graph, made.plan, stored, inputs)
     want = reference(graph, inputs)
     assert [n for n in want if not np.array_equal(want[n], simulated[n])] == []
     assert differing(made, inputs) == []
