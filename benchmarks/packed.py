@@ -5,7 +5,8 @@
     python benchmarks/packed.py --only "conv 3x3"        layers whose name holds the words
 
 W4A4 stands for weights of 4 bits and codes of 4 bits. Every row is a network of one layer, input and output in the
-arena; counts are of one inference by the QEMU plugin, exact and repeatable. `ram` is the arena.
+arena: codes of up to 4 bits once in a byte each and once packed (`--packing none` and `all`). Counts are of one
+inference by the QEMU plugin, exact and repeatable. `ram` is the arena.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from edgeq.mcu.bench import bench  # noqa: E402
 RESULTS = Path(__file__).parent / "results" / "packed.json"
 #: bits of weights and of codes, the first what the others are compared with
 WIDTHS = ((8, 8), (4, 4), (2, 2), (4, 2), (2, 4), (8, 4), (4, 8))
+#: what a row is known by
+KEY = ("board", "layer", "widths", "packing")
 Layer = Callable[[Maker], str]
 
 
@@ -69,20 +72,21 @@ def network(layer: Layer, weight: int, codes: int) -> Graph:
     return m.graph(layer(m))
 
 
-def measure(name: str, board: str) -> list[dict[str, Any]]:
+def measure(name: str, board: str, packings: tuple[str, ...] = ("none", "all")) -> list[dict[str, Any]]:
     """The rows of one layer."""
     rows: list[dict[str, Any]] = []
     target = load_board(board)
-    for weight, codes in WIDTHS:
+    for weight, codes, packing in ((*widths, p) for p in packings for widths in WIDTHS):
         graph = network(LAYERS[name], weight, codes)
         weighted = any(value.constant for value in graph.values.values())
-        if not weighted and weight != codes:
+        if (not weighted and weight != codes) or (codes == 8 and packing == "all" and rows):
             continue
-        found = bench(graph, target)
+        found = bench(graph, target, packing=packing)
         units = found["macs"] or graph.values[graph.outputs[0]].size
         row = {
             "layer": name,
             "board": board,
+            "packing": packing,
             "widths": f"W{weight}A{codes}" if weighted else f"A{codes}",
             "kernels": sorted({layer["kernel"] for layer in found["layers"]}),
             "instructions": found["instructions"],
@@ -94,7 +98,8 @@ def measure(name: str, board: str) -> list[dict[str, Any]]:
         row["ratio"] = round(row["instructions"] / (rows[0] if rows else row)["instructions"], 3)
         rows.append(row)
         print(
-            f"{board} {name:28} {row['widths']:5} {row['instructions']:>11,}  {row['each']:>7.3f}/{row['unit']:6} "
+            f"{board} {name:28} {row['widths']:5} {packing:4} {row['instructions']:>11,}  "
+            f"{row['each']:>7.3f}/{row['unit']:6} "
             f"x{row['ratio']:<6.3f} RAM {row['ram']:>6,}  flash {row['flash']:>6,}  {', '.join(row['kernels'])}",
             flush=True,
         )
@@ -105,13 +110,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("boards", nargs="*", default=["cortex-m4"])
     parser.add_argument("--only", default="", help="layers whose name holds these words")
+    parser.add_argument("--packing", action="append", choices=("none", "all"), help="only this one")
     parser.add_argument("--json", action="store_true", help="write results/packed.json")
     args = parser.parse_args()
-    rows = [row for board in args.boards for name in LAYERS if args.only in name for row in measure(name, board)]
+    rows = [
+        row
+        for board in args.boards
+        for name in LAYERS
+        if args.only in name
+        for row in measure(name, board, tuple(args.packing or ("none", "all")))
+    ]
     if args.json:
         kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else []
-        new = {(r["board"], r["layer"]) for r in rows}
-        rows = [r for r in kept if (r["board"], r["layer"]) not in new] + rows
+        new = {tuple(r[k] for k in KEY) for r in rows}
+        rows = [r for r in kept if tuple(r[k] for k in KEY) not in new] + rows
         RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return 0
 

@@ -61,11 +61,9 @@ def _values(node: Node) -> tuple[str, ...]:
 
 
 def _as_fast(graph: Graph, node: Node, ranges: Ranges, features: frozenset[str]) -> bool:
-    """Whether a node with packed operands runs by fields on enough pixels, or costs nothing."""
+    """Whether a node with packed operands runs by fields, or costs nothing."""
     ctx = Context(graph, node, ranges, features)
     if ops.KERNELS.get(node.op) == ():
         return len({v.format for v in (*ctx.ins, ctx.out)}) == 1
     variant = _FIELDS.get(node.op)
-    if variant is None or ctx.scaled or _dsp_fields.pixels(ctx) < _dsp_fields.LEAST_PIXELS:
-        return False
-    return (unknown_mode(variant, ctx) or variant.supports(ctx)) is None
+    return variant is not None and not ctx.scaled and (unknown_mode(variant, ctx) or variant.supports(ctx)) is None

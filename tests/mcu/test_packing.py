@@ -77,22 +77,6 @@ def test_boards_without_fields_keep_bytes(board: str) -> None:
     assert shared(make_program(network(), load_board(board))) == set()
 
 
-def test_rows_too_few_for_fields_keep_bytes() -> None:
-    """Two linear layers of one row: fields would compute four."""
-    b, rng = GraphBuilder("rows"), np.random.default_rng(1)
-    for name, rows in (("few", 1), ("many", 8)):
-        x = b.input(f"x_{name}", (rows, 16), CODES)
-        for layer in "ab":
-            weight = b.constant(f"w_{name}_{layer}", rng.integers(-8, 8, (16, 16)), FixedPoint(4, 3))
-            x = b.node("linear", f"{name}_{layer}", [x, weight], CODES)
-    graph = b.build(["few_b", "many_b"])
-    made = packed_graph(graph, check(graph), M4.isa, "fast")
-    assert {v.name for v in made.values.values() if isinstance(v.format, Packed)} == {"many_a"}
-    first = make_program(graph, M4).calls[0]
-    assert first.node.name == "few_a"
-    assert "not conv_fields_dsp: 1 of the four pixels that it computes at a time" in first.step.why
-
-
 def test_all_share_bytes_where_the_budget_asks_for_it() -> None:
     graph = network()
     fast, every = (make_program(graph, M4, Schedule(packing=p)).plan.arena_bytes for p in ("fast", "all"))

@@ -16,7 +16,7 @@ from edgeq.mcu.ops._stage import Stage
 from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import Call, Context, Foreign, Variant
 from edgeq.mcu.step import Blob, Param
-from edgeq.mcu.storage import Packed, storage, value_bytes
+from edgeq.mcu.storage import storage, value_bytes
 
 #: units of a block of the kernel's loop (EQ_FIELDS_BLOCK); each is a pair of elements
 BLOCK = 8
@@ -24,8 +24,6 @@ BLOCK = 8
 EVEN_BITS = 16
 #: bits of a code of x and of a weight at most
 MOST_BITS = 4
-#: the pixels of which it computes four at a time; where there are fewer, kernels for bytes are faster
-LEAST_PIXELS = 3
 
 
 @dataclass(frozen=True)
@@ -63,11 +61,6 @@ def _offset(ctx: Context) -> int:
     """What is added to a code of x in its lane."""
     place = storage(ctx.ins[0].format)
     return 1 << (min(place.bits, MOST_BITS) - 1) if place.signed else 0
-
-
-def pixels(ctx: Context) -> int:
-    """Pixels of the output, or rows."""
-    return ctx.out.size // ctx.out.shape[-1]
 
 
 def _order(elements: int, bits: int) -> npt.NDArray[np.int64]:
@@ -125,8 +118,6 @@ def _formats_reason(ctx: Context) -> str | None:
     x, weight, out = ctx.ins[0], ctx.ins[1], ctx.out
     if not isinstance(x.format, FixedPoint) or x.format.bits > MOST_BITS:
         return Foreign(f"input {x.format}; it reads fixed point of up to 4 bits")
-    if not isinstance(x.format, Packed) and pixels(ctx) < LEAST_PIXELS:
-        return f"{pixels(ctx)} of the four pixels that it computes at a time"
     if not isinstance(weight.format, FixedPoint) or weight.format.bits > MOST_BITS or not weight.format.signed:
         return f"weights {weight.format}; it reads up to 4 bits, signed"
     if x.shape[-1] * storage(x.format).bits % 32:
