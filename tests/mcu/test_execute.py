@@ -139,7 +139,7 @@ def test_one_weight_bit_turns_red_and_the_right_layer_is_first(
 
 @pytest.mark.skipif(not RUNNERS, reason="needs QEMU or unicorn")
 def test_a_weight_changed_in_the_generated_source_is_found(tmp_path: Path) -> None:
-    made = build(classifier(), "cortex-m4", tmp_path / "out", optimize="-O1")
+    made = build(classifier(), "cortex-m0", tmp_path / "out", optimize="-O1")
     source = made.path / "digits_weights.c"
     head, body = source.read_text().split("digits_conv1_weight[", 1)
     size, numbers = body.split("{", 1)
