@@ -10,7 +10,7 @@ import typer
 from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, build_fpga, choices
 from edgeq.commands.hls import build_hls
 from edgeq.commands.hls4ml import Backend, Io, build_hls4ml, wanted
-from edgeq.commands.schedule import Budget, PushRows, Schedule
+from edgeq.commands.schedule import Budget, Packing, PushRows, Schedule
 from edgeq.commands.schedule import chosen as scheduling
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, near, table, working
 
@@ -30,6 +30,7 @@ def build(
     ] = None,
     schedule: Schedule = "auto",
     push_rows: PushRows = False,
+    packing: Packing = "auto",
     target: Target = None,
     dsps: Dsps = None,
     style: Style = None,
@@ -58,7 +59,7 @@ def build(
             budget_flash=budget_flash,
             optimize=flag,
             toolchain=toolchain,
-            **scheduling(schedule, push_rows),
+            **scheduling(schedule, push_rows, packing),
         )
     if json:
         emit(describe(result))

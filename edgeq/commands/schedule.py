@@ -1,4 +1,4 @@
-"""Options of the commands that build firmware: how the network is scheduled, and sizes in bytes."""
+"""Options of the commands that build firmware: how the network is scheduled and packed, and sizes in bytes."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ PushRows = Annotated[
     bool, typer.Option("--push-rows", help="The input arrives by rows, as from a camera, and is never stored whole.")
 ]
 
+Packing = Annotated[
+    str,
+    typer.Option(
+        "--packing",
+        metavar="KIND",
+        help="Which codes of up to 4 bits share bytes in RAM. fast: where no kernel gets slower; all; none; auto: "
+        "fast, and all where that does not fit the budget or the board.",
+    ),
+]
+
 
 def size(text: str) -> int:
     """Bytes of "65536", "64k" or "1M" (powers of 1024)."""
@@ -38,6 +48,7 @@ Budget = Annotated[
 ]
 
 
-def chosen(schedule: str, push_rows: bool) -> dict[str, Any]:
+def chosen(schedule: str, push_rows: bool, packing: str) -> dict[str, Any]:
     """The options that differ from what a build takes by itself."""
-    return ({} if schedule == "auto" else {"schedule": schedule}) | ({"push_rows": True} if push_rows else {})
+    kinds = {key: kind for key, kind in (("schedule", schedule), ("packing", packing)) if kind != "auto"}
+    return kinds | ({"push_rows": True} if push_rows else {})

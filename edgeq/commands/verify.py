@@ -9,7 +9,7 @@ import typer
 
 from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, choices
 from edgeq.commands.hls4ml import Backend, Io, executor, wanted
-from edgeq.commands.schedule import PushRows, Schedule
+from edgeq.commands.schedule import Packing, PushRows, Schedule
 from edgeq.commands.schedule import chosen as scheduling
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, progress, table
 
@@ -41,6 +41,7 @@ def verify(
     seed: Annotated[int, typer.Option("--seed", help="Of the random samples.")] = 0,
     schedule: Schedule = "auto",
     push_rows: PushRows = False,
+    packing: Packing = "auto",
     target: Target = None,
     dsps: Dsps = None,
     style: Style = None,
@@ -70,7 +71,7 @@ def verify(
             against=_other(net, model, against),
             seed=seed,
             progress=tick,
-            options=scheduling(schedule, push_rows),
+            options=scheduling(schedule, push_rows, packing),
         )
     if json:
         emit({"board": board, "against": against, **result.to_json()})

@@ -28,10 +28,11 @@ def bench(
     toolchain: str | None = None,
     schedule: str = "auto",
     push_rows: bool = False,
+    packing: str = "auto",
 ) -> dict[str, Any]:
     """Build `net` for `board` (into `out`, else a temporary folder) and measure one inference.
 
-    inputs: one sample of codes, batch first (default: a random one); schedule, push_rows: as for `build`.
+    inputs: one sample of codes, batch first (default: a random one); schedule, push_rows, packing: as for `build`.
     Returns the JSON object of `edgeq bench`:
     instructions and cycles_estimated of one inference (null where nothing counts them: on the host), macs, flash,
     ram (arena, other static data and the stack's peak), where these come from, and one row for each layer.
@@ -46,6 +47,7 @@ def bench(
             toolchain=toolchain,
             schedule=schedule,
             push_rows=push_rows,
+            packing=packing,
         )
         return measured(made, inputs, runner)
 

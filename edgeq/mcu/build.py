@@ -22,6 +22,7 @@ from edgeq.ir.graph import expect_graph
 from edgeq.mcu.budget import check_flash, check_ram, peak_text, weights_text
 from edgeq.mcu.host import LIBRARY_SUFFIX, find_host_compiler
 from edgeq.mcu.manifest import make_manifest
+from edgeq.mcu.packing import PACKINGS, narrow_values
 from edgeq.mcu.program import Program, make_program
 from edgeq.mcu.project import write_project
 from edgeq.mcu.scheduling import KINDS, Schedule
@@ -112,6 +113,7 @@ def build(
     toolchain: str | None = None,
     schedule: str = "auto",
     push_rows: bool = False,
+    packing: str = "auto",
 ) -> BuildResult:
     """Lower, plan, generate and compile `graph` for `board` into the folder `out`.
 
@@ -123,6 +125,8 @@ def build(
     schedule:     "layers": node after node; "rows": by rows where that takes less RAM; "auto": layers, and where these
                   miss the RAM that there is, by rows with the least work that fits.
     push_rows:    the caller pushes the input's rows (`<net>_push_rows`) and it is never stored whole; by rows then.
+    packing:      which codes of up to 4 bits share bytes in RAM. "fast": where no kernel gets slower; "all"; "none";
+                  "auto": as "fast", and where that misses the RAM that there is, all.
 
     Raises GraphError, RangeError and UnsupportedError for what cannot be compiled, BudgetError for what does not
     fit, ToolError when the compiler fails (its log is kept beside `out`), FileError when `out` is not ours.
@@ -137,7 +141,7 @@ def build(
     if not _OPTIMIZE.fullmatch(optimize):
         raise InputError(f"optimize {optimize!r}: unknown; give -O0, -O1, -O2, -O3, -Os or -Oz")
     folder = checked_folder(Path(out))
-    program = scheduled(graph, target, schedule, push_rows, budget_ram)
+    program = scheduled(graph, target, schedule, push_rows, budget_ram, packing)
     _early_budget(program, budget_ram, budget_flash)
     vectors = golden_sample(graph)
     log = folder.with_name(folder.name + ".log")
@@ -158,23 +162,34 @@ def build(
     return _moved(replace(result, manifest=manifest), made, folder)
 
 
-def scheduled(graph: Graph, board: Board, schedule: str, push_rows: bool, budget_ram: int | None) -> Program:
-    """The program of a graph by the schedule that was asked for; see `build`."""
-    if schedule not in ("auto", *KINDS):
-        raise InputError(f"schedule {schedule!r}: unknown; give one of auto, {', '.join(KINDS)}")
-    if schedule != "auto":
-        return make_program(graph, board, Schedule(schedule, pushed=push_rows))
+def scheduled(
+    graph: Graph, board: Board, schedule: str, push_rows: bool, budget_ram: int | None, packing: str = "auto"
+) -> Program:
+    """The program of a graph by the schedule and packing that were asked for; see `build`."""
+    for what, given, known in (("schedule", schedule, KINDS), ("packing", packing, PACKINGS)):
+        if given not in ("auto", *known):
+            raise InputError(f"{what} {given!r}: unknown; give one of auto, {', '.join(known)}")
     limits = [r for r in (budget_ram, board.ram.size if board.kind == "mcu" else None) if r is not None]
-    room = min(limits, default=None)
+    room = None if not limits else min(limits) - STATIC_RESERVE
+    found = _scheduled(graph, board, schedule, push_rows, room, "fast" if packing == "auto" else packing)
+    fits = room is None or found.plan.arena_bytes <= room
+    if fits or packing != "auto" or not narrow_values(graph):
+        return found
+    return _scheduled(graph, board, schedule, push_rows, room, "all")
+
+
+def _scheduled(graph: Graph, board: Board, schedule: str, push_rows: bool, room: int | None, packing: str) -> Program:
+    """The same with the packing chosen; room: most bytes of arena, which "auto" tries to meet."""
+    if schedule != "auto":
+        return make_program(graph, board, Schedule(schedule, None, push_rows, packing))
     if not push_rows:
-        whole = make_program(graph, board)
-        if room is None or whole.plan.arena_bytes + STATIC_RESERVE <= room:
+        whole = make_program(graph, board, Schedule(packing=packing))
+        if room is None or whole.plan.arena_bytes <= room:
             return whole
     try:
-        limit = None if room is None else room - STATIC_RESERVE
-        return make_program(graph, board, Schedule("rows", limit, push_rows))
+        return make_program(graph, board, Schedule("rows", room, push_rows, packing))
     except BudgetError:
-        return make_program(graph, board, Schedule("rows", None, push_rows))
+        return make_program(graph, board, Schedule("rows", None, push_rows, packing))
 
 
 def golden_sample(graph: Graph, seed: int = 1) -> dict[str, npt.NDArray[np.int64]]:

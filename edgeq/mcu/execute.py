@@ -18,7 +18,7 @@ import numpy.typing as npt
 from edgeq.errors import InputError, ToolError
 from edgeq.mcu.build import BuildResult, link_image
 from edgeq.mcu.host import find_host_compiler
-from edgeq.mcu.storage import from_memory, to_memory
+from edgeq.mcu.storage import storage
 from edgeq.schedule.stream import Nothing, RowStep, run_stretch
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _joined(build: BuildResult, inputs: Inputs) -> Bytes:
         if codes.shape[1:] != value.shape or codes.ndim != len(value.shape) + 1 or not len(codes):
             raise InputError(f"input {name}: codes of shape {codes.shape}, expected (batch, {value.shape})")
         value.format.check_codes(codes, f"input {name}")
-        rows.append(to_memory(codes, value.format).view(np.uint8).reshape(len(codes), -1))
+        rows.append(storage(value.format).to_bytes(codes))
     if len({len(r) for r in rows}) != 1:
         raise InputError("inputs have different batch sizes")
     return np.ascontiguousarray(np.concatenate(rows, axis=1))
@@ -174,8 +174,8 @@ def _split(build: BuildResult, rows: Bytes, names: list[str]) -> Iterator[tuple[
     start = 0
     for name in names:
         slot = build.program.slots[name]
-        part = np.ascontiguousarray(rows[:, start : start + slot.bytes]).view(slot.dtype)
-        yield name, from_memory(part).reshape(len(rows), *slot.value.shape)
+        codes = slot.stored.from_bytes(rows[:, start : start + slot.bytes], slot.value.size)
+        yield name, codes.reshape(len(rows), *slot.value.shape)
         start += slot.bytes
 
 

@@ -10,18 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.boards import Board
+from edgeq.errors import BudgetError
 from edgeq.ir import Graph, Node, Ranges, Value, check, operator
 from edgeq.mcu import ops
 from edgeq.mcu.names import Names, identifier
+from edgeq.mcu.packing import packed_graph
 from edgeq.mcu.scheduling import LAYERWISE, Schedule, choose, row_steps
 from edgeq.mcu.step import Blob, Param, Step
-from edgeq.mcu.storage import storage, value_bytes
+from edgeq.mcu.storage import Storage, storage, value_bytes
 from edgeq.schedule import Chooser, Needs, Placement, Plan, Stretch, check_plan, make_plan
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A value in the arena: `name` is that of the graph, `c_name` its identifier, `dtype` how its codes are stored.
+    """A value in the arena: `name` is that of the graph, `c_name` its identifier.
 
     place: where it lies, or, where only some of its rows are kept at a time, the room for those.
     """
@@ -29,13 +31,17 @@ class Slot:
     name: str
     c_name: str
     value: Value
-    dtype: np.dtype[Any]
     place: Placement
 
     @property
-    def ctype(self) -> str:
-        """C type of one element."""
-        return storage(self.value.format).ctype
+    def stored(self) -> Storage:
+        """How its codes lie in memory."""
+        return storage(self.value.format)
+
+    @property
+    def tail(self) -> int:
+        """Bits of the last byte that hold codes, where codes do not fill it; else 0."""
+        return self.value.size * self.stored.bits % 8
 
     @property
     def bytes(self) -> int:
@@ -92,8 +98,9 @@ class Call:
 class Program:
     """Everything that the generated source says.
 
-    name: C prefix of the network; slots: values by name, in the order of the plan; calls: in execution order, those of
-    a stretch one after the other; reason: why the nodes run layer by layer or by rows.
+    name: C prefix of the network; graph: its formats say which values share bytes (`Packed`); slots: values by name, in
+    the order of the plan; calls: in execution order, those of a stretch one after the other;
+    reason: why the nodes run layer by layer or by rows.
     """
 
     name: str
@@ -150,7 +157,23 @@ def make_program(graph: Graph, board: Board, schedule: Schedule = LAYERWISE) -> 
     BudgetError where the schedule has a limit that nothing fits.
     """
     ranges = check(graph)
-    steps, by_rows, needs = _lowered(graph, ranges, board, schedule != LAYERWISE)
+    made = packed_graph(graph, ranges, board.isa, schedule.packing)
+    # Packed codes are no slower here, but y of bytes cannot lie over x of less: the smaller arena is taken.
+    graphs = (graph, made) if made is not graph and schedule.packing == "fast" else (made,)
+    found, failed = [], BudgetError("")
+    for each in graphs:
+        try:
+            found.append(_program(each, ranges, board, schedule))
+        except BudgetError as error:
+            failed = error
+    if not found:
+        raise failed
+    return min(found, key=lambda program: program.plan.arena_bytes)
+
+
+def _program(graph: Graph, ranges: Ranges, board: Board, schedule: Schedule) -> Program:
+    """The program of a graph whose formats say which values share bytes."""
+    steps, by_rows, needs = _lowered(graph, ranges, board, schedule.kind == "rows")
     chosen = choose(graph, needs, schedule)
     sizes, in_place = needs.sizes, needs.in_place
     scratch = {**needs.scratch}
@@ -166,7 +189,9 @@ def make_program(graph: Graph, board: Board, schedule: Schedule = LAYERWISE) -> 
 
 def chooser(graph: Graph, board: Board, *, pushed: bool = False) -> Chooser:
     """All schedules of a network on a board, for who wants to see the front of RAM against work."""
-    return Chooser(graph, _lowered(graph, check(graph), board, True)[2], fed=pushed)
+    ranges = check(graph)
+    made = packed_graph(graph, ranges, board.isa, LAYERWISE.packing)
+    return Chooser(made, _lowered(made, ranges, board, True)[2], fed=pushed)
 
 
 def _lowered(
@@ -199,7 +224,7 @@ def _slots(graph: Graph, plan: Plan) -> dict[str, Slot]:
             if rows.offset is not None and name not in places:
                 places[name] = replace(area, offset=area.offset + rows.offset, bytes=rows.bytes)
     found = {n: graph.values[n] for n in places}
-    return {n: Slot(n, names[n], v, storage(v.format).dtype, places[n]) for n, v in found.items()}
+    return {n: Slot(n, names[n], v, places[n]) for n, v in found.items()}
 
 
 def _calls(

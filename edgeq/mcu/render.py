@@ -118,15 +118,25 @@ def _pushed(program: Program) -> Context | None:
     return {"name": stretch.name, "rows": rows.height, "row_bytes": rows.row_bytes}
 
 
+def stored_text(slot: Slot) -> str:
+    """How the codes of a value lie, for a reader of the source."""
+    place = slot.stored
+    if not place.packed:
+        return place.ctype
+    return f"{8 // place.bits} codes of {'signed' if place.signed else 'unsigned'} {place.bits} bits a byte"
+
+
 def _slot(program: Program, slot: Slot) -> Context:
     plan, place = program.plan, slot.place
     if slot.name not in plan.buffers:
-        rows = f"{place.bytes} bytes, some rows of {slot.ctype} {shape_text(slot.value.shape)}, {slot.value.format}"
+        rows = (
+            f"{place.bytes} bytes, some rows of {stored_text(slot)} {shape_text(slot.value.shape)}, {slot.value.format}"
+        )
         return {"c_name": slot.c_name, "offset": place.offset, "note": comment(rows)}
     life = f"from {plan.label(place.first)} to {plan.label(place.last)}"
     shares = plan.aliases.get(slot.name), plan.in_place.get(slot.name)
     extra = f"; the bytes of {shares[0]}" if shares[0] else f"; overwrites {shares[1]}" if shares[1] else ""
-    note = f"{slot.bytes} bytes, {slot.ctype} {shape_text(slot.value.shape)}, {slot.value.format}; {life}{extra}"
+    note = f"{slot.bytes} bytes, {stored_text(slot)} {shape_text(slot.value.shape)}, {slot.value.format}; {life}{extra}"
     return {"c_name": slot.c_name, "offset": place.offset, "note": comment(note)}
 
 
@@ -137,7 +147,8 @@ def _border(program: Program, slot: Slot) -> Context:
         "title": comment(slot.name),
         "shape": shape_text(slot.value.shape),
         "meaning": comment(meaning(slot.value.format)),
-        "ctype": slot.ctype,
+        "ctype": slot.stored.ctype,
+        "layout": stored_text(slot) if slot.stored.packed else "",
         "elements": slot.value.size,
         "bytes": slot.bytes,
         "frac": frac,
@@ -166,6 +177,7 @@ def _call(program: Program, call: Call) -> Context:
         "output": out.c_name,
         "scratch": scratch.offset if scratch else None,
         "bytes": out.bytes,
+        "tail": hex((1 << out.tail) - 1) if out.tail else "",
         "fields": _fields(program, call),
         "macs": call.macs,
         "out": comment(_operand(out)),
@@ -202,13 +214,13 @@ def _vectors(program: Program, vectors: Mapping[str, npt.NDArray[Any]]) -> Itera
     for kind, names in (("input", program.graph.inputs), ("output", program.graph.outputs)):
         for index, name in enumerate(names):
             value = program.graph.values[name]
-            codes = np.asarray(vectors[name]).reshape(value.shape)
+            data = to_memory(np.asarray(vectors[name]), value.format)
             yield {
                 "kind": kind,
                 "index": index,
                 "note": comment(f"{name}, {shape_text(value.shape)} {value.format}"),
-                "count": value.size,
-                "text": array_text(to_memory(codes, value.format)),
+                "count": data.size,
+                "text": array_text(data),
             }
 
 

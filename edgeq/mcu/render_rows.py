@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from edgeq.mcu.names import comment
-from edgeq.mcu.program import Program
+from edgeq.mcu.program import Program, Slot
 from edgeq.schedule import Stretch
 
 Context = dict[str, Any]
@@ -48,6 +50,14 @@ def stretch_context(program: Program, stretch: Stretch) -> Context:
     }
 
 
+def _fill(slot: Slot, code: int) -> Context:
+    """A row of one code, as elements of whole bytes."""
+    stored = slot.stored
+    if not stored.packed:
+        return {"fill": code, "element_bytes": stored.bits // 8}
+    return {"fill": int(stored.to_bytes(np.full((1, 8 // stored.bits), code))[0, 0]), "element_bytes": 1}
+
+
 def _values(program: Program, stretch: Stretch, name: str) -> Context:
     rows, slot, area = stretch.rows[name], program.slots[name], program.plan.scratch[stretch.name]
     readers = [i for i, step in enumerate(stretch.steps) if any(w.value == name for w in step.reads)]
@@ -55,8 +65,7 @@ def _values(program: Program, stretch: Stretch, name: str) -> Context:
         "at": f"AT_{slot.c_name}" if rows.offset is None else f"{area.offset + rows.offset}u",
         "note": comment(name),
         "row_bytes": rows.row_bytes,
-        "fill": rows.fill,
-        "element_bytes": slot.dtype.itemsize,
+        **_fill(slot, rows.fill),
         "height": rows.height,
         "capacity": rows.capacity,
         "top": rows.top,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 
 from edgeq.errors import InputError, UnsupportedError
-from edgeq.ir import Graph, Ranges
+from edgeq.ir import Graph, Node, Ranges
 from edgeq.mcu import ops
+from edgeq.mcu.packing import PACKINGS
 from edgeq.mcu.step import Step
+from edgeq.mcu.storage import storage
 from edgeq.schedule import Chooser, Needs, Stretch
 from edgeq.schedule.rows import row_graph, windows
 
@@ -22,15 +25,19 @@ class Schedule:
     kind:  "layers" runs node after node on whole values; "rows" runs parts of it row by row where that helps.
     limit: for "rows", the most bytes of arena: the least work that fits is taken; None: the least arena.
     pushed: whether the caller pushes the rows of the input (`<net>_push_rows`), so that it is never stored whole.
+    packing: which codes of up to 4 bits share bytes: "fast", "all" or "none", see edgeq/mcu/packing.py.
     """
 
     kind: str = "layers"
     limit: int | None = None
     pushed: bool = False
+    packing: str = "fast"
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"schedule {self.kind!r}: unknown; give one of {', '.join(KINDS)}")
+        if self.packing not in PACKINGS:
+            raise InputError(f"packing {self.packing!r}: unknown; give one of {', '.join(PACKINGS)}")
         if self.pushed and self.kind == "layers":
             raise InputError("an input that is pushed by rows needs the schedule 'rows'")
 
@@ -66,14 +73,24 @@ def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen:
     return Chosen(found.stretches, reason)
 
 
+def _part_of_a_byte(graph: Graph, node: Node) -> str | None:
+    """A reason why rows of packed values are no whole bytes, so that none could lie alone."""
+    for value in (*graph.ins(node), *graph.outs(node)):
+        bits, codes = storage(value.format).bits, prod(value.shape[1:])
+        if not value.constant and bits * codes % 8:
+            return f"a row of {value.name} is {codes} codes of {bits} bits, no whole bytes"
+    return None
+
+
 def row_steps(graph: Graph, ranges: Ranges, features: Iterable[str]) -> tuple[dict[str, Step], dict[str, str]]:
     """The kernel call of one row of each node that has one, and why the others have none."""
     found: dict[str, Step] = {}
     refused: dict[str, str] = {}
     for node in graph.nodes:
         seen = windows(graph, node)
-        if isinstance(seen, str):
-            refused[node.name] = seen
+        part = _part_of_a_byte(graph, node)
+        if isinstance(seen, str) or part is not None:
+            refused[node.name] = seen if isinstance(seen, str) else str(part)
             continue
         small, one = row_graph(graph, node)
         try:

@@ -1,4 +1,8 @@
-"""How codes lie in memory: containers of values in RAM, bit streams of weights in flash, and their eq_type in C."""
+"""How codes lie in memory: values in RAM, bit streams of weights in flash, and their eq_type in C.
+
+A code has a container of 8, 16 or 32 bits, but for values that `Packed` marks: those are fields of 2 or 4 bits, four or
+two codes a byte, element i at bit i * bits, least significant bit first. edgeq/mcu/packing.py decides which they are.
+"""
 
 from __future__ import annotations
 
@@ -12,39 +16,87 @@ from edgeq.errors import UnsupportedError
 from edgeq.formats import Affine, FixedPoint, Format, Minifloat
 from edgeq.ir.graph import Value
 
-#: bytes of an element -> C type, signed and unsigned
-_SIGNED = {1: "int8_t", 2: "int16_t", 4: "int32_t", 8: "int64_t"}
-_UNSIGNED = {1: "uint8_t", 2: "uint16_t", 4: "uint32_t"}
+#: bits of the containers that a code lies in, and of fields that share a byte
+WIDTHS, FIELDS = (8, 16, 32), (2, 4)
+
+
+@dataclass(frozen=True)
+class Packed(FixedPoint):
+    """Fixed point of up to 4 bits whose codes share bytes in RAM: the same numbers, stored closer together."""
+
+
+def packed(fmt: FixedPoint) -> Packed:
+    """The format of the same numbers whose codes share bytes."""
+    return Packed(fmt.width, fmt.point, fmt.sign, fmt.axis)
 
 
 @dataclass(frozen=True)
 class Storage:
-    """Where a code of one format lies outside of bit streams.
+    """Where a code of one format lies outside of constants.
 
-    bytes: of one element; signed: of the container; ctype: its C type; dtype: its numpy type (little endian);
-    eq_type: the C expression of its type for kernels. Formats that read alike share one, so that layers share code.
+    bits: of one element; signed: whether its code is in two's complement; eq_type: the C expression of its type for
+    kernels. Formats that read alike share one, so that layers share code.
     """
 
-    bytes: int
+    bits: int
     signed: bool
     eq_type: str
 
     @property
+    def packed(self) -> bool:
+        """Whether several codes share a byte."""
+        return self.bits < 8
+
+    @property
+    def field(self) -> str:
+        """The C expression of a type of its size, for kernels that move codes and need not know what they mean."""
+        return f"EQ_U{'P' if self.packed else ''}({self.bits})"
+
+    @property
     def ctype(self) -> str:
-        return _SIGNED[self.bytes] if self.signed else _UNSIGNED[self.bytes]
+        """C type of an element of an array of such codes: of a code, or of a byte of several."""
+        return "uint8_t" if self.packed else f"{'' if self.signed else 'u'}int{self.bits}_t"
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return np.dtype(f"<{'i' if self.signed else 'u'}{self.bytes}")
+        """The same as a numpy type, little endian."""
+        return np.dtype("u1" if self.packed else f"<{'i' if self.signed else 'u'}{self.bits // 8}")
+
+    def size(self, count: int) -> int:
+        """Bytes of so many codes."""
+        return -(-count * self.bits // 8)
+
+    def to_bytes(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Rows of codes (n, …) as rows of bytes (n, bytes); bits behind the last code are zero."""
+        flat = codes.reshape(len(codes), -1)
+        if not self.packed:
+            return np.ascontiguousarray(flat).astype(self.dtype).view(np.uint8)
+        each = 8 // self.bits
+        fields = np.pad(flat.astype(np.int64) & ((1 << self.bits) - 1), ((0, 0), (0, -flat.shape[1] % each)))
+        shifts = np.arange(each) * self.bits
+        packed: npt.NDArray[np.uint8] = (fields.reshape(len(codes), -1, each) << shifts).sum(axis=2).astype(np.uint8)
+        return packed
+
+    def from_bytes(self, rows: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.int64]:
+        """Codes (n, count) of rows of bytes; inverse of `to_bytes`."""
+        rows = np.ascontiguousarray(rows)
+        if not self.packed:
+            return rows.view(self.dtype).astype(np.int64)
+        shifts = np.arange(8 // self.bits) * self.bits
+        fields = (rows.astype(np.int64)[:, :, None] >> shifts) & ((1 << self.bits) - 1)
+        codes: npt.NDArray[np.int64] = fields.reshape(len(rows), -1)[:, :count]
+        top = 1 << (self.bits - 1)
+        return (codes ^ top) - top if self.signed else codes
 
 
 def storage(fmt: Format) -> Storage:
-    """Container of one code of `fmt`: the least of 8, 16 or 32 bits."""
+    """Place of one code of `fmt`: the least container, or if it is `Packed` the least field; minifloats have a byte."""
     if isinstance(fmt, Minifloat):
-        return Storage(1, False, f"EQ_F({fmt.exponent}, {fmt.mantissa})")
+        return Storage(8, False, f"EQ_F({fmt.exponent}, {fmt.mantissa})")
     if isinstance(fmt, FixedPoint | Affine):
-        width = 1 if fmt.width <= 8 else 2 if fmt.width <= 16 else 4
-        return Storage(width, fmt.signed, f"{'EQ_S' if fmt.signed else 'EQ_U'}({8 * width})")
+        shared = isinstance(fmt, Packed)
+        bits = next(width for width in (FIELDS if shared else WIDTHS) if fmt.width <= width)
+        return Storage(bits, fmt.signed, f"EQ_{'S' if fmt.signed else 'U'}{'P' if shared else ''}({bits})")
     raise UnsupportedError(f"format {fmt} has no storage in C; requantise to FixedPoint or Minifloat")
 
 
@@ -53,22 +105,19 @@ def eq_type_word(fmt: Format) -> int:
     place = storage(fmt)
     if isinstance(fmt, Minifloat):
         return fmt.bits | 1 << 8 | fmt.exponent << 9 | fmt.mantissa << 12
-    return 8 * place.bytes | place.signed << 6
+    return place.bits | place.signed << 6 | place.packed << 7
 
 
 def value_bytes(value: Value) -> int:
     """Bytes of a whole value in the arena (or of its plain array in flash)."""
-    return value.size * storage(value.format).bytes
+    return storage(value.format).size(value.size)
 
 
 def to_memory(codes: npt.NDArray[Any], fmt: Format) -> npt.NDArray[Any]:
-    """Codes as a container array, C order."""
-    return np.ascontiguousarray(codes).astype(storage(fmt).dtype)
-
-
-def from_memory(data: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Codes of a container array; inverse of `to_memory`."""
-    return data.astype(np.int64)
+    """The codes of one value as a flat array of its C type."""
+    place = storage(fmt)
+    data: npt.NDArray[Any] = place.to_bytes(codes.reshape(1, -1))[0].view(place.dtype)
+    return data
 
 
 def packed_type(fmt: Format) -> str:

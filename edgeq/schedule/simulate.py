@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +18,10 @@ from edgeq.schedule.rows import row_graph
 from edgeq.schedule.stream import RowStep, Stretch, run_stretch
 
 
-def simulate(
-    graph: Graph, plan: Plan, dtypes: Mapping[str, np.dtype[Any]], inputs: Mapping[str, npt.NDArray[Any]]
-) -> Trace:
+def simulate(graph: Graph, plan: Plan, stored: Mapping[str, Stored], inputs: Mapping[str, npt.NDArray[Any]]) -> Trace:
     """Run every operator's own meaning in the plan's order, reading and writing codes at the planned offsets.
 
-    dtypes: storage type of each value that is not constant; inputs: codes in the graph's layout, batch first.
+    stored: how codes of each value that is not constant lie in bytes; inputs: codes in the graph's layout, batch first.
     Returns the codes of every value: the inputs as given, the rest as read back when its node has run, graph
     outputs as read back at the end. A value that another has overwritten in between so gives other codes than
     the emulator.
@@ -31,7 +30,7 @@ def simulate(
     if len(samples) != 1:
         raise InputError("inputs have different batch sizes")
     arena = np.full((samples.pop(), plan.arena_bytes), 0xA5, dtype=np.uint8)
-    memory = _Arena(graph, plan, dtypes, arena)
+    memory = _Arena(graph, plan, stored, arena)
     found: Trace = {}
     for name, codes in inputs.items():
         if name not in plan.buffers:  # its rows are pushed
@@ -66,8 +65,8 @@ def _run_by_patches(memory: _Arena, patches: Patches) -> npt.NDArray[np.int64]:
     memory.spoil(patches.name)
     area = memory.plan.scratch[patches.name]
     small, values = patches.graph, patches.graph.values
-    dtypes = {v.name: memory.dtypes[whole_name(v)] for v in values.values() if not v.constant}
-    inner = _Arena(small, patches.plan, dtypes, memory.memory[:, area.offset : area.end])
+    stored = {v.name: memory.stored[whole_name(v)] for v in values.values() if not v.constant}
+    inner = _Arena(small, patches.plan, stored, memory.memory[:, area.offset : area.end])
     nodes = {node.name: node for node in small.nodes}
     height, width = memory.graph.values[patches.source].shape[:2]
     for corner in patches.corners():
@@ -140,14 +139,12 @@ class _RowMachine:
         return self.memory.memory[:, start : start + count * rows.row_bytes]
 
     def _codes(self, value: str, slot: int, count: int) -> npt.NDArray[np.int64]:
-        raw = np.ascontiguousarray(self._span(value, slot, count))
-        shape = self.memory.graph.values[value].shape[1:]
-        return raw.view(self.memory.dtypes[value]).reshape(-1, count, *shape).astype(np.int64)
+        shape = (count, *self.memory.graph.values[value].shape[1:])
+        codes = self.memory.stored[value].from_bytes(self._span(value, slot, count), math.prod(shape))
+        return codes.reshape(-1, *shape)
 
     def _store(self, value: str, slot: int, codes: npt.NDArray[Any]) -> None:
-        span = self._span(value, slot, 1)
-        flat = np.ascontiguousarray(codes.reshape(len(span), -1).astype(self.memory.dtypes[value]))
-        span[:] = flat.view(np.uint8)
+        self._span(value, slot, 1)[:] = self.memory.stored[value].to_bytes(codes)
 
     def fill(self, value: str, slot: int) -> None:
         """Write a row of padding."""
@@ -179,13 +176,23 @@ class _RowMachine:
         self.seen[step.output].append(self._codes(step.output, out, 1)[:, 0])
 
 
+class Stored(Protocol):
+    """How codes of a value lie in bytes."""
+
+    def to_bytes(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Rows of codes (n, …) as rows of bytes (n, bytes)."""
+        ...
+
+    def from_bytes(self, rows: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.int64]:
+        """Codes (n, count) of rows of bytes."""
+        ...
+
+
 class _Arena:
     """Codes in bytes: one arena for each sample of the batch."""
 
-    def __init__(
-        self, graph: Graph, plan: Plan, dtypes: Mapping[str, np.dtype[Any]], memory: npt.NDArray[np.uint8]
-    ) -> None:
-        self.graph, self.plan, self.dtypes, self.memory = graph, plan, dtypes, memory
+    def __init__(self, graph: Graph, plan: Plan, stored: Mapping[str, Stored], memory: npt.NDArray[np.uint8]) -> None:
+        self.graph, self.plan, self.stored, self.memory = graph, plan, stored, memory
 
     def read(self, name: str) -> npt.NDArray[np.int64]:
         """Codes of a value: constants without batch, the rest batch first."""
@@ -193,8 +200,8 @@ class _Arena:
         if value.data is not None:
             return value.data
         place = self.plan.buffers[name]
-        raw = np.ascontiguousarray(self.memory[:, place.offset : place.end])
-        return raw.view(self.dtypes[name]).reshape(-1, *value.shape).astype(np.int64)
+        codes = self.stored[name].from_bytes(self.memory[:, place.offset : place.end], value.size)
+        return codes.reshape(-1, *value.shape)
 
     def spoil(self, node: str) -> None:
         """Leave in the scratch of a node what a kernel may leave there: anything."""
@@ -205,5 +212,4 @@ class _Arena:
     def write(self, name: str, codes: npt.NDArray[Any]) -> None:
         """Store codes, batch first."""
         place = self.plan.buffers[name]
-        flat = np.ascontiguousarray(codes.reshape(len(self.memory), -1).astype(self.dtypes[name]))
-        self.memory[:, place.offset : place.end] = flat.view(np.uint8)
+        self.memory[:, place.offset : place.end] = self.stored[name].to_bytes(codes)

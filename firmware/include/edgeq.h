@@ -27,4 +27,19 @@ typedef enum {
 #define EDGEQ_LAYER_HOOK(step, data, bytes) ((void)0)
 #endif
 
+/* Write code i of an input whose codes have `bits` bits, 2 or 4, and share bytes. */
+static inline void edgeq_code_put(void *codes, size_t i, unsigned bits, int code)
+{
+    const unsigned each = 8u / bits, at = (unsigned)(i % each) * bits, mask = ((1u << bits) - 1u) << at;
+    uint8_t *const byte = (uint8_t *)codes + i / each;
+    *byte = (uint8_t)((*byte & ~mask) | ((unsigned)code << at & mask));
+}
+
+/* Code i, without its sign, of an output whose codes have `bits` bits and share bytes. */
+static inline unsigned edgeq_code_get(const void *codes, size_t i, unsigned bits)
+{
+    const unsigned each = 8u / bits;
+    return (unsigned)((const uint8_t *)codes)[i / each] >> (i % each * bits) & ((1u << bits) - 1u);
+}
+
 #endif

@@ -11,13 +11,13 @@ typedef struct {
     int32_t from;            /* first element of x */
 } eq_move_t;
 
-/* bytes: of an element, 1, 2 or 4 */
-EQ_INLINE void eq_move(const eq_move_t *p, const void *const x[], void *y, int32_t bytes)
+/* t: of an element, unsigned */
+EQ_INLINE void eq_move(const eq_move_t *p, const void *const x[], void *y, eq_type t)
 {
     const int32_t n = p->shape[p->rank - 1], step = p->stride[p->rank - 1];
     int32_t counter[EQ_RANK] = {0}, xi = p->from, yi = 0;
     do {
-        eq_copy(y, yi, x[0], xi, step, n, bytes);
+        eq_copy(y, yi, x[0], xi, step, n, t);
         yi += n;
     } while (eq_walk(p->rank, p->shape, counter, p->stride, &xi, NULL, NULL));
 }

@@ -37,8 +37,9 @@ typedef uint32_t eq_type;
 /* Fixed point of 1 to 32 bits, signed and unsigned, in the least container of 8, 16 or 32 bits. */
 #define EQ_S(bits) ((eq_type)(bits) | EQ_SIGNED_)
 #define EQ_U(bits) ((eq_type)(bits))
-/* The same, 1 to 7 bits, as a bit stream: element i starts at bit i * bits, least significant bit first. One byte
- * must follow the last one that holds a code. Rows of weights start at a byte. */
+/* The same, 1 to 7 bits, as a bit stream: element i starts at bit i * bits, least significant bit first. Values in RAM
+ * of up to 4 bits are streams of 2 or 4 bits. Where codes cross bytes, which they do in constants only, one byte must
+ * follow the last one that holds a code. Rows of weights start at a byte. */
 #define EQ_SP(bits) (EQ_S(bits) | EQ_PACKED_)
 #define EQ_UP(bits) (EQ_U(bits) | EQ_PACKED_)
 /* Minifloat: sign, exponent, mantissa, from the top; in a byte of its own, and as a bit stream. Bias and scale are
@@ -196,10 +197,14 @@ EQ_INLINE uint32_t eq_float_code(int64_t grid, eq_type t)
     return grid < 0 ? code | 1u << (eq_width(t) - 1) : code;
 }
 
-/* Write a bit pattern into element i, which has a container of its own. */
+/* Write a bit pattern into element i, which has a container of its own, or 1, 2 or 4 bits of a byte whose others stay. */
 EQ_INLINE void eq_store_code(void *p, int32_t i, uint32_t code, eq_type t)
 {
-    if (eq_bytes(t) == 1) {
+    if (eq_is_packed(t)) {
+        const uint32_t bit = (uint32_t)i * (uint32_t)eq_width(t), mask = ((1u << eq_width(t)) - 1u) << (bit & 7u);
+        eq_u8 *b = (eq_u8 *)p + (bit >> 3);
+        *b = (uint8_t)((*b & ~mask) | (code << (bit & 7u) & mask));
+    } else if (eq_bytes(t) == 1) {
         ((eq_u8 *)p)[i] = (uint8_t)code;
     } else if (eq_bytes(t) == 2) {
         ((eq_u16 *)p)[i] = (uint16_t)code;
@@ -208,7 +213,7 @@ EQ_INLINE void eq_store_code(void *p, int32_t i, uint32_t code, eq_type t)
     }
 }
 
-/* Write a grid integer that the type holds exactly into element i, which has a container of its own. */
+/* Write a grid integer that the type holds exactly into element i. */
 EQ_INLINE void eq_store(void *p, int32_t i, int32_t grid, eq_type t)
 {
     eq_store_code(p, i, eq_is_float(t) ? eq_float_code(grid, t) : (uint32_t)grid, t);
@@ -219,10 +224,22 @@ EQ_INLINE void eq_store64(void *p, int32_t i, int64_t grid, eq_type t)
     eq_store_code(p, i, eq_is_float(t) ? eq_float_code(grid, t) : (uint32_t)(uint64_t)grid, t);
 }
 
-/* Copy n elements of `bytes` bytes (1, 2 or 4), x from element xi in steps of `step`, to y from element yi. */
-EQ_INLINE void eq_copy(void *y, int32_t yi, const void *x, int32_t xi, int32_t step, int32_t n, int32_t bytes)
+/* Copy n elements, x from element xi in steps of `step`, to y from element yi. */
+EQ_INLINE void eq_copy(void *y, int32_t yi, const void *x, int32_t xi, int32_t step, int32_t n, eq_type t)
 {
-    const eq_type t = EQ_U(8 * bytes);
+    if (eq_is_packed(t) && step == 1) {
+        const int32_t each = 8 / eq_width(t), bytes = n / each;
+        if (xi % each == 0 && yi % each == 0) {
+            eq_u8 *to = (eq_u8 *)y + yi / each;
+            const eq_u8 *from = (const eq_u8 *)x + xi / each;
+            for (int32_t i = 0; i < bytes; i++) {
+                to[i] = from[i];
+            }
+            xi += bytes * each;
+            yi += bytes * each;
+            n -= bytes * each;
+        }
+    }
     for (int32_t i = 0; i < n; i++) {
         eq_store_code(y, yi + i, eq_code(x, xi + i * step, t), t);
     }

@@ -39,9 +39,9 @@ EQ_KERNEL void eq_concat(const eq_concat_t *p, const void *const x[], void *y, e
         for (int32_t i = 0; i < p->outer; i++) {
             const int32_t yi = i * p->row + at;
             if (source < 0) {
-                eq_copy(y, yi, p->constant, constants + i * n, 1, n, eq_bytes(yt));
+                eq_copy(y, yi, p->constant, constants + i * n, 1, n, yt);
             } else if (copy) {
-                eq_copy(y, yi, x[source], i * n, 1, n, eq_bytes(yt));
+                eq_copy(y, yi, x[source], i * n, 1, n, yt);
             } else {
                 eq_concat_run(x[source], i * n, n, y, yi, p->shift[part], p->lo, p->hi, t, yt, rule, wide);
             }

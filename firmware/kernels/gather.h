@@ -11,8 +11,8 @@ typedef struct {
     const int32_t *offset; /* distance in x, in elements, of each place along the first axis, then the second … */
 } eq_gather_t;
 
-/* bytes: of an element, 1, 2 or 4 */
-EQ_KERNEL void eq_gather(const eq_gather_t *p, const void *const x[], void *y, int32_t bytes)
+/* t: of an element, unsigned */
+EQ_KERNEL void eq_gather(const eq_gather_t *p, const void *const x[], void *y, eq_type t)
 {
     int32_t at[EQ_RANK] = {0}, yi = 0, axis;
     do {
@@ -22,7 +22,7 @@ EQ_KERNEL void eq_gather(const eq_gather_t *p, const void *const x[], void *y, i
             from += offset[at[axis]];
             offset += p->size[axis];
         }
-        eq_copy(y, yi, x[0], from, 1, p->run, bytes);
+        eq_copy(y, yi, x[0], from, 1, p->run, t);
         yi += p->run;
         for (axis = p->rank - 1; axis >= 0 && ++at[axis] == p->size[axis]; axis--) {
             at[axis] = 0;

@@ -30,8 +30,8 @@ EQ_INLINE int32_t eq_pad_index(int32_t i, int32_t n, int32_t mode)
     }
 }
 
-/* bytes: of an element, 1, 2 or 4 */
-EQ_KERNEL void eq_pad(const eq_pad_t *p, const void *const x[], void *y, int32_t bytes)
+/* t: of an element, unsigned */
+EQ_KERNEL void eq_pad(const eq_pad_t *p, const void *const x[], void *y, eq_type t)
 {
     int32_t at[EQ_RANK] = {0}, yi = 0, axis;
     do {
@@ -43,10 +43,10 @@ EQ_KERNEL void eq_pad(const eq_pad_t *p, const void *const x[], void *y, int32_t
             from = inside ? from * p->shape[axis] + i : 0;
         }
         if (inside) {
-            eq_copy(y, yi, x[0], from * p->run, 1, p->run, bytes);
+            eq_copy(y, yi, x[0], from * p->run, 1, p->run, t);
         } else {
             for (int32_t i = 0; i < p->run; i++) {
-                eq_store_code(y, yi + i, (uint32_t)p->fill, EQ_U(8 * bytes));
+                eq_store_code(y, yi + i, (uint32_t)p->fill, t);
             }
         }
         yi += p->run;

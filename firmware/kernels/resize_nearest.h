@@ -14,8 +14,8 @@ EQ_INLINE int32_t eq_resize_index(int32_t i, int32_t n, int32_t size)
     return (int32_t)((int64_t)i * n / size);
 }
 
-/* bytes: of an element, 1, 2 or 4 */
-EQ_KERNEL void eq_resize_nearest(const eq_resize_nearest_t *p, const void *const x[], void *y, int32_t bytes)
+/* t: of an element, unsigned */
+EQ_KERNEL void eq_resize_nearest(const eq_resize_nearest_t *p, const void *const x[], void *y, eq_type t)
 {
     const int32_t channels = p->channels;
     int32_t yi = 0;
@@ -23,7 +23,7 @@ EQ_KERNEL void eq_resize_nearest(const eq_resize_nearest_t *p, const void *const
         const int32_t row = eq_resize_index(oy, p->in_h, p->out_h) * p->in_w;
         for (int32_t ox = 0; ox < p->out_w; ox++, yi += channels) {
             const int32_t xi = (row + eq_resize_index(ox, p->in_w, p->out_w)) * channels;
-            eq_copy(y, yi, x[0], xi, 1, channels, bytes);
+            eq_copy(y, yi, x[0], xi, 1, channels, t);
         }
     }
 }

@@ -6,9 +6,9 @@
 
 typedef eq_move_t eq_transpose_t;
 
-EQ_KERNEL void eq_transpose(const eq_transpose_t *p, const void *const x[], void *y, int32_t bytes)
+EQ_KERNEL void eq_transpose(const eq_transpose_t *p, const void *const x[], void *y, eq_type t)
 {
-    eq_move(p, x, y, bytes);
+    eq_move(p, x, y, t);
 }
 
 #endif

@@ -23,7 +23,7 @@ from edgeq.mcu.program import Program, make_program
 from edgeq.mcu.project import needed_headers
 from edgeq.mcu.render import source_files
 from edgeq.mcu.runners import pick_runner
-from edgeq.mcu.storage import from_memory, to_memory
+from edgeq.mcu.scheduling import Schedule
 from edgeq.mcu.toolchains import find_toolchain
 from edgeq.mcu.toolchains.ports import ports_dir
 from tests.differential.cases import Case, Trace
@@ -53,8 +53,8 @@ class Batch:
     def input_bytes(self) -> bytes:
         """What the harness reads: sample after sample, network after network."""
         rows = [
-            to_memory(case.inputs[name], case.graph.values[name].format).view(np.uint8).reshape(case.samples, -1)
-            for case in self.cases
+            program.slots[name].stored.to_bytes(case.inputs[name])
+            for case, program in zip(self.cases, self.programs, strict=True)
             for name in case.graph.inputs
         ]
         return np.concatenate(rows, axis=1).tobytes()
@@ -64,7 +64,7 @@ def write_batch(cases: Sequence[Case], folder: Path, board: Board = HOST, mutate
     """Generate the sources of all cases. They must have different names and the same number of samples."""
     assert len({case.graph.name for case in cases}) == len(cases)
     assert len({case.samples for case in cases}) == 1
-    programs = [make_program(case.graph, board) for case in cases]
+    programs = [make_program(case.graph, board, Schedule(packing=packing_of(i))) for i, case in enumerate(cases)]
     for program in programs:
         for path, text in source_files(program, _no_vectors(program)):
             file = folder / program.name / path
@@ -76,6 +76,11 @@ def write_batch(cases: Sequence[Case], folder: Path, board: Board = HOST, mutate
         text, path = header.read_text("utf-8"), f"edgeq/{header.name}"
         (folder / path).write_text(text if mutate is None else mutate(path, text), "utf-8")
     return Batch(folder, cases, programs, _units(programs, folder))
+
+
+def packing_of(number: int) -> str:
+    """How the values of the case of that number are packed: every second one shares all the bytes that it can."""
+    return ("all", "fast")[number % 2]
 
 
 def _no_vectors(program: Program) -> dict[str, npt.NDArray[np.int64]]:
@@ -218,9 +223,9 @@ class _Reader:
 
     def take(self, program: Program, name: str) -> npt.NDArray[np.int64]:
         slot = program.slots[name]
-        part = np.ascontiguousarray(self.rows[:, self.at : self.at + slot.bytes])
+        codes = slot.stored.from_bytes(self.rows[:, self.at : self.at + slot.bytes], slot.value.size)
         self.at += slot.bytes
-        return from_memory(part.view(slot.dtype)).reshape(len(self.rows), *slot.value.shape)
+        return codes.reshape(len(self.rows), *slot.value.shape)
 
     def finish(self) -> None:
         if self.at != self.rows.shape[1]:

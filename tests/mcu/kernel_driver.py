@@ -18,7 +18,7 @@ import numpy.typing as npt
 from edgeq.ir import Graph, analyse
 from edgeq.mcu.ops import lower, overwritten
 from edgeq.mcu.step import Blob, Param, Step
-from edgeq.mcu.storage import from_memory, storage, to_memory, value_bytes
+from edgeq.mcu.storage import storage, to_memory, value_bytes
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 CODES = npt.NDArray[np.int64]
@@ -99,8 +99,8 @@ def _read_trace(graph: Graph, batch: int, out: bytes, offset: int) -> tuple[dict
         for name in _computed(graph):
             value = graph.values[name]
             size = value_bytes(value)
-            raw = np.frombuffer(out[offset : offset + size], dtype=storage(value.format).dtype)
-            trace[name][i] = from_memory(raw).reshape(value.shape)
+            raw = np.frombuffer(out[offset : offset + size], dtype=np.uint8)[None]
+            trace[name][i] = storage(value.format).from_bytes(raw, value.size).reshape(value.shape)
             offset += size
     return trace, offset
 
@@ -145,7 +145,7 @@ def _graph_text(index: int, graph: Graph, steps: Sequence[Step | None], in_place
         if step is None:
             source, target = number[node.inputs[0]], number[node.outputs[0]]
             size = value_bytes(graph.values[node.outputs[0]])
-            body.append(f"eq_copy(v[{target}], 0, v[{source}], 0, 1, {size}, 1);")
+            body.append(f"eq_copy(v[{target}], 0, v[{source}], 0, 1, {size}, EQ_U(8));")
             continue
         prefix = f"n{index}_{i}_"
         blobs, fields = _fields(step.params, prefix)
@@ -161,9 +161,9 @@ def _graph_text(index: int, graph: Graph, steps: Sequence[Step | None], in_place
         if over:
             # The buffer has exactly the input's size, so that an output that is wider is caught.
             source = number[over.pop()]
-            copy, back = f"eq_copy(over, 0, v[{source}], 0, 1, (int32_t)size[{source}], 1);", f"size[{y}]"
+            copy, back = f"eq_copy(over, 0, v[{source}], 0, 1, (int32_t)size[{source}], EQ_U(8));", f"size[{y}]"
             call = f"void *over = malloc(size[{source}]); {copy} {call} "
-            call += f"eq_copy(v[{y}], 0, over, 0, 1, (int32_t){back}, 1); free(over);"
+            call += f"eq_copy(v[{y}], 0, over, 0, 1, (int32_t){back}, EQ_U(8)); free(over);"
         body.append(f"{{ {call} }}")
     sizes = [value_bytes(graph.values[name]) for name in names]
     lines = [

@@ -13,7 +13,7 @@ from edgeq.errors import BudgetError, GraphError
 from edgeq.ir import Graph
 from edgeq.schedule import Chooser, Needs, check_plan, make_plan, simulate
 from edgeq.schedule.choose import Part, cuts
-from tests.schedule.test_plan import dtypes_of, random_inputs, sizes_of
+from tests.schedule.test_plan import random_inputs, sizes_of, stored_of
 from tests.schedule.test_stream import S8, Maker, maps
 
 
@@ -57,7 +57,7 @@ def test_a_choice_is_a_plan_that_runs(graph: Graph) -> None:
         check_plan(plan, graph, sizes)
         assert plan.arena_bytes <= point.bytes + 8 * len(point.parts)
         inputs = random_inputs(graph)
-        want, have = reference(graph, inputs), simulate(graph, plan, dtypes_of(graph), inputs)
+        want, have = reference(graph, inputs), simulate(graph, plan, stored_of(graph), inputs)
         assert all(np.array_equal(want[name], have[name]) for name in want)
 
 

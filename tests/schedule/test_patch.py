@@ -13,7 +13,7 @@ from edgeq.emulator import reference
 from edgeq.errors import GraphError
 from edgeq.ir import Graph, operator
 from edgeq.schedule import Patches, Plan, check_plan, make_patches, make_plan, simulate
-from tests.schedule.test_plan import dtypes_of, random_inputs, sizes_of
+from tests.schedule.test_plan import random_inputs, sizes_of, stored_of
 from tests.schedule.test_stream import S8, Maker, maps
 
 
@@ -27,7 +27,7 @@ def patched(graph: Graph, grid: tuple[int, int]) -> Plan:
 
 def equal(graph: Graph, plan: Plan) -> bool:
     inputs = random_inputs(graph)
-    want, have = reference(graph, inputs), simulate(graph, plan, dtypes_of(graph), inputs)
+    want, have = reference(graph, inputs), simulate(graph, plan, stored_of(graph), inputs)
     assert set(have) >= set(graph.outputs)
     return all(np.array_equal(want[name], codes) for name, codes in have.items())
 

@@ -15,6 +15,7 @@ from edgeq.emulator import reference
 from edgeq.errors import GraphError
 from edgeq.formats import FixedPoint
 from edgeq.ir import Graph, GraphBuilder
+from edgeq.mcu.storage import Storage
 from edgeq.schedule import Plan, check_plan, make_plan, simulate
 from edgeq.schedule.packing import lower_bound, pack
 
@@ -26,10 +27,8 @@ def sizes_of(graph: Graph) -> dict[str, int]:
     return {v.name: v.size * (1 if v.format.bits <= 8 else 2) for v in graph.values.values() if not v.constant}
 
 
-def dtypes_of(graph: Graph) -> dict[str, np.dtype]:
-    return {
-        v.name: np.dtype(np.int8 if v.format.bits <= 8 else np.int16) for v in graph.values.values() if not v.constant
-    }
+def stored_of(graph: Graph) -> dict[str, Storage]:
+    return {v.name: Storage(8 if v.format.bits <= 8 else 16, True, "") for v in graph.values.values() if not v.constant}
 
 
 def elementwise(graph: Graph) -> dict[str, tuple[str, ...]]:
@@ -85,7 +84,7 @@ def random_inputs(graph: Graph, seed: int = 0, samples: int = 2) -> dict[str, np
 
 def differing(graph: Graph, plan: Plan, seed: int = 0) -> list[str]:
     inputs = random_inputs(graph, seed)
-    want, have = reference(graph, inputs), simulate(graph, plan, dtypes_of(graph), inputs)
+    want, have = reference(graph, inputs), simulate(graph, plan, stored_of(graph), inputs)
     assert set(want) == set(have)
     return [name for name in want if not np.array_equal(want[name], have[name])]
 

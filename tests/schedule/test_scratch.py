@@ -13,7 +13,7 @@ from edgeq.emulator import reference
 from edgeq.errors import GraphError
 from edgeq.ir import Graph
 from edgeq.schedule import Plan, check_plan, make_plan, simulate
-from tests.schedule.test_plan import dtypes_of, elementwise, graphs, random_inputs, sizes_of
+from tests.schedule.test_plan import elementwise, graphs, random_inputs, sizes_of, stored_of
 
 
 @st.composite
@@ -35,7 +35,7 @@ def test_plans_with_scratch_are_safe(case: tuple[Graph, dict[str, int]]) -> None
     assert plan.arena_bytes >= max(plan.live_bytes(t) for t in range(plan.times))
     assert sum(b for _, b in plan.peak_values()) == plan.live_bytes(plan.peak)
     inputs = random_inputs(graph)
-    found, want = simulate(graph, plan, dtypes_of(graph), inputs), reference(graph, inputs)
+    found, want = simulate(graph, plan, stored_of(graph), inputs), reference(graph, inputs)
     assert all(np.array_equal(found[n], want[n]) for n in graph.outputs)
 
 
@@ -83,5 +83,5 @@ def test_simulation_spoils_scratch() -> None:
     graph, plan, _ = planned()
     inputs = random_inputs(graph)
     place = dataclasses.replace(plan.scratch["b"], offset=plan.buffers["x"].offset, bytes=8)
-    found = simulate(graph, dataclasses.replace(plan, scratch={"b": place}), dtypes_of(graph), inputs)
+    found = simulate(graph, dataclasses.replace(plan, scratch={"b": place}), stored_of(graph), inputs)
     assert not np.array_equal(found["c"], reference(graph, inputs)["c"])

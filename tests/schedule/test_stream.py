@@ -15,7 +15,7 @@ from edgeq.formats import Affine, FixedPoint
 from edgeq.ir import Graph, GraphBuilder
 from edgeq.schedule import Plan, check_plan, make_plan, simulate
 from edgeq.schedule.stream import Stretch, check_stretch, make_stretch
-from tests.schedule.test_plan import dtypes_of, random_inputs, sizes_of
+from tests.schedule.test_plan import random_inputs, sizes_of, stored_of
 
 S8, U8, W4 = FixedPoint(8, 4), FixedPoint(8, 4, False), FixedPoint(4, 3)
 
@@ -97,7 +97,7 @@ def streamed(graph: Graph, fed: bool) -> Plan:
 
 def differing(graph: Graph, plan: Plan) -> list[str]:
     inputs = random_inputs(graph)
-    want, have = reference(graph, inputs), simulate(graph, plan, dtypes_of(graph), inputs)
+    want, have = reference(graph, inputs), simulate(graph, plan, stored_of(graph), inputs)
     assert set(want) == set(have)
     return [name for name in want if not np.array_equal(want[name], have[name])]
 

@@ -17,6 +17,7 @@ from edgeq.mcu.ops._stage import RatioStage, Stage
 from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import Call, Context, Foreign
 from edgeq.mcu.step import Blob, Param
+from edgeq.mcu.storage import storage
 
 DSP = "dsp"
 #: the sum of an odd channel of a dual block needs no more bits than this
@@ -30,8 +31,8 @@ def has_dsp(ctx: Context) -> str | None:
 
 
 def is_byte(fmt: Format) -> bool:
-    """Whether codes are fixed point in a byte."""
-    return isinstance(fmt, FixedPoint) and fmt.width <= 8
+    """Whether codes are fixed point, each in a byte of its own."""
+    return isinstance(fmt, FixedPoint) and storage(fmt).bits == 8
 
 
 def plain_stage(ctx: Context, made: Stage, *, left: bool = False) -> str | None:
@@ -40,7 +41,7 @@ def plain_stage(ctx: Context, made: Stage, *, left: bool = False) -> str | None:
     left: whether the kernel also shifts to the left.
     """
     if not is_byte(ctx.out.format):
-        return f"output {ctx.out.format}; it writes fixed point of up to 8 bits"
+        return f"output {ctx.out.format}; it writes fixed point of up to 8 bits, unpacked"
     if made.wide:
         return f"the sum needs {ctx.accumulator.bits} bits; it has 32"
     if "EQ_LEFT" in made.rule and not left:
@@ -56,7 +57,7 @@ def byte_matrix(ctx: Context) -> str | None:
     """A reason why a node with constant weights is not bytes times signed bytes, summed in 32 bits."""
     x, weight = ctx.ins[0].format, ctx.ins[1].format
     if not is_byte(x):
-        return f"input {x}; it reads fixed point of up to 8 bits"
+        return f"input {x}; it reads fixed point of up to 8 bits, unpacked"
     if not (isinstance(weight, FixedPoint) and weight.width == 8 and weight.signed):
         return f"weights {weight}; it reads 8 bits, signed"
     return plain_stage(ctx, matrix_stage(ctx))

@@ -12,6 +12,7 @@ from edgeq.mcu.ops._stage import RatioStage, Stage, mean_stage, stage
 from edgeq.mcu.ops._window import window
 from edgeq.mcu.select import Call, Context
 from edgeq.mcu.step import Param
+from edgeq.mcu.storage import storage
 
 #: powers of two up to this one are factors of a signed 16-bit lane
 MOST_LEFT = 14
@@ -21,7 +22,7 @@ MOST_TERMS = 256
 
 def is_affine_byte(fmt: Format) -> bool:
     """Whether codes are integers of a scale in a byte."""
-    return isinstance(fmt, Affine) and fmt.width <= 8
+    return isinstance(fmt, Affine) and storage(fmt).bits == 8
 
 
 def _bytes_in(ctx: Context) -> str | None:
@@ -29,7 +30,7 @@ def _bytes_in(ctx: Context) -> str | None:
     if (reason := has_dsp(ctx)) is not None:
         return reason
     bad = next((v for v in ctx.ins if not is_byte(v.format)), None)
-    return None if bad is None else f"input {bad.format}; it reads fixed point of up to 8 bits"
+    return None if bad is None else f"input {bad.format}; it reads fixed point of up to 8 bits, unpacked"
 
 
 def _signed(ctx: Context, index: int) -> str:
@@ -107,7 +108,7 @@ def _mean_reason(ctx: Context, made: RatioStage, terms: int) -> str | None:
     if terms > MOST_TERMS:
         return f"{terms} terms; a lane holds the sum of {MOST_TERMS}"
     if not is_byte(ctx.out.format):
-        return f"output {ctx.out.format}; it writes fixed point of up to 8 bits"
+        return f"output {ctx.out.format}; it writes fixed point of up to 8 bits, unpacked"
     if made.fixed[2] == "true":
         return f"the sum needs {ctx.accumulator.bits} bits; it has 32"
     if "EQ_LEFT" in made.fixed[1]:

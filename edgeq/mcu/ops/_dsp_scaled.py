@@ -18,6 +18,7 @@ from edgeq.mcu.ops._stage import INT32
 from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import Call, Context
 from edgeq.mcu.step import Blob, Param
+from edgeq.mcu.storage import storage
 
 #: the least multiplier of a kernel: TensorFlow Lite normalises them to 2^30..2^31 - 1
 LEAST_MULTIPLIER = 1 << 30
@@ -29,7 +30,7 @@ DUAL_SHIFT = 8
 
 def is_byte(fmt: Format) -> bool:
     """Whether codes are integers in a byte."""
-    return isinstance(fmt, FixedPoint | Affine) and fmt.bits <= 8
+    return isinstance(fmt, FixedPoint | Affine) and storage(fmt).bits == 8
 
 
 @dataclass(frozen=True)

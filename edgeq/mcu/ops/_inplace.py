@@ -13,27 +13,28 @@ from edgeq.mcu.storage import storage
 def elementwise_inplace(graph: Graph, node: Node) -> tuple[int, ...]:
     """Inputs of the output's size whose elements are at least as wide: element i is read before i is written."""
     out = graph.outs(node)[0]
-    width = storage(out.format).bytes
+    width = storage(out.format).bits
     return tuple(
         i
         for i, value in enumerate(graph.ins(node))
-        if not value.constant and value.size == out.size and storage(value.format).bytes >= width
+        if not value.constant and value.size == out.size and storage(value.format).bits >= width
     )
 
 
 def hold(ctx: Context, ahead: int) -> int | None:
     """Pixels of y that must wait until y may roll over x; None where y is larger or more than a quarter would wait.
 
-    For convolutions of codes of one byte.
+    For convolutions whose pixels are whole bytes.
 
     ahead: the kernel computes as many pixels at a time, and has read all of x that they need before it writes
     (0: one pixel, whose window is still needed).
     """
     x, out = ctx.ins[0], ctx.out
-    if x.constant or x.size < out.size:
+    each, made = storage(x.format).bits, storage(out.format).bits
+    if x.constant or x.size * each < out.size * made:
         return None
     sizes = {key: int(value) for key, value in geometry(ctx, ctx.ins[1].shape[1:-1]).items()}  # type: ignore[arg-type]
-    in_c, out_c, width = x.shape[-1], out.shape[-1], sizes["out_w"]
+    in_bits, out_bits, width = x.shape[-1] * each, out.shape[-1] * made, sizes["out_w"]
     pixels = sizes["out_h"] * width
     step = max(ahead, 1)
     least = 0
@@ -45,9 +46,9 @@ def hold(ctx: Context, ahead: int) -> int | None:
         iy, ix = row * sizes["stride_h"] - sizes["pad_h"], column * sizes["stride_w"] - sizes["pad_w"]
         here = max(iy, 0) * sizes["in_w"] + max(ix, 0)
         below = max(iy + sizes["stride_h"], 0) * sizes["in_w"]
-        free = min(here, below) * in_c
+        free = min(here, below) * in_bits
         # Before pixel `at` is computed, pixels up to at - hold + step - 1 are written.
-        least = max(least, at + step - free // out_c)
+        least = max(least, at + step - free // out_bits)
     found = -(-max(least, 0) // step) * step
     return found if 4 * found <= max(pixels, 4) else None
 

@@ -26,7 +26,7 @@ def _reason(ctx: Context, elements: int, channels: int) -> str | None:
     if (reason := _mve.has_mve(ctx)) is not None:
         return reason
     x, out = ctx.ins[0].format, ctx.out.format
-    if not (isinstance(x, FixedPoint) and x.width <= 8) or storage(x) != storage(out):
+    if not (isinstance(x, FixedPoint) and storage(x).bits == 8) or storage(x) != storage(out):
         return f"{x} to {out}; it reads and writes fixed-point bytes of one sign"
     if (rule := ctx.node.text("rounding", DEFAULT_RULE)) != "half_up":
         return f"rounds {rule}; it has half_up"

@@ -97,7 +97,7 @@ def _shifted(ctx: Context, channels: int) -> Scaling | str:
     """
     x, weight = ctx.ins[0].format, ctx.ins[1].format
     if not (isinstance(x, FixedPoint) and is_byte(x)):
-        return f"input {x}; it reads fixed point of up to 8 bits"
+        return f"input {x}; it reads fixed point of up to 8 bits, unpacked"
     if not (isinstance(weight, FixedPoint) and weight.width == 8 and weight.signed):
         return f"weights {weight}; it reads 8 bits, signed"
     made = matrix_stage(ctx)

@@ -15,7 +15,7 @@ from edgeq.mcu.ops._matrix import matrix_stage
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.select import Call, Context, Foreign
 from edgeq.mcu.step import Blob, Param
-from edgeq.mcu.storage import packed_type, storage, value_bytes
+from edgeq.mcu.storage import Packed, packed_type, storage, value_bytes
 
 Codes = npt.NDArray[np.int64]
 #: words behind expanded weights that the expansion may write
@@ -28,7 +28,7 @@ def on_bytes(fmt: Format) -> bool:
     """Whether every code is an integer of a signed or unsigned byte, on its grid."""
     if isinstance(fmt, Minifloat):
         return fmt.max_magnitude <= HALVES[1]
-    return isinstance(fmt, FixedPoint) and fmt.width <= 8
+    return isinstance(fmt, FixedPoint) and fmt.width <= 8 and not isinstance(fmt, Packed)
 
 
 def refused(ctx: Context, *, exact: bool = False) -> str | None:

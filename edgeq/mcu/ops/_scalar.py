@@ -42,7 +42,7 @@ def _no_core(ctx: Context) -> str | None:
 
 def _is_byte(fmt: Format) -> bool:
     """Whether codes are integers in a byte."""
-    return (isinstance(fmt, Affine) and fmt.bits <= 8) or is_byte(fmt)
+    return (isinstance(fmt, Affine) and storage(fmt).bits == 8) or is_byte(fmt)
 
 
 def _signed(fmt: Format) -> bool:
@@ -79,7 +79,7 @@ def _matrix_reason(ctx: Context) -> str | None:
     x, weight = ctx.ins[0].format, ctx.ins[1].format
     for fmt in (x, ctx.out.format):
         if not _is_byte(fmt):
-            return f"{fmt}; it reads and writes integers of up to 8 bits"
+            return f"{fmt}; it reads and writes integers of up to 8 bits, unpacked"
     if isinstance(weight, FixedPoint) and not (weight.width == 8 and weight.signed):
         return f"weights {weight}; it reads 8 bits, signed"
     if not isinstance(weight, FixedPoint | Affine):

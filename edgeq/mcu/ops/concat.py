@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,11 +61,11 @@ def encoded_constants(ctx: Context) -> Param:
     parts = [_encoded(ctx, v, int(begin)) for v, begin in zip(ctx.ins, begins, strict=False) if v.constant]
     if not parts:
         return 0
-    place = storage(ctx.out.format)
-    return Blob(f"{identifier(ctx.node.name)}_constant", place.ctype, np.concatenate(parts), "constant operands")
+    data = to_memory(np.concatenate(parts), ctx.out.format)
+    return Blob(f"{identifier(ctx.node.name)}_constant", storage(ctx.out.format).ctype, data, "constant operands")
 
 
-def _encoded(ctx: Context, value: Value, begin: int) -> npt.NDArray[Any]:
+def _encoded(ctx: Context, value: Value, begin: int) -> npt.NDArray[np.int64]:
     """Codes of an operand that starts at `begin` of the axis; of multipliers for each channel it has its own."""
     assert value.data is not None
     node, last = ctx.node, len(value.shape) - 1
@@ -74,7 +73,8 @@ def _encoded(ctx: Context, value: Value, begin: int) -> npt.NDArray[Any]:
         own = {k: node.ints(k)[begin : begin + value.shape[last]] for k in ("multiplier", "shift")}
         node = replace(node, attrs={**node.attrs, **own})
     exact = Exact(value.format.to_grid(value.data)[None], frac_of(value))
-    return to_memory(output_stage(node, exact, ctx.out.format).reshape(-1), ctx.out.format)
+    codes: npt.NDArray[np.int64] = output_stage(node, exact, ctx.out.format).reshape(-1)
+    return codes
 
 
 VARIANTS = (Variant(PORTABLE, "concat", "whole runs, copied where formats agree", always, _generic),)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.mcu.ops import _dsp, _dsp_first, _dsp_narrow, _khot, _mve_narrow, _mve_scaled, _scalar, _scalar_narrow
+from edgeq.mcu.ops import (
+    _dsp,
+    _dsp_fields,
+    _dsp_first,
+    _dsp_narrow,
+    _khot,
+    _mve_narrow,
+    _mve_scaled,
+    _scalar,
+    _scalar_narrow,
+)
 from edgeq.mcu.ops._matrix import channel_params, matrix_fixed, matrix_params, matrix_stage, not_depthwise, weight_blob
 from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
@@ -47,6 +57,7 @@ VARIANTS = (
         _dsp.DSP, "conv_depthwise_dsp", "four channels, two taps in one SMLAD", _dsp.supports_depthwise, _dsp.depthwise
     ),
     _dsp_narrow.DEPTHWISE,
+    _dsp_fields.CONV,
     _dsp_first.CONV,
     Variant(_dsp.DSP, "conv_dsp", "two pixels by four channels, SMLAD", _dsp.supports_conv, _dsp.conv),
     _dsp_narrow.CONV,

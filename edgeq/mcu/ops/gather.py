@@ -40,7 +40,7 @@ def _generic(ctx: Context) -> Call:
         "run": prod(x.shape[last + 1 :]),
         "offset": Blob(f"{identifier(node.name)}_offset", "int32_t", table, f"elements that {node.source} picks"),
     }
-    return Call((str(storage(x.format).bytes),), params, (x.name,))
+    return Call((storage(x.format).field,), params, (x.name,))
 
 
 VARIANTS = (Variant(PORTABLE, "gather", "whole runs at a time", always, _generic),)

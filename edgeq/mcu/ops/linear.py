@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgeq.mcu.ops import _dsp, _dsp_narrow, _khot, _mve_narrow, _mve_scaled, _scalar, _scalar_narrow
+from edgeq.mcu.ops import _dsp, _dsp_fields, _dsp_narrow, _khot, _mve_narrow, _mve_scaled, _scalar, _scalar_narrow
 from edgeq.mcu.ops._matrix import matrix_fixed, matrix_params, matrix_stage
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 
@@ -19,6 +19,7 @@ VARIANTS = (
     _mve_scaled.ROWS,
     _mve_scaled.ANY_ROWS,
     _mve_narrow.CONV,
+    _dsp_fields.ROWS,
     Variant(_dsp.DSP, "linear_dsp", "four outputs at a time, SMLAD", _dsp.supports_linear, _dsp.linear),
     Variant(_dsp.DSP, "conv_dsp", "two rows by four outputs, SMLAD", _dsp.bytes_by_bytes, _dsp.rows),
     _dsp_narrow.LINEAR,

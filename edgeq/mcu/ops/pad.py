@@ -31,7 +31,7 @@ def _generic(ctx: Context) -> Call:
         "mode": _MODES[node.text("mode")],
         "fill": fill - (1 << 32) if fill >= 1 << 31 else fill,
     }
-    return Call((str(storage(x.format).bytes),), params, (x.name,))
+    return Call((storage(x.format).field,), params, (x.name,))
 
 
 VARIANTS = (Variant(PORTABLE, "pad", "whole runs at a time", always, _generic),)

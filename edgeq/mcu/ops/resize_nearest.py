@@ -13,7 +13,7 @@ def _generic(ctx: Context) -> Call:
     params: dict[str, Param] = {"channels": x.shape[-1]}
     params["in_h"], params["in_w"] = height_width(x.shape[:-1])
     params["out_h"], params["out_w"] = height_width(ctx.out.shape[:-1])
-    return Call((str(storage(x.format).bytes),), params, (x.name,))
+    return Call((storage(x.format).field,), params, (x.name,))
 
 
 VARIANTS = (Variant(PORTABLE, "resize_nearest", "all channels of an element at once", always, _generic),)

@@ -20,7 +20,7 @@ def _generic(ctx: Context) -> Call:
         "stride": padded(stride),
         "from": first,
     }
-    return Call((str(storage(x.format).bytes),), params, (x.name,))
+    return Call((storage(x.format).field,), params, (x.name,))
 
 
 VARIANTS = (Variant(PORTABLE, "slice", "copies whole runs", always, _generic),)

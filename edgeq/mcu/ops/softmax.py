@@ -16,7 +16,7 @@ from edgeq.mcu.storage import storage
 def inplace_candidates(graph: Graph, node: Node) -> tuple[int, ...]:
     """y may lie over x where elements are as wide, or narrower and each line is contiguous."""
     x, out = graph.ins(node)[0], graph.outs(node)[0]
-    have, want = storage(x.format).bytes, storage(out.format).bytes
+    have, want = storage(x.format).bits, storage(out.format).bits
     contiguous = prod(x.shape[node.integer("axis") + 1 :]) == 1
     return (0,) if not x.constant and (have == want or (have > want and contiguous)) else ()
 

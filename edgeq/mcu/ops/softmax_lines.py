@@ -13,7 +13,7 @@ from edgeq.mcu.storage import storage
 
 def inplace_candidates(graph: Graph, node: Node) -> tuple[int, ...]:
     """y may lie over x where its elements are as wide: the exponential of element i is stored when i has been read."""
-    return (0,) if storage(graph.ins(node)[0].format).bytes == 2 else ()
+    return (0,) if storage(graph.ins(node)[0].format).bits == 16 else ()
 
 
 def _generic(ctx: Context) -> Call:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgeq.ir.graph import Graph, Node
 from edgeq.mcu.ops import _mve_elements
 from edgeq.mcu.ops._elementwise import plain_constant
@@ -21,7 +23,7 @@ def _generic(ctx: Context) -> Call:
     params: dict[str, Param] = {
         "count": x.size,
         "least": x.format.code_range[0],
-        "table": plain_constant(ctx, table, "table"),
+        "table": plain_constant(ctx, replace(table, format=ctx.out.format), "table"),
     }
     return Call((storage(x.format).eq_type, storage(ctx.out.format).eq_type), params, (x.name,))
 

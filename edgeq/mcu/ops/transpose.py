@@ -13,7 +13,7 @@ def _generic(ctx: Context) -> Call:
     strides = contiguous(x.shape)
     shape, (stride,) = join(ctx.out.shape, [strides[p] for p in ctx.node.ints("permutation")])
     params: dict[str, Param] = {"rank": len(shape), "shape": padded(shape), "stride": padded(stride), "from": 0}
-    return Call((str(storage(x.format).bytes),), params, (x.name,))
+    return Call((storage(x.format).field,), params, (x.name,))
 
 
 VARIANTS = (Variant(PORTABLE, "transpose", "copies whole runs where they stay together", always, _generic),)
