@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.mcu.ops import _dsp, _dsp_first, _dsp_narrow, _mve_narrow, _mve_scaled, _scalar, _scalar_narrow
+from edgeq.mcu.ops import _dsp, _dsp_first, _dsp_narrow, _groups, _mve_narrow, _mve_scaled, _scalar, _scalar_narrow
 from edgeq.mcu.ops._matrix import channel_params, matrix_fixed, matrix_params, matrix_stage, not_depthwise, weight_blob
 from edgeq.mcu.ops._window import geometry
-from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
+from edgeq.mcu.select import PORTABLE, Call, Context, Variant
 
 
 def _generic(ctx: Context) -> Call:
@@ -18,6 +18,8 @@ def _generic(ctx: Context) -> Call:
 
 
 def _is_depthwise(ctx: Context) -> str | None:
+    if (reason := _groups.one_scale(ctx)) is not None:
+        return reason
     x, weight, groups = ctx.ins[0], ctx.ins[1], ctx.node.integer("groups")
     if groups != x.shape[-1]:
         return not_depthwise(ctx, f"{groups} groups for {x.shape[-1]} channels; a depthwise layer has one for each")
@@ -52,6 +54,7 @@ VARIANTS = (
     _dsp_narrow.CONV,
     *_scalar.CONV,
     _scalar_narrow.CONV,
+    _groups.CONV,
     Variant(PORTABLE, "conv_depthwise", "four channels side by side", _is_depthwise, _depthwise),
-    Variant(PORTABLE, "conv", "four output channels share each input", always, _generic),
+    Variant(PORTABLE, "conv", "four output channels share each input", _groups.one_scale, _generic),
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edgeq.mcu.ops import _dsp, _dsp_narrow, _mve_narrow, _mve_scaled, _scalar, _scalar_narrow
+from edgeq.mcu.ops import _dsp, _dsp_narrow, _groups, _mve_narrow, _mve_scaled, _scalar, _scalar_narrow
 from edgeq.mcu.ops._matrix import matrix_fixed, matrix_params, matrix_stage
-from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
+from edgeq.mcu.select import PORTABLE, Call, Context, Variant
 
 
 def _generic(ctx: Context) -> Call:
@@ -24,5 +24,6 @@ VARIANTS = (
     _dsp_narrow.LINEAR,
     *_scalar.LINEAR,
     _scalar_narrow.CONV,
-    Variant(PORTABLE, "linear", "four outputs at a time", always, _generic),
+    _groups.CONV,
+    Variant(PORTABLE, "linear", "four outputs at a time", _groups.one_scale, _generic),
 )
