@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 import torch
 from torch import Tensor
 
-from edgeq.formats import DEFAULT_OVERFLOW, FixedPoint, Format, KHot, Minifloat
+from edgeq.formats import DEFAULT_OVERFLOW, FixedPoint, Format, Grouped, KHot, Minifloat
 from edgeq.quant.minifloats import minifloat_named
 from edgeq.quant.overflow import overflow
 from edgeq.quant.recipe import Number
@@ -20,6 +20,9 @@ from edgeq.quant.rounding import round_by
 
 #: exponents of scales stay inside what float32 holds exactly
 MIN_EXPONENT, MAX_EXPONENT = -110, 110
+
+#: the grid of a channel is that of its finest group, and must not become so fine that sums need wide accumulators
+GROUP_SPREAD = 10
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class QuantSpec:
     steps:      training batches whose statistics start the binary point; 0 for parameters, which are known.
     fixed:      log2 of a range that is known beforehand and never moves (1 for a probability), or None.
     khot:       the values that the width leaves when all but so many digits are zero (of the same bits), or None.
+    group:      so many consecutive input channels of weights share a scale; None: a channel or the tensor does.
     width_learned: whether training moves the width; `number` is then the one at the start and the greatest.
     """
 
@@ -51,6 +55,7 @@ class QuantSpec:
     steps: int = 0
     fixed: int | None = None
     khot: KHot | None = None
+    group: int | None = None
     width_learned: bool = False
 
     @property
@@ -94,6 +99,13 @@ class QuantSpec:
         frac = self.minifloat.frac if self.minifloat else 0
         assert isinstance(frac, int)
         return frac
+
+    @cached_property
+    def group_spread(self) -> int:
+        """How far below the greatest scale of its channel that of a group may lie, in powers of two."""
+        element = self.format(0)
+        assert isinstance(element, FixedPoint | Minifloat)
+        return min(GROUP_SPREAD, Grouped.most_spread(element))
 
     def quantise(self, x: Tensor, exponent: Tensor) -> Tensor:
         """Nearest representable values of `x` at scale 2**exponent, brought into range; the same dtype, no gradient."""
