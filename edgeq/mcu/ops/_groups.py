@@ -8,9 +8,9 @@ from math import prod
 import numpy as np
 
 from edgeq.formats import FixedPoint, Grouped
+from edgeq.ir import Value
 from edgeq.mcu.ops._matrix import matrix_fixed, matrix_params, matrix_stage
 from edgeq.mcu.ops._names import identifier
-from edgeq.mcu.ops._stage import INT32
 from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import PORTABLE, Call, Context, Foreign, Variant
 from edgeq.mcu.step import Blob, Param
@@ -49,12 +49,19 @@ def expanded(ctx: Context) -> Context:
     if not isinstance(fmt, Grouped):
         return ctx
     assert weight.data is not None
-    grid = fmt.to_grid(weight.data)
-    if grid.min() < INT32[0] or grid.max() > INT32[1]:
+    grid, bits = fmt.to_grid(weight.data), _grid_bits(weight)
+    if bits is None:
         raise ctx.fail(f"its weights {fmt} leave 32 bits on the grid of their finest group; use closer group scales")
-    bits = next(b for b in (8, 16, 32) if -(1 << (b - 1)) <= grid.min() and grid.max() < 1 << (b - 1))
     plain = replace(weight, format=FixedPoint(bits, fmt.frac, True, fmt.channel_axis), data=grid)
     return replace(ctx, graph=replace(ctx.graph, values={**ctx.graph.values, weight.name: plain}))
+
+
+def _grid_bits(weight: Value) -> int | None:
+    """Bits of the integers that hold the grid of weights; None beyond 32."""
+    assert weight.data is not None
+    grid = weight.format.to_grid(weight.data)
+    least, most = int(grid.min()), int(grid.max())
+    return next((b for b in (8, 16, 32) if -(1 << (b - 1)) <= least and most < 1 << (b - 1)), None)
 
 
 def _scales(ctx: Context) -> tuple[str, Blob]:
@@ -94,4 +101,28 @@ def call(ctx: Context) -> Call:
     return Call((xt, wt, kind, *rest), params, (ctx.ins[0].name,))
 
 
-CONV = Variant(PORTABLE, "conv_groups", "group by group, four output channels share each input", supports, call)
+def supports_expanded(ctx: Context) -> str | None:
+    """Group scales of weights that serve several pixels, in 32 bits."""
+    if (reason := supports(ctx)) is not None:
+        return reason
+    weight = ctx.ins[1]
+    if ctx.out.size == weight.shape[0]:
+        return "one pixel; its weights, which serve only once, are not expanded"
+    return None if _grid_bits(weight) else "weights that leave 32 bits on the grid of their finest group"
+
+
+def call_expanded(ctx: Context) -> Call:
+    """Parameters of `eq_conv_expanded_t`, and scratch for four filters."""
+    made, weight = call(ctx), ctx.ins[1]
+    bits = _grid_bits(weight)
+    assert bits is not None
+    xt, wt, st, *rest = made.fixed
+    size = 4 * prod(weight.shape[1:]) * bits // 8
+    return Call((xt, wt, st, f"EQ_S({bits})", *rest), made.params, made.inputs, size)
+
+
+_EXPANDED = "packed weights of four output channels expanded for all pixels"
+CONV = (
+    Variant(PORTABLE, "conv_expanded", _EXPANDED, supports_expanded, call_expanded),
+    Variant(PORTABLE, "conv_groups", "group by group, four output channels share each input", supports, call),
+)

@@ -54,7 +54,7 @@ VARIANTS = (
     _dsp_narrow.CONV,
     *_scalar.CONV,
     _scalar_narrow.CONV,
-    _groups.CONV,
+    *_groups.CONV,
     Variant(PORTABLE, "conv_depthwise", "four channels side by side", _is_depthwise, _depthwise),
     Variant(PORTABLE, "conv", "four output channels share each input", _groups.one_scale, _generic),
 )

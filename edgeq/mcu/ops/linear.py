@@ -24,6 +24,6 @@ VARIANTS = (
     _dsp_narrow.LINEAR,
     *_scalar.LINEAR,
     _scalar_narrow.CONV,
-    _groups.CONV,
+    *_groups.CONV,
     Variant(PORTABLE, "linear", "four outputs at a time", _groups.one_scale, _generic),
 )
