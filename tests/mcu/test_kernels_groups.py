@@ -15,6 +15,7 @@ from edgeq.ir import Graph, GraphBuilder, analyse
 from edgeq.mcu.ops import lower
 from edgeq.mcu.step import Blob, Step
 from edgeq.verify.random_graphs import random_graph, random_inputs
+from tests.differential.test_groups import suits
 from tests.mcu.kernel_cases import Case
 from tests.mcu.kernel_driver import SANITIZE, Mutation, compilers, run_graphs
 
@@ -42,7 +43,7 @@ def random_cases(first: int, count: int) -> list[Case]:
     while len(found) < count:
         rng = np.random.default_rng([seed, 17])
         graph = random_graph(rng, ops=OPS, max_nodes=5, formats=KINDS[seed % 3], groups=True)  # type: ignore[arg-type]
-        if any(isinstance(v.format, Grouped) for v in graph.constants()):
+        if suits(graph):
             found.append((graph, random_inputs(graph, rng, 3)))
         seed += 1
     return found
