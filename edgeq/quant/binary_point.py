@@ -261,7 +261,7 @@ def _rows(x: Tensor, shape: tuple[int, ...], group: int | None = None) -> Tensor
         size = min(group, x.shape[1])
         whole = torch.zeros((x.shape[0], shape[1] * size, *x.shape[2:]), dtype=x.dtype, device=x.device)
         whole[:, : x.shape[1]] = x
-        return whole.unflatten(1, (shape[1], size)).movedim(2, -1).reshape(-1, size)
+        return whole.reshape(x.shape[0], shape[1], size, *x.shape[2:]).movedim(2, -1).reshape(-1, size)
     if not shape or math.prod(shape) == 1:
         return x.reshape(1, -1)
     axis = next(i for i, n in enumerate(shape) if n > 1)
