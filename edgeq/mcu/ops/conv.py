@@ -7,10 +7,11 @@ import numpy as np
 from edgeq.mcu.ops import _dsp, _dsp_first, _dsp_narrow, _groups, _mve_narrow, _mve_scaled, _scalar, _scalar_narrow
 from edgeq.mcu.ops._matrix import channel_params, matrix_fixed, matrix_params, matrix_stage, not_depthwise, weight_blob
 from edgeq.mcu.ops._window import geometry
-from edgeq.mcu.select import PORTABLE, Call, Context, Variant
+from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 
 
 def _generic(ctx: Context) -> Call:
+    ctx = _groups.expanded(ctx)
     made, x, weight = matrix_stage(ctx), ctx.ins[0], ctx.ins[1]
     sizes = {"in_c": x.shape[-1], "out_c": weight.shape[0], "groups": ctx.node.integer("groups")}
     params = {**geometry(ctx, weight.shape[1:-1]), **sizes, **matrix_params(ctx, made)}
@@ -56,5 +57,5 @@ VARIANTS = (
     _scalar_narrow.CONV,
     *_groups.CONV,
     Variant(PORTABLE, "conv_depthwise", "four channels side by side", _is_depthwise, _depthwise),
-    Variant(PORTABLE, "conv", "four output channels share each input", _groups.one_scale, _generic),
+    Variant(PORTABLE, "conv", "four output channels share each input", always, _generic),
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from edgeq.mcu.ops import _dsp, _dsp_narrow, _groups, _mve_narrow, _mve_scaled, _scalar, _scalar_narrow
 from edgeq.mcu.ops._matrix import matrix_fixed, matrix_params, matrix_stage
-from edgeq.mcu.select import PORTABLE, Call, Context, Variant
+from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 
 
 def _generic(ctx: Context) -> Call:
+    ctx = _groups.expanded(ctx)
     made, x, weight = matrix_stage(ctx), ctx.ins[0], ctx.ins[1]
     outputs, inputs = weight.shape
     sizes = {"rows": x.size // inputs, "inputs": inputs, "outputs": outputs}
@@ -25,5 +26,5 @@ VARIANTS = (
     *_scalar.LINEAR,
     _scalar_narrow.CONV,
     *_groups.CONV,
-    Variant(PORTABLE, "linear", "four outputs at a time", _groups.one_scale, _generic),
+    Variant(PORTABLE, "linear", "four outputs at a time", always, _generic),
 )
