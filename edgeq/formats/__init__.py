@@ -9,16 +9,18 @@ from edgeq.formats.affine import CODE_RULE, Affine
 from edgeq.formats.dyadic import DYADIC_RULES, scale, scale_scalar
 from edgeq.formats.fixed_point import FixedPoint
 from edgeq.formats.format import Format, align, encode, encode_scalar
+from edgeq.formats.grouped import MX, MX_GROUP, Grouped, grouped
 from edgeq.formats.khot import KHot, count_digits
 from edgeq.formats.minifloat import Minifloat, minifloat
 from edgeq.formats.overflow import DEFAULT_OVERFLOW, OVERFLOWS, overflow, overflow_scalar
 from edgeq.formats.rounding import DEFAULT_RULE, FIXED_RULES, RULES, round_ratio, round_scalar
 
 #: every format by the `kind` that its JSON form carries
-KINDS: dict[str, type[FixedPoint] | type[Minifloat] | type[Affine]] = {
+KINDS: dict[str, type[FixedPoint] | type[Minifloat] | type[Affine] | type[Grouped]] = {
     "fixed": FixedPoint,
     "minifloat": Minifloat,
     "affine": Affine,
+    "grouped": Grouped,
 }
 
 #: minifloats by name, specials as the OCP standards have them
@@ -40,12 +42,15 @@ __all__ = [
     "DYADIC_RULES",
     "FIXED_RULES",
     "KINDS",
+    "MX",
+    "MX_GROUP",
     "NAMED",
     "OVERFLOWS",
     "RULES",
     "Affine",
     "FixedPoint",
     "Format",
+    "Grouped",
     "KHot",
     "Minifloat",
     "align",
@@ -53,6 +58,7 @@ __all__ = [
     "encode",
     "encode_scalar",
     "from_json",
+    "grouped",
     "minifloat",
     "overflow",
     "overflow_scalar",

@@ -16,6 +16,7 @@ from edgeq.formats import (
     Affine,
     FixedPoint,
     Format,
+    Grouped,
 )
 from edgeq.formats.dyadic import check_dyadic
 from edgeq.ir.graph import Graph, Node, Value
@@ -30,6 +31,8 @@ MAX_ELEMENTS = 1 << 29
 MAX_RANK = 6
 MAX_NODES = 1 << 16
 MAX_NAME = 300
+#: operators whose weights may have a scale for each group of input channels
+GROUPED = ("conv", "conv_transpose", "linear")
 #: characters that could end a string or a comment where generated sources and reports quote a name
 NOT_IN_NAMES = frozenset('"\\*?')
 
@@ -85,6 +88,8 @@ def _check_value(key: str, value: Value) -> None:
         frac, what = (0,) * len(value.format.scale), "scale"
     if isinstance(frac, tuple) and (axis is None or not 0 <= axis < len(value.shape) or value.shape[axis] != len(frac)):
         raise GraphError(f"value {key!r}: {len(frac)} channel {what}s do not fit axis {axis} of {value.shape}")
+    if isinstance(value.format, Grouped):
+        _check_groups(key, value, value.format)
     if value.data is not None:
         if value.data.shape != value.shape:
             raise GraphError(f"constant {key!r}: codes of shape {value.data.shape}, declared {value.shape}")
@@ -92,6 +97,27 @@ def _check_value(key: str, value: Value) -> None:
         value.format.to_grid(value.data)
     elif isinstance(frac, tuple):
         raise GraphError(f"value {key!r}: only constants may have a {what} per channel")
+
+
+def _check_groups(key: str, value: Value, fmt: Grouped) -> None:
+    """Group scales belong to constants, one for each group of their input channels."""
+    if value.data is None:
+        raise GraphError(f"value {key!r}: only constants may have group scales")
+    try:
+        fmt.groups_of(value.shape)
+    except FormatError as error:
+        raise GraphError(f"value {key!r}: {error}") from None
+
+
+def _check_grouped_inputs(op: Operator, node: Node, ins: Sequence[Value]) -> None:
+    """Group scales are of weights that meet no multiplier."""
+    for index, value in enumerate(ins):
+        if not isinstance(value.format, Grouped):
+            continue
+        if node.op not in GROUPED or index != 1:
+            raise op.fail(node, f"{value.name} has group scales; only weights of {', '.join(GROUPED)} may")
+        if "multiplier" in node.attrs:
+            raise op.fail(node, f"weight {value.name} has group scales, which go with a power of two, not a multiplier")
 
 
 def _check_node(graph: Graph, node: Node, known: set[str]) -> None:
@@ -115,6 +141,7 @@ def _check_node(graph: Graph, node: Node, known: set[str]) -> None:
     shapes = op.shapes(node, ins)
     if shapes != tuple(v.shape for v in outs):
         raise op.fail(node, f"makes {shapes}, declared {[v.shape for v in outs]}")
+    _check_grouped_inputs(op, node, ins)
     op.rule(node, ins, outs)
     _check_modes(op, node, outs[0])
     if isinstance(op, Arithmetic):

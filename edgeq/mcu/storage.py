@@ -122,8 +122,9 @@ def to_memory(codes: npt.NDArray[Any], fmt: Format) -> npt.NDArray[Any]:
 
 def packed_type(fmt: Format) -> str:
     """eq_type of constants of `fmt`: a bit stream below 8 bits, else the plain container."""
+    plain = storage(fmt).eq_type
     if fmt.bits >= 8:
-        return storage(fmt).eq_type
+        return plain
     if isinstance(fmt, Minifloat):
         return f"EQ_FP({fmt.exponent}, {fmt.mantissa})"
     return f"{'EQ_SP' if fmt.signed else 'EQ_UP'}({fmt.bits})"

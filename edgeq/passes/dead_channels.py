@@ -16,12 +16,12 @@ their own, because all of this is said of grid integers, in which padding is zer
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.formats import Affine, FixedPoint, Format, Minifloat
+from edgeq.formats import Affine, FixedPoint, Format, Grouped, Minifloat
 from edgeq.ir import Attr, Graph, Node, Value
 from edgeq.ir.ops._matrix import accumulator_frac, aligned_bias
 from edgeq.passes._channels import Classes, Known, channels, dense, known_channels, ties
@@ -70,6 +70,10 @@ def _joined(graph: Graph, classes: Classes) -> set[int]:
 def _keep_read_channels(graph: Graph, node: Node, known: Mapping[str, Known], classes: Classes, kept: set[int]) -> None:
     """Keep the classes of input channels that the weights of a dense node need."""
     x, weight = graph.ins(node)[:2]
+    if isinstance(weight.format, Grouped):
+        # Without a column the groups of a row would have other members.
+        kept.update(classes.of(x))
+        return
     have = known.get(x.name)
     total = np.zeros(weight.shape[0], np.int64)
     for c in range(channels(x)):
@@ -153,7 +157,7 @@ class _Rewrite:
         if value.data is None or node.op == "table":
             return value.name
         if node.op == "conv":
-            return self._constant(value, value.data[keep], _sliced(value.format, keep))
+            return self._constant(value, value.data[keep], _sliced(value, keep))
         if value.shape and value.shape[-1] > 1:
             return self._constant(value, value.data[..., keep], value.format)
         return value.name
@@ -165,12 +169,12 @@ class _Rewrite:
         assert weight.data is not None
         if len(rows) == weight.shape[0] and len(columns) == channels(x):
             return node.inputs
-        names = [x.name, self._constant(weight, weight.data[rows][..., columns], _sliced(weight.format, rows))]
+        names = [x.name, self._constant(weight, weight.data[rows][..., columns], _sliced(weight, rows))]
         more = self._constants_seen(x, weight, columns)
         if more.any():
             names.append(self._folded(x, weight, biases, more, rows))
         elif biases and biases[0].data is not None:
-            names.append(self._constant(biases[0], biases[0].data[rows], _sliced(biases[0].format, rows)))
+            names.append(self._constant(biases[0], biases[0].data[rows], _sliced(biases[0], rows)))
         return tuple(names)
 
     def _constants_seen(self, x: Value, weight: Value, columns: Grid) -> Grid:
@@ -188,7 +192,7 @@ class _Rewrite:
         total = more + (aligned_bias(x, weight, biases[0]) if biases else 0)
         fmt = _bias_format(x, weight, biases)
         old = biases[0] if biases else Value(f"{weight.name}_bias", total.shape, fmt, total, weight.source)
-        return self._constant(old, total[rows], _sliced(fmt, rows))
+        return self._constant(old, total[rows], _sliced(replace(old, format=fmt), rows))
 
     def _constant(self, old: Value, codes: Grid, fmt: Format) -> str:
         """Name of a constant in place of `old`, which keeps its name where nobody else reads it."""
@@ -216,8 +220,11 @@ def _sliced_multipliers(node: Node, keep: Grid) -> dict[str, Attr]:
     return {key: tuple(node.ints(key)[int(i)] for i in keep) for key in ("multiplier", "shift")}
 
 
-def _sliced(fmt: Format, keep: Grid) -> Format:
-    """A format per output channel with only some of its channels."""
+def _sliced(value: Value, keep: Grid) -> Format:
+    """The format of a constant with only some of its output channels."""
+    fmt = value.format
+    if isinstance(fmt, Grouped):
+        return fmt.rows([int(i) for i in keep], value.shape[0])
     if fmt.channel_axis is None:
         return fmt
     index = [int(i) for i in keep]

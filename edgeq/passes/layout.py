@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edgeq.formats import Grouped
 from edgeq.ir import Attr, Graph, Node, Value
 from edgeq.passes._edit import (
     changed,
@@ -103,6 +104,9 @@ def _into_weights(graph: Graph, node: Node) -> Graph | None:
         return None
     weight = graph.ins(linear)[1]
     assert weight.data is not None
+    if isinstance(weight.format, Grouped):
+        # In another order the groups of a row would have other members.
+        return None
     # order[j]: where element j of x lies in the vector that the weights were made for.
     order = np.arange(x.size).reshape(moved.shape).transpose(np.argsort(node.ints("permutation"))).reshape(-1)
     turned = remade(graph, weight, weight.data[:, order])

@@ -125,14 +125,23 @@ class BinaryPoint(nn.Module):
             raise InputError(
                 f"{self.spec.place}: its binary point is not known yet; run training batches, or edgeq.calibrate, first"
             )
-        log2 = self.log2_range
+        log2 = self._held()
         if self.learned and self.training:
             per_scale = x.numel() / max(log2.numel(), 1) / (x.shape[0] if self.spec.steps and x.ndim else 1)
             factor = 1.0 / math.sqrt(max(per_scale, 1.0) * self.spec.top)
             log2 = _ScaleGradient.apply(log2, factor)  # type: ignore[no-untyped-call]
         head = self.spec.head if self.bits is None else self.width() - float(self.spec.signed)
         scale: Tensor = _PowerOfTwo.apply(log2, head)  # type: ignore[no-untyped-call]
-        return scale
+        group = self.spec.group
+        return scale if group is None else scale.repeat_interleave(min(group, x.shape[1]), dim=1)[:, : x.shape[1]]
+
+    def _held(self) -> Tensor:
+        """log2 of the ranges; those of groups no further below the greatest of their channel than the spec allows."""
+        if self.spec.group is None:
+            return self.log2_range
+        dims = tuple(range(1, self.log2_range.ndim))
+        most = self.log2_range.detach().round().amax(dim=dims, keepdim=True)
+        return torch.maximum(self.log2_range, most - self.spec.group_spread)
 
     def width(self) -> Tensor:
         """The width for the forward pass: a whole number; where it is learned, with a straight-through gradient."""
@@ -148,7 +157,7 @@ class BinaryPoint(nn.Module):
         """log2 of the scale, int32, of the shape of the point; InputError where training has lost it."""
         if not torch.isfinite(self.log2_range).all():
             raise InputError(f"{self.spec.place}: its binary point is not a finite number; the training has diverged")
-        whole = torch.round(self.log2_range.detach()).clamp(MIN_EXPONENT, MAX_EXPONENT)
+        whole = torch.round(self._held().detach()).clamp(MIN_EXPONENT, MAX_EXPONENT)
         return whole.to(torch.int32) - self.spec.head
 
     def _whole_bits(self, bits: Tensor) -> int:
@@ -230,7 +239,7 @@ def squared_errors(rows: Tensor, spec: QuantSpec, log2_range: Tensor) -> Tensor:
 
 def find_range(x: Tensor, spec: QuantSpec, shape: tuple[int, ...]) -> Tensor:
     """log2 of the range that suits `x`, of `shape` (empty: one for the tensor); float64 whole numbers."""
-    rows = torch.nan_to_num(_rows(x.double(), shape), posinf=0.0, neginf=0.0)
+    rows = torch.nan_to_num(_rows(x.double(), shape, spec.group), posinf=0.0, neginf=0.0)
     most = rows.abs().amax(dim=1)
     # A channel of (almost) zeros must not ask for a grid so fine that its bias leaves 32 bits.
     most = torch.maximum(most, most.max() * 2.0**-CHANNEL_SPREAD)
@@ -246,8 +255,13 @@ def find_range(x: Tensor, spec: QuantSpec, shape: tuple[int, ...]) -> Tensor:
     return top.double().reshape(shape)
 
 
-def _rows(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """One row for each scale."""
+def _rows(x: Tensor, shape: tuple[int, ...], group: int | None = None) -> Tensor:
+    """One row for each scale; groups lie along the second axis, the last one filled up with zeros."""
+    if group is not None:
+        size = min(group, x.shape[1])
+        whole = torch.zeros((x.shape[0], shape[1] * size, *x.shape[2:]), dtype=x.dtype, device=x.device)
+        whole[:, : x.shape[1]] = x
+        return whole.reshape(x.shape[0], shape[1], size, *x.shape[2:]).movedim(2, -1).reshape(-1, size)
     if not shape or math.prod(shape) == 1:
         return x.reshape(1, -1)
     axis = next(i for i, n in enumerate(shape) if n > 1)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from brevitas.nn import QuantConv1d, QuantConv2d, QuantConvTranspose1d, QuantConvTranspose2d, QuantLinear
 from torch import Tensor, nn
 
+from edgeq.errors import UnsupportedError
 from edgeq.quant.biases import BiasQuant
 from edgeq.quant.quantizers import activation_injector, activation_proxy, binary_point, weight_injector
 from edgeq.quant.rounding import round_ste
@@ -105,7 +106,9 @@ class Weighted(Output):
     def channel_exponents(self) -> Tensor:
         """log2 of the weights' grid for each output channel, int32."""
         point = binary_point(self.weight_quant)
-        exponent = (point.exponent() - point.spec.grid_frac).reshape(-1)
+        exponent = point.exponent() - point.spec.grid_frac
+        # The grid of a channel is that of its finest group.
+        exponent = exponent.reshape(-1) if point.spec.group is None else exponent.flatten(1).amin(dim=1)
         channels = self.out_features if isinstance(self, nn.Linear) else self.out_channels  # type: ignore[attr-defined]
         # A transposed convolution's groups share the scales along the second axis of its weights.
         return exponent.repeat(channels // exponent.numel()) if exponent.numel() > 1 else exponent.expand(channels)
@@ -217,7 +220,7 @@ FLOAT_LAYERS = (*_CONVOLUTIONS, nn.Linear)
 def quantised_layer(layer: nn.Module, weights: QuantSpec, per_channel: bool, output: QuantSpec) -> nn.Module:
     """The quantised twin of a float layer, with its weights; the float layer is not changed."""
     assert isinstance(layer, FLOAT_LAYERS)
-    shape = _scale_shape(layer) if per_channel else ()
+    shape = _group_shape(layer, weights) if weights.group else _scale_shape(layer) if per_channel else ()
     quant = {
         "weight_quant": weight_injector(weights, shape),
         "output_quant": activation_injector(output),
@@ -238,6 +241,17 @@ def quantised_layer(layer: nn.Module, weights: QuantSpec, per_channel: bool, out
     made.train(layer.training)
     module: nn.Module = made
     return module
+
+
+def _group_shape(layer: Any, weights: QuantSpec) -> tuple[int, ...]:
+    """(O, groups, *kernel)"""
+    if isinstance(layer, (nn.ConvTranspose1d, nn.ConvTranspose2d)):
+        raise UnsupportedError(
+            f"{weights.place}: a transposed convolution is not trained with group scales; give its layer group: null"
+        )
+    outputs, inputs, *kernel = layer.weight.shape
+    assert weights.group is not None
+    return (outputs, -(-inputs // weights.group), *kernel)
 
 
 def _scale_shape(layer: Any) -> tuple[int, ...]:

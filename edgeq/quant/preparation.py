@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 from edgeq.errors import InputError, UnsupportedError
 from edgeq.formats import DEFAULT_OVERFLOW, KHot
 from edgeq.quant import operations as ops
+from edgeq.quant import ptq
 from edgeq.quant.batch_norm import BatchNorm
 from edgeq.quant.batches import checked_example, input_tensors
 from edgeq.quant.biases import BiasQuant
@@ -289,8 +290,17 @@ class _Preparer:
             raise UnsupportedError(f"{path}: output_size is not supported; use output_padding of the layer")
         layer_recipe = self.recipe.layer(path, node in self.first, node in self.last)
         weights, output = self._layer_specs(node, layer_recipe)
+        self._check_group(path, layer_recipe)
         layer = quantised_layer(self.modules[path], weights, layer_recipe.per_channel, output)
         self._place(node, layer, layer_recipe)
+
+    def _check_group(self, path: str, layer: LayerRecipe) -> None:
+        """Methods that choose points or neighbours layer by layer know scales of channels only."""
+        wrong = [name for name in self.recipe.ptq if ptq.METHODS[name].stage in ("point", "rounding")]
+        if layer.group is not None and wrong:
+            raise InputError(
+                f"{path}: ptq method {wrong[0]} does not know group scales; leave it out, or give the layer group: null"
+            )
 
     def _batch_norm(self, node: fx.Node) -> None:
         """A BatchNorm that the recipe keeps."""
@@ -298,7 +308,7 @@ class _Preparer:
         norm: Any = self.modules[path]
         check_batch_norm(path, norm)
         layer_recipe = self.recipe.layer(path, elementwise=True)
-        weights, output = self._layer_specs(node, layer_recipe)
+        weights, output = self._layer_specs(node, replace(layer_recipe, group=None))
         self._place(node, BatchNorm(norm, weights, layer_recipe.per_channel, output), layer_recipe)
 
     def _layer_specs(self, node: fx.Node, layer: LayerRecipe) -> tuple[QuantSpec, QuantSpec]:
@@ -315,6 +325,7 @@ class _Preparer:
             learned=layer.binary_point == "learned",
             statistics=layer.statistics,
             khot=khot,
+            group=layer.group,
             width_learned=layer.learns_width("weights"),
         )
         return weights, output

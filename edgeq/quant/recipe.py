@@ -30,6 +30,9 @@ BATCH_NORMS = ("fold", "keep")
 #: hardware costs that a penalty on widths may have
 COSTS = ("bitops", "luts", "bytes")
 
+#: input channels that may share a scale
+MOST_GROUP = 1 << 16
+
 #: a number of bits, or the name of a minifloat
 Number = int | str
 
@@ -42,6 +45,7 @@ class LayerRecipe:
     activations: Number
     biases: int | None
     per_channel: bool
+    group: int | None
     binary_point: str
     width: str
     rounding: str | None
@@ -55,6 +59,10 @@ class LayerRecipe:
                     f"recipe: width: {self.width} needs {key} of fixed point, and these are {getattr(self, key)}; "
                     "give them bits, or width: fixed"
                 )
+
+        if self.group is not None and (isinstance(self.weights, KHot) or self.learns_width("weights")):
+            what = "K-hot weights" if isinstance(self.weights, KHot) else "weights of a learned width"
+            raise InputError(f"recipe: group: {self.group} is not for {what}; leave group out, or give weights bits")
 
     def rule(self, number: Number | KHot) -> str:
         """Rounding rule for values of a format: half_up for fixed point, half_even for minifloats, unless set."""
@@ -83,6 +91,8 @@ class Recipe:
     biases:       bits of biases, 2 to 32, which then have a binary point of their own for each layer; None: 32 bits on
                   the grid of the products.
     per_channel:  one binary point for each output channel of the weights (True), or one for each tensor.
+    group:        weights have a scale of their own for each group of so many consecutive input channels (32 in the MX
+                  formats; `per_channel` then says nothing). None: no groups.
     binary_point: "learned" by gradient in training, or "stats": followed from statistics.
     width:        "fixed", or "learned": bits are where training starts and the most that it may use; "weights" or
                   "activations" learn those alone. `edgeq.quant.WidthPenalty` says what bits cost.
@@ -109,6 +119,7 @@ class Recipe:
     activations: Number = 8
     biases: int | None = None
     per_channel: bool = True
+    group: int | None = None
     binary_point: str = "learned"
     width: str = "fixed"
     rounding: str | None = None
@@ -243,6 +254,10 @@ def _checked(key: str, value: Any, place: str) -> Any:
         return _number(value, 2, 16, where)
     if key == "biases":
         return None if value is None else _bits(value, 2, 32, where)
+    if key == "group":
+        if value is not None and (type(value) is not int or not 1 <= value <= MOST_GROUP):
+            raise InputError(f"{where}: must be 1 to {MOST_GROUP} input channels, or left out, not {value!r}")
+        return value
     if key == "per_channel":
         if not isinstance(value, bool):
             raise InputError(f"{where}: must be true or false, not {value!r}")

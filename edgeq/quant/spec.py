@@ -12,13 +12,16 @@ from functools import cached_property, lru_cache
 import torch
 from torch import Tensor
 
-from edgeq.formats import DEFAULT_OVERFLOW, FixedPoint, Format, KHot, Minifloat, minifloat
+from edgeq.formats import DEFAULT_OVERFLOW, FixedPoint, Format, Grouped, KHot, Minifloat, minifloat
 from edgeq.quant.overflow import overflow
 from edgeq.quant.recipe import Number
 from edgeq.quant.rounding import round_by
 
 #: exponents of scales stay inside what float32 holds exactly
 MIN_EXPONENT, MAX_EXPONENT = -110, 110
+
+#: the grid of a channel is that of its finest group, and must not become so fine that sums need wide accumulators
+GROUP_SPREAD = 10
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class QuantSpec:
     steps:      training batches whose statistics start the binary point; 0 for parameters, which are known.
     fixed:      log2 of a range that is known beforehand and never moves (1 for a probability), or None.
     khot:       the values that the width leaves when all but so many digits are zero (of the same bits), or None.
+    group:      so many consecutive input channels of weights share a scale; None: a channel or the tensor does.
     width_learned: whether training moves the width; `number` is then the one at the start and the greatest.
     """
 
@@ -50,6 +54,7 @@ class QuantSpec:
     steps: int = 0
     fixed: int | None = None
     khot: KHot | None = None
+    group: int | None = None
     width_learned: bool = False
 
     @property
@@ -93,6 +98,13 @@ class QuantSpec:
         frac = self.minifloat.frac if self.minifloat else 0
         assert isinstance(frac, int)
         return frac
+
+    @cached_property
+    def group_spread(self) -> int:
+        """How far below the greatest scale of its channel that of a group may lie, in powers of two."""
+        element = self.format(0)
+        assert isinstance(element, FixedPoint | Minifloat)
+        return min(GROUP_SPREAD, Grouped.most_spread(element))
 
     def quantise(self, x: Tensor, exponent: Tensor) -> Tensor:
         """Nearest representable values of `x` at scale 2**exponent, brought into range; the same dtype, no gradient."""

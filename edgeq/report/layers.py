@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edgeq.formats import Grouped
 from edgeq.ir import Accumulator, Graph, Node, Value, analyse, operator
 from edgeq.ir.graph import Shape
 from edgeq.mcu.storage import value_bytes
@@ -67,5 +68,6 @@ def _layer(net: Graph, node: Node, accumulator: Accumulator | None) -> Layer:
 
 
 def packed_bytes(value: Value) -> int:
-    """Bytes of a constant at the width of its format, the last byte filled up."""
-    return -(-value.size * value.format.bits // 8)
+    """Bytes of a constant at the width of its format, the last byte filled up; with a byte for each group scale."""
+    scales = len(value.format.shifts) if isinstance(value.format, Grouped) else 0
+    return -(-value.size * value.format.bits // 8) + scales

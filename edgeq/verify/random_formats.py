@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.formats import NAMED, Affine, FixedPoint, Format, Minifloat
+from edgeq.formats import NAMED, Affine, FixedPoint, Format, Grouped, Minifloat
 from edgeq.ir import Interval
 
 Rng = np.random.Generator
@@ -67,6 +68,15 @@ def per_channel(rng: Rng, fmt: Format, channels: int) -> Format:
     assert isinstance(fmt, FixedPoint)
     assert isinstance(fmt.point, int)
     return FixedPoint(fmt.width, tuple(fmt.point + int(s) for s in spread), fmt.sign, 0)
+
+
+def per_group(rng: Rng, fmt: Format, shape: tuple[int, ...]) -> Format:
+    """The same elements with a scale for each group of input channels of weights of `shape`."""
+    assert isinstance(fmt, FixedPoint | Minifloat)
+    group = pick(rng, (1, 2, 3, 4, 8, 16, 32))
+    count = prod(shape[:-1]) * -(-shape[-1] // group)
+    spread = min(pick(rng, (0, 2, 3, 5, 9, 17)), Grouped.most_spread(fmt))
+    return Grouped(fmt, group, tuple(rng.integers(0, spread, count, endpoint=True).tolist()))
 
 
 def fitting_format(rng: Rng, kind: Kind, interval: Interval, frac: int) -> Format:

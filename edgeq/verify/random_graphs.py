@@ -33,6 +33,7 @@ def random_graph(
     max_nodes: int = 12,
     formats: Kind = "fixed",
     modes: bool = False,
+    groups: bool = False,
 ) -> Graph:
     """A graph that `edgeq.ir.check` passes, the same for the same state of `rng`.
 
@@ -40,6 +41,7 @@ def random_graph(
     max_nodes: most nodes; graphs with one node and more occur.
     formats:   "fixed", "minifloat" or "mixed" numbers.
     modes:     draw from all rounding rules and overflow modes of fixed point, not only from the rules of every format.
+    groups:    most weights have a scale for each group of input channels.
     """
     names = sorted(MAKERS.keys() - ON_REQUEST if ops is None else set(ops))
     unknown = [n for n in names if n not in MAKERS]
@@ -47,7 +49,7 @@ def random_graph(
         raise InputError(f"random graph of operators {names}, max_nodes {max_nodes}: {unknown} are not operators")
     drawn = [n for n in names for _ in range(_WEIGHTS.get(n, 1))]
     borders = np.random.default_rng(int(rng.integers(1 << 62)))
-    growth = Growth(rng, formats, "random", modes)
+    growth = Growth(rng, formats, "random", modes, groups)
     while len(growth.builder.nodes) < max_nodes:
         if not growth.builder.nodes or chance(rng, 0.05):
             # Inputs come first, later ones now and then; a shape that no operator takes gets company.

@@ -20,6 +20,7 @@ from edgeq.verify.random_formats import (
     chance,
     fitting_format,
     per_channel,
+    per_group,
     pick,
     random_format,
     uniform_codes,
@@ -38,10 +39,12 @@ class Growth:
 
     pool: values that a next node may read; intervals: what `analyse` says of each.
     modes: whether fixed point rounds and overflows in any way that ap_fixed knows.
+    groups: whether most weights have a scale for each group of input channels.
     """
 
-    def __init__(self, rng: Rng, kind: Kind, name: str, modes: bool = False) -> None:
+    def __init__(self, rng: Rng, kind: Kind, name: str, modes: bool = False, groups: bool = False) -> None:
         self.modes = modes
+        self.groups = groups
         self.rng = rng
         self.kind = kind
         self.builder = GraphBuilder(name)
@@ -159,7 +162,10 @@ def _weights(g: Growth, x: Value, shape: tuple[int, ...]) -> list[str]:
     fmt = random_format(rng, g.kind, between(rng, 0, 8), WEIGHT_BITS)
     if chance(rng, 0.5):
         fmt = per_channel(rng, fmt, shape[0])
-    names = [g.constant("weight", weight_codes(fmt, rng, shape), fmt)]
+    codes = weight_codes(fmt, rng, shape)
+    if g.groups and chance(rng, 0.8):
+        fmt = per_group(rng, fmt, shape)
+    names = [g.constant("weight", codes, fmt)]
     if chance(rng, 0.7):
         names.append(_bias(g, x, g.value(names[0])))
     return names

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from edgeq import __version__
 from edgeq.errors import UnsupportedError
 from edgeq.folders import write_whole
-from edgeq.formats import DEFAULT_OVERFLOW, DEFAULT_RULE, FixedPoint, Format, Minifloat
+from edgeq.formats import DEFAULT_OVERFLOW, DEFAULT_RULE, FixedPoint, Format, Grouped, Minifloat
 from edgeq.ir import Graph, Node, Value, analyse, operator
 from edgeq.ir.operator import output_bounds
 from edgeq.ir.ranges import signed_bits
@@ -98,6 +98,8 @@ class _Writing:
         assert value.data is not None
         axis = value.format.channel_axis
         codes = value.data if moved is None else moved
+        if isinstance(value.format, Grouped):
+            raise UnsupportedError(f"{value.name}: has group scales, which QONNX is not written with; use channels'")
         if axis not in (None, 0):
             raise UnsupportedError(f"{value.name}: a format for each index of axis {axis}; QONNX is written for axis 0")
         shape = (-1, *(1,) * (codes.ndim - 1))

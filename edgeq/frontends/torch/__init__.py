@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from edgeq.errors import InputError, UnsupportedError
-from edgeq.formats import DEFAULT_OVERFLOW, DEFAULT_RULE, FixedPoint, Format, round_scalar
+from edgeq.formats import DEFAULT_OVERFLOW, DEFAULT_RULE, FixedPoint, Format, Grouped, Minifloat, grouped, round_scalar
 from edgeq.frontends._tensors import Fixed, Layouts, Origin, Placed, channels_last, identity
 from edgeq.frontends.torch import movement
 from edgeq.ir import Attr, Graph, GraphBuilder
@@ -21,6 +21,7 @@ from edgeq.ir.coordinates import attributes
 from edgeq.quant import operations as ops
 from edgeq.quant.batch_norm import BatchNorm
 from edgeq.quant.batches import input_tensors
+from edgeq.quant.binary_point import BinaryPoint
 from edgeq.quant.functions import Softmax, Table, current_format, exp_format
 from edgeq.quant.kinds import MOVEMENT, canonical, place_of
 from edgeq.quant.layers import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Linear, Output
@@ -488,12 +489,20 @@ def weight_codes(layer: Any, place: str) -> tuple[npt.NDArray[np.int64], Format]
     point = binary_point(layer.weight_quant)
     exponents = [int(v) + point.spec.grid_frac for v in layer.channel_exponents()]
     exponent, axis = _shared(exponents)
-    fmt = point.spec.format(exponent, axis)
+    fmt = point.spec.format(exponent, axis) if point.spec.group is None else _grouped(point, f"{place}.weight")
     codes = grid_codes(values, fmt, f"{place}.weight")
     khot = point.spec.khot
     if khot is not None and not khot.holds(codes).all():
         raise InputError(f"{place}: weights are not K-hot ({khot}); quantise them anew with edgeq.prepare")
     return codes, fmt
+
+
+def _grouped(point: BinaryPoint, place: str) -> Grouped:
+    """The format of weights with group scales: (O, groups, *kernel) becomes (O, *kernel, groups)."""
+    element, group = point.spec.format(0), point.spec.group
+    assert isinstance(element, FixedPoint | Minifloat)
+    assert group is not None
+    return grouped(element, group, point.exponent().movedim(1, -1).cpu().numpy(), place)
 
 
 def bias_codes(layer: Any, place: str) -> tuple[npt.NDArray[np.int64], Format]:

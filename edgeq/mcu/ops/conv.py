@@ -9,6 +9,7 @@ from edgeq.mcu.ops import (
     _dsp_fields,
     _dsp_first,
     _dsp_narrow,
+    _groups,
     _khot,
     _mve_narrow,
     _mve_scaled,
@@ -21,6 +22,7 @@ from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 
 
 def _generic(ctx: Context) -> Call:
+    ctx = _groups.expanded(ctx)
     made, x, weight = matrix_stage(ctx), ctx.ins[0], ctx.ins[1]
     sizes = {"in_c": x.shape[-1], "out_c": weight.shape[0], "groups": ctx.node.integer("groups")}
     params = {**geometry(ctx, weight.shape[1:-1]), **sizes, **matrix_params(ctx, made)}
@@ -28,6 +30,8 @@ def _generic(ctx: Context) -> Call:
 
 
 def _is_depthwise(ctx: Context) -> str | None:
+    if (reason := _groups.one_scale(ctx)) is not None:
+        return reason
     x, weight, groups = ctx.ins[0], ctx.ins[1], ctx.node.integer("groups")
     if groups != x.shape[-1]:
         return not_depthwise(ctx, f"{groups} groups for {x.shape[-1]} channels; a depthwise layer has one for each")
@@ -64,6 +68,7 @@ VARIANTS = (
     *_scalar.CONV,
     _scalar_narrow.CONV,
     _khot.CONV,
+    *_groups.CONV,
     Variant(PORTABLE, "conv_depthwise", "four channels side by side", _is_depthwise, _depthwise),
     Variant(PORTABLE, "conv", "four output channels share each input", always, _generic),
 )

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from edgeq.mcu.ops import _dsp, _dsp_fields, _dsp_narrow, _khot, _mve_narrow, _mve_scaled, _scalar, _scalar_narrow
+from edgeq.mcu.ops import (
+    _dsp,
+    _dsp_fields,
+    _dsp_narrow,
+    _groups,
+    _khot,
+    _mve_narrow,
+    _mve_scaled,
+    _scalar,
+    _scalar_narrow,
+)
 from edgeq.mcu.ops._matrix import matrix_fixed, matrix_params, matrix_stage
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 
 
 def _generic(ctx: Context) -> Call:
+    ctx = _groups.expanded(ctx)
     made, x, weight = matrix_stage(ctx), ctx.ins[0], ctx.ins[1]
     outputs, inputs = weight.shape
     sizes = {"rows": x.size // inputs, "inputs": inputs, "outputs": outputs}
@@ -26,5 +37,6 @@ VARIANTS = (
     *_scalar.LINEAR,
     _scalar_narrow.CONV,
     _khot.LINEAR,
+    *_groups.CONV,
     Variant(PORTABLE, "linear", "four outputs at a time", always, _generic),
 )
