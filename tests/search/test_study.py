@@ -20,7 +20,7 @@ from edgeq.quant import Recipe, calibrate, prepare  # noqa: E402
 from edgeq.search import study as studies  # noqa: E402
 from edgeq.search import sweep  # noqa: E402
 from edgeq.search.draw import table_text, write_all  # noqa: E402
-from edgeq.search.methods import ptq_methods  # noqa: E402
+from edgeq.search.methods import ptq_methods, recipe_keys  # noqa: E402
 from edgeq.search.store import Store  # noqa: E402
 from edgeq.search.study import Plan, Point, Row, better_format, formats, front, study, wilson  # noqa: E402
 from edgeq.search.task import Source, load_task  # noqa: E402
@@ -45,7 +45,23 @@ def test_the_points_are_the_product(network_file: Path) -> None:
     with pytest.raises(InputError, match="no format is among both"):
         Plan(source, (4,), (8,), same=True)
     assert set(range(3, 9)) | {"e2m1", "e2m3", "e3m2", "e4m3", "e5m2"} <= set(formats())
-    assert {"mse", "max+bias", "percentile"} <= set(ptq_methods())
+
+
+def test_methods_are_parts_joined_by_plus() -> None:
+    """What they set in a recipe, and what is refused."""
+    assert {"mse", "max+bias", "percentile", "gptq"} <= set(ptq_methods())
+    assert recipe_keys("mse") == {"statistics": "mse"}
+    assert recipe_keys("gptq + equalise+bias") == {"ptq": ["equalise", "gptq", "bias_correction"]}
+    assert recipe_keys("max+clipping") == {"statistics": "max", "ptq": ["clipping"]}
+    for wrong, fact in (
+        ("mse+luck", "method 'luck' is unknown"),
+        ("mse+max", "mse and max both choose binary points"),
+        ("gptq+gpfq", "both choose how weights are rounded"),
+        ("bias+bias", "bias_correction is named twice"),
+        ("", "method '' is unknown"),
+    ):
+        with pytest.raises(InputError, match=fact):
+            recipe_keys(wrong)
 
 
 def test_a_point_is_what_the_user_gets(plan: Plan) -> None:
