@@ -108,6 +108,7 @@ def check_demo(edgeq: Path, folder: Path) -> None:
         assert (folder / variant["model"]).is_file()
 
 
+@pytest.mark.heavy
 def test_the_installed_program_runs_the_demo(borrowed: Path, tmp_path: Path) -> None:
     check_demo(borrowed, tmp_path)
 

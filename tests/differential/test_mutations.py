@@ -162,6 +162,7 @@ def test_the_network_without_a_fault_is_equal(tmp_path: Path) -> None:
     assert result.values == 32 * (36 * 6 * 6 + 36 + 30)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_in_generated_c_is_found_and_its_node_named(name: str, tmp_path: Path) -> None:
     file, fault, node = FAULTS[name]

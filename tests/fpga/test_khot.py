@@ -141,6 +141,7 @@ def tiny() -> Graph:
     return net.b.build([net.linear("second", x, 3, FixedPoint(16, 6))])
 
 
+@pytest.mark.heavy
 def test_synthesis_finds_no_multiplier(tmp_path: Path) -> None:
     """yosys counts none in a K-hot network, and finds those of the same in multiplier blocks."""
     graph = khot(tiny(), KHot(4, 1))

@@ -223,6 +223,7 @@ def test_equals_the_interpreter_often(op: str, tmp_path: Path) -> None:
     differing(op, range(SEEDS, SEEDS + 100), tmp_path)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("op", MAKERS)
 def test_c_kernels_equal_the_reference(op: str, tmp_path: Path) -> None:
     """Sums of 64 bits, multipliers of 15 and 31 bits, 16-bit containers; under sanitizers."""

@@ -41,6 +41,7 @@ def samples(fmt: Format, taps: int, count: int) -> tuple[np.ndarray, np.ndarray]
     return codes, inside
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("rule", [*RULES, *FIXED])
 @pytest.mark.parametrize("formats", FORMATS, ids=str)
 @pytest.mark.parametrize(("taps", "count_pad"), [(4, 1), (9, 1), (9, 0), (4, 0), (64, 1)])

@@ -59,6 +59,7 @@ def numbers_for(fmt: Minifloat, shift: int, bits: int) -> list[int]:
     return [n for n in sorted({*near, *map(int, rng), low, high, 0}) if low <= n <= high]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("shift", [-2, 0, 1, 9])

@@ -138,6 +138,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("name", SHAPES)
 def test_shapes(name: str, style: str) -> None:
@@ -146,6 +147,7 @@ def test_shapes(name: str, style: str) -> None:
         check(case, stalls=stalls, seed=len(name))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("w_bits", range(1, 10))
 def test_every_width(w_bits: int, style: str) -> None:
@@ -177,6 +179,7 @@ def test_all_products(style: str) -> None:
     assert elements(simulate(case, data).beats["m"], 4, 24, True) == data.expected(24)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("name", SHAPES)
 def test_cycles(name: str, style: str) -> None:

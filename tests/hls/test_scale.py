@@ -36,6 +36,7 @@ def ties(multiplier: int, shift: int, bits: int) -> list[int]:
     return found or [0, 1, -1]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("kind", range(len(KINDS)))
 def test_some_vectors(rule: str, kind: int) -> None:
@@ -67,6 +68,7 @@ def check_vectors(rule: str, kind: int, vectors: list[tuple[int, int, int, int]]
     assert elements(out.beats["m"], 1, 32, True) == [min(max(r, lo), hi) for r in results]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize(("style", "cycles"), KINDS)
 def test_channels(rule: str, style: str, cycles: int) -> None:
@@ -95,6 +97,7 @@ def check_channels(rule: str, style: str, cycles: int, stalls: tuple[int, int]) 
         assert taken[-1] - taken[0] == (len(taken) - 1) * cycles, "the rate that CYCLES promises"
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize(
     ("cycles", "multiplier", "shift"),

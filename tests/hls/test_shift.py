@@ -30,6 +30,7 @@ def samples(bits: int, shift: int, count: int = 40) -> list[int]:
     return [n for n in [*near, *edge, *map(int, rng)] if -(1 << (bits - 1)) <= n < 1 << (bits - 1)]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("shift", [-3, 0, 1, 2, 7, 19, 20, 40])
 def test_one_shift(rule: str, shift: int) -> None:
@@ -44,6 +45,7 @@ def test_one_shift(rule: str, shift: int) -> None:
     assert out.cycles["m"][-1] - out.cycles["m"][0] == len(numbers) - 1, "one beat a cycle"
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("shifts", [[3, 4, 5, 6, 3, 10], [-2, 0, 1, 12], [20, 20], [0, 62]])
 @pytest.mark.parametrize("stalls", [(0, 0), (40, 60)])
@@ -65,6 +67,7 @@ def test_channels(rule: str, shifts: list[int], stalls: tuple[int, int]) -> None
         assert out.cycles["m"][-1] - out.cycles["m"][0] == len(numbers) // 2 - 1, "one beat a cycle"
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("shift", [-3, 0, 2, 20])
 @pytest.mark.parametrize("mode", ["zero", "wrap"])
 @pytest.mark.parametrize(("signed", "clamp"), [(True, 0), (False, 0), (True, 1), (False, 2)])

@@ -108,6 +108,7 @@ CASES = {
 }
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", CASES)
 def test_windows(name: str) -> None:
     for stalls in [(0, 0), (40, 10), (10, 50)]:

@@ -46,6 +46,7 @@ def compare_many(op: str, formats: str, seeds: range) -> Counter[str]:
     return seen
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("formats", ["fixed", "mixed", "minifloat"])
 @pytest.mark.parametrize("op", sorted(OPERATORS))
 def test_random_nodes(op: str, formats: str) -> None:

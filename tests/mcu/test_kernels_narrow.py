@@ -64,6 +64,7 @@ def test_in_c_under_sanitizers(op: str, cc: str, features: tuple[str, ...], coun
     assert [line for lines in bad for line in lines] == []
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("op", "board", "toolchain", "runner", "optimize", "count"),
     [

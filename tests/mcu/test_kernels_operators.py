@@ -40,6 +40,7 @@ def test_every_operator_has_kernels() -> None:
     assert set(KERNELS) == set(OPERATORS)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("op", sorted(OPERATORS))
 def test_equals_reference_on_some(op: str, tmp_path: Path) -> None:
     found = cases(op).cases
@@ -55,6 +56,7 @@ def test_equals_reference_on_all(op: str, tmp_path: Path) -> None:
     assert differences(bench.cases, tmp_path) == []
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("op", IN_PLACE)
 def test_in_place_gives_the_same(op: str, tmp_path: Path) -> None:
     """Where an operator says that its output may lie over an input, it may; broadcasts and wider outputs never do."""
@@ -92,6 +94,7 @@ def _flip(value: Param) -> Param:
     return value ^ 1 if isinstance(value, int) else value
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     ("op", "field"),
     [

@@ -78,6 +78,7 @@ def cases_of(op: str, seed: int, count: int) -> scalar_cases.Scaled | dsp_cases.
     return scalar_cases.BATCHES[op](seed, min(count, COUNTS.get(op, count)))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("op", "core", "cc"), IN_C)
 def test_in_c_under_sanitizers(op: str, core: str, cc: str, tmp_path: Path) -> None:
     """The drivers and the C meaning of the assembler; every buffer has its exact size."""
@@ -87,6 +88,7 @@ def test_in_c_under_sanitizers(op: str, core: str, cc: str, tmp_path: Path) -> N
     assert [line for lines in results for line in lines] == []
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(("op", "board", "toolchain", "runner", "optimize"), ON_CORES)
 def test_on_cores(op: str, board: str, toolchain: str, runner: str, optimize: str, tmp_path: Path) -> None:
     tiny.toolchain(load_board(board), toolchain)

@@ -34,6 +34,7 @@ def differences(
     return lines
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("op", MAKERS)
 def test_equals_reference(op: str, tmp_path: Path) -> None:
     assert differences(op, tmp_path, range(SEEDS)) == []
@@ -45,6 +46,7 @@ def test_equals_reference_often(op: str, tmp_path: Path) -> None:
     assert differences(op, tmp_path, range(SEEDS, SEEDS + 150)) == []
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("op", ["add", "maximum", "mul", "prelu", "requantise", "sub"])
 def test_in_place_gives_the_same(op: str, tmp_path: Path) -> None:
     seeds = [s for s in range(60) if inplace_candidates(*_graph_and_node(op, s))][:SEEDS]
@@ -74,6 +76,7 @@ def test_the_cases_reach_every_kernel_and_rule() -> None:
     assert {"folded", "taken off", "EQ_U(8)", "EQ_S(8)"} <= seen
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     ("op", "field"),
     [

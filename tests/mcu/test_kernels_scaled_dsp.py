@@ -61,6 +61,7 @@ def differences(op: str, count: int, folder: Path, cc: str, in_place: bool) -> l
     return [line for (graph, data), f in zip(cases, found, strict=True) for line in wrong(graph, data, f)]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("op", OPS)
 def test_in_c_over_the_input(op: str, tmp_path: Path) -> None:
     """The drivers and the C meaning of the assembler under sanitizers; y lies over x where the kernel allows it."""
@@ -76,6 +77,7 @@ def test_in_c_often(op: str, in_place: bool, cc: str, tmp_path: Path) -> None:
     assert differences(op, 24, tmp_path, cc, in_place) == []
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("op", OPS)
 @pytest.mark.parametrize(
     ("board", "toolchain", "runner", "optimize"),

@@ -31,6 +31,7 @@ from edgeq.mcu.toolchains import ports_dir, read_image
 MACHINES = ["qemu", "unicorn"]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize(("name", "compiler"), BUILDS)
 def test_outputs_and_traces_are_equal_on_every_machine(name: str, compiler: str, machine: str, tmp_path: Path) -> None:
@@ -51,6 +52,7 @@ def test_outputs_and_traces_are_equal_on_every_machine(name: str, compiler: str,
     assert result.trace == expected_trace(x)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", MCU_BOARDS)
 def test_counts_repeat_and_add_up(name: str, tmp_path: Path) -> None:
     board = load_board(name)

@@ -27,6 +27,7 @@ COMPILERS = ["gcc", "zig"]
 STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wmissing-prototypes", "-Werror"]
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize(("name", "compiler"), BUILDS)
 def test_sizes_are_those_of_the_image(name: str, compiler: str, tmp_path: Path) -> None:
     board = load_board(name)

@@ -43,6 +43,7 @@ def differing(graph: Graph, prepared: torch.nn.Module, batch: tuple[torch.Tensor
     return bad, count
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_calibrated_network_equals_the_graph(name: str, recipe: str) -> None:

@@ -18,6 +18,7 @@ def test_firmware_without_a_fault_is_equal(tmp_path: Path) -> None:
     assert result.tensors == 7
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_host_c_is_found_and_its_layer_named(fault: str, tmp_path: Path) -> None:
     layer, faulty = FAULTS[fault]
