@@ -141,10 +141,10 @@ def test_one_weight_bit_turns_red_and_the_right_layer_is_first(
 def test_a_weight_changed_in_the_generated_source_is_found(tmp_path: Path) -> None:
     made = build(classifier(), "cortex-m0", tmp_path / "out", optimize="-O1")
     source = made.path / "digits_weights.c"
-    head, body = source.read_text().split("digits_conv1_packed[", 1)
+    head, body = source.read_text().split("digits_conv1_weight[", 1)
     size, numbers = body.split("{", 1)
     first = numbers.split(",")[0]
-    source.write_text(f"{head}digits_conv1_packed[{size}{{{int(first) ^ 7}{numbers[len(first) :]}")
+    source.write_text(f"{head}digits_conv1_weight[{size}{{{int(first) ^ 7}{numbers[len(first) :]}")
     wrong = differing(made, codes(made.graph, 3))
     assert wrong[0] == "conv1"
 
