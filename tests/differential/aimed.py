@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.formats import NAMED, RULES, FixedPoint, Format, Minifloat
+from edgeq.formats import NAMED, RULES, FixedPoint, Format, Grouped, Minifloat
 from edgeq.ir import Graph, GraphBuilder
 from tests.differential.cases import Case, Trace, made_case
 
@@ -276,6 +276,27 @@ def packed_weights_of_every_width() -> Made:
             window = {"stride": (1,), "padding": (1, 1), "dilation": (1,)}
             outs = [g.node("linear", "linear", [x, w], FixedPoint(16, 5))]
             outs += [g.node("conv", "depthwise", [x, d], FixedPoint(16, 5), groups=13, **window)]
+            yield g.build(outs), None
+
+
+@aimed
+def scales_of_groups() -> Made:
+    """Group scales that lie near and far apart, the last group shorter; for several pixels and for one."""
+    rng = np.random.default_rng(6)
+    for i, element in enumerate((FixedPoint(4, 2), FixedPoint(8, 7), MINIFLOATS[0])):
+        for most in (3, 12, 20):
+            g = GraphBuilder("net")
+            x, line = g.input("x", (3, 3, 13), S8), g.input("line", (13,), S8)
+            codes = valid_codes(element)
+            shifts = {shape: rng.integers(0, most + 1, shape) for shape in ((5, 2, 2, 3), (6, 3))}
+            ws = []
+            for (shape, shift), name in zip(shifts.items(), "wv", strict=True):
+                shift.flat[:2] = 0, most
+                fmt = Grouped(element, 5, tuple(int(v) for v in shift.flat))
+                ws.append(g.constant(name, rng.choice(codes, (*shape[:-1], 13)), fmt))
+            window = {"stride": (1, 1), "padding": (1, 0, 0, 1), "dilation": (1, 1), "groups": 1}
+            outs = [g.node("conv", "conv", [x, ws[0]], FixedPoint(16, 5), rounding=tuple(RULES)[i], **window)]
+            outs += [g.node("linear", "linear", [line, ws[1]], FixedPoint(16, 5), rounding=tuple(RULES)[i])]
             yield g.build(outs), None
 
 
