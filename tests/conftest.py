@@ -1,4 +1,4 @@
-"""What runs when: samples of parameters in the default run, and a time budget for long suites so that CI ends in time."""
+"""What runs when: samples of parameters in the default run, and a time budget for the long suites of CI."""
 
 from __future__ import annotations
 
