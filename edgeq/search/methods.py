@@ -1,7 +1,7 @@
 """Methods of post-training quantisation that a search can take, by name: parts that `+` joins.
 
-    mse+bias                 binary points by squared error, then bias correction
-    equalise+clipping+bias   ranges equalised, points of weights by the layer's output, then bias correction
+mse+bias                 binary points by squared error, then bias correction
+equalise+clipping+bias   ranges equalised, points of weights by the layer's output, then bias correction
 """
 
 from __future__ import annotations

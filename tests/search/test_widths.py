@@ -101,6 +101,23 @@ def test_ram_is_that_of_the_plan(space: Space, network: Network) -> None:
     assert max(row.of(widest) for row in rows) == plan.lower_bound
 
 
+def test_ram_falls_with_the_bits_of_packed_codes(space: Space, network: Network) -> None:
+    """Activations of 4 and of 2 bits: a half and a quarter of the bytes, as far as the planner aligns."""
+    from edgeq.boards import load_board
+    from edgeq.mcu.program import make_program
+    from edgeq.search.costs.ram import SCHEDULE
+
+    rows, options = COSTS["ram"].rows(network), space.options
+    found = {}
+    for k, option in enumerate(options):
+        graph = network.graph(len(options) - 1, k)
+        assignment = tuple(k if c.key == "activations" else len(options) - 1 for c in space.choices)
+        plan = make_program(graph, load_board("cortex-m4"), SCHEDULE).plan
+        found[option] = max(row.of(assignment) for row in rows)
+        assert found[option] == plan.lower_bound
+    assert len(set(found.values())) == len({1 if o > 4 else 2 if o > 2 else 3 for o in options})
+
+
 @pytest.mark.parametrize("name", ["instructions", "luts"])
 def test_estimates_are_those_of_uniform_graphs(space: Space, network: Network, name: str) -> None:
     """Where all widths are equal, the rows say what the backend says of that graph."""

@@ -1,7 +1,7 @@
 """Peak RAM: bytes that are alive at each step of the planner's order; the greatest counts, so there is a row for each.
 
-Bytes of a tensor are those of its container in the firmware (`edgeq.mcu.storage`), so widths change the RAM only as
-far as the kernels pack activations.
+Bytes of a tensor are those that it takes in firmware whose codes of up to 4 bits all share bytes (`--packing all`,
+`edgeq.mcu.packing`): 8, 4 and 2 bits differ, 5 to 8 do not.
 """
 
 from __future__ import annotations
@@ -9,35 +9,53 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.boards import load_board
-from edgeq.ir import Graph
+from edgeq.ir import Graph, analyse
+from edgeq.mcu.packing import packed_graph
 from edgeq.mcu.program import make_program
+from edgeq.mcu.scheduling import Schedule
 from edgeq.mcu.storage import value_bytes
 from edgeq.schedule import Plan
 from edgeq.search.costs._sum import Sum
 from edgeq.search.network import Network
-from edgeq.search.problem import Row
+from edgeq.search.problem import Array, Row
 
 #: whose kernels say which inputs may be overwritten
 BOARD = "cortex-m4"
+#: of codes: what who searches for RAM builds with
+SCHEDULE = Schedule(packing="all")
 
 
 def peak_ram(network: Network) -> tuple[Row, ...]:
-    """A row for each point in time: bytes of the values that are alive, in the order planned for the widest options."""
-    graph, last = network.widest, len(network.space.options) - 1
-    plan = make_program(graph, load_board(BOARD)).plan
+    """A row for each point in time: bytes of the values that are alive, in the order planned for the widest options.
+
+    Scratch of a node is what it needs where all activations have the width of its input, or of its output where that
+    of the input is fixed.
+    """
+    last, board = len(network.space.options) - 1, load_board(BOARD)
     graphs = [network.graph(last, k) for k in range(last + 1)]
-    return tuple(_row(network, graphs, plan, time) for time in range(plan.times))
+    plans = [make_program(graph, board, SCHEDULE).plan for graph in graphs]
+    stored = [packed_graph(graph, analyse(graph), board.isa, SCHEDULE.packing) for graph in graphs]
+    return tuple(_row(network, stored, plans, time) for time in range(plans[-1].times))
 
 
-def _row(network: Network, graphs: list[Graph], plan: Plan, time: int) -> Row:
-    total = Sum()
+def _row(network: Network, graphs: list[Graph], plans: list[Plan], time: int) -> Row:
+    total, plan, graph = Sum(), plans[-1], graphs[-1]
     for name in _buffers(plan, time):
-        value = graphs[-1].values[name]
-        sizes = [value_bytes(g.values[name]) if name in g.values else value_bytes(value) for g in graphs]
-        aligned = [-(-size // plan.alignment) * plan.alignment for size in sizes]
-        total.add(network.activation_of(graphs[-1], value), None, np.array(aligned, dtype=np.float64)[:, None])
-    total.constant += sum(place.bytes for place in plan.scratch.values() if place.first == time)
+        value = graph.values[name]
+        sizes = [value_bytes(g.values.get(name, value)) for g in graphs]
+        total.add(network.activation_of(graph, value), None, _aligned(sizes, plan))
+    for node in graph.nodes:
+        places = [each.scratch.get(node.name) for each in plans]
+        if any(place is not None and place.first == time for place in places):
+            choices = (network.activation_of(graph, value) for value in (graph.ins(node)[0], graph.outs(node)[0]))
+            choice = next((c for c in choices if c is not None), None)
+            total.add(choice, None, _aligned([0 if place is None else place.bytes for place in places], plan))
     return total.row()
+
+
+def _aligned(sizes: list[int], plan: Plan) -> Array:
+    """Bytes that buffers take in the arena: a column, an option of activations in each line."""
+    return np.array([-(-size // plan.alignment) * plan.alignment for size in sizes], dtype=np.float64)[:, None]
 
 
 def _buffers(plan: Plan, time: int) -> list[str]:
