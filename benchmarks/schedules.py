@@ -25,8 +25,8 @@ from benchmarks.networks import dscnn, mobilenet_v2, resnet8  # noqa: E402
 from edgeq.boards import load_board  # noqa: E402
 from edgeq.errors import EdgeqError  # noqa: E402
 from edgeq.ir import Graph, operator  # noqa: E402
+from edgeq.mcu import program  # noqa: E402
 from edgeq.mcu.bench import bench  # noqa: E402
-from edgeq.mcu.program import chooser, make_program  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "schedules.json"
 NETWORKS: dict[str, Callable[[], Graph]] = {
@@ -41,7 +41,7 @@ def front(graph: Graph, board: str, pushed: bool) -> list[dict[str, Any]]:
     """The points from least work to least RAM."""
     target = load_board(board)
     rows = []
-    for found in chooser(graph, target, pushed=pushed).front():
+    for found in program.front(graph, target, pushed=pushed):
         names = [n for s in found.stretches for n in s.nodes]
         rows.append({"arena": found.bytes, "extra_work": round(found.work), "mac_factor": 1.0, "by_rows": len(names)})
     return rows
@@ -68,7 +68,7 @@ def report(name: str, board: str, measure: bool) -> dict[str, Any]:
     """The figures of one network, printed and returned."""
     graph = NETWORKS[name]()
     macs = sum(operator(n.op, n.name).macs(n, graph.ins(n), graph.outs(n)) for n in graph.nodes)
-    whole = make_program(graph, load_board(board)).plan.arena_bytes
+    whole = program.make_program(graph, load_board(board)).plan.arena_bytes
     found: dict[str, Any] = {"macs": macs, "layers_arena": whole}
     print(f"{name}, {macs:,} MACs, kernels of {board}: layer by layer {whole:,} bytes of arena")
     for title, pushed in (("image in the arena", False), ("rows pushed", True)):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from edgeq.errors import InputError, UnsupportedError
 from edgeq.ir import Graph, Ranges
 from edgeq.mcu import ops
 from edgeq.mcu.step import Step
+from edgeq.passes.split_channels import Split, pairs, split_channels
 from edgeq.schedule import Chooser, Needs, Stretch
 from edgeq.schedule.rows import row_graph, windows
 
 KINDS = ("layers", "rows")
+#: the most slices of channels that a convolution before a pool runs in
+MOST_SLICES = 16
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,11 @@ LAYERWISE = Schedule()
 
 @dataclass(frozen=True)
 class Chosen:
-    """The stretches of a schedule, and why these."""
+    """The stretches of a schedule, and why these; bytes: of its worst part."""
 
     stretches: tuple[Stretch, ...] = ()
     reason: str = ""
+    bytes: int = 0
 
 
 def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen:
@@ -55,7 +59,7 @@ def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen:
     count = sum(len(s.nodes) for s in found.stretches)
     goal = "the least arena" if schedule.limit is None else f"the least work within {schedule.limit} bytes of arena"
     if not found.stretches:
-        return Chosen((), f"layer by layer: {goal}")
+        return Chosen((), f"layer by layer: {goal}", found.bytes)
     worst = max(found.parts, key=lambda part: part.bytes)
     stretches = "one stretch" if len(found.stretches) == 1 else f"{len(found.stretches)} stretches"
     how = "by rows" if worst.stretch is not None else "layer by layer"
@@ -63,7 +67,21 @@ def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen:
         f"{count} of {len(graph.nodes)} nodes run by rows, in {stretches}: {goal}; "
         f"the largest part, {worst.nodes[0]} to {worst.nodes[-1]} {how}, needs {worst.bytes} bytes"
     )
-    return Chosen(found.stretches, reason)
+    return Chosen(found.stretches, reason, found.bytes)
+
+
+def splits(graph: Graph, schedule: Schedule) -> Iterator[Split]:
+    """The forms of the network to schedule: as it is, then with its last convolutions in more and more slices."""
+    found = Split(graph)
+    yield found
+    if schedule.kind == "layers" or not pairs(graph):
+        return
+    parts, most = found.parts, 2
+    while most <= MOST_SLICES:
+        found, most = split_channels(graph, most), 2 * most
+        if found.parts > parts:
+            parts = found.parts
+            yield found
 
 
 def row_steps(graph: Graph, ranges: Ranges, features: Iterable[str]) -> tuple[dict[str, Step], dict[str, str]]:

@@ -32,7 +32,8 @@ class Needs:
     """What a backend says of a graph's nodes.
 
     sizes: bytes of each value; in_place, aliases, scratch: as `make_plan` takes them; row_scratch: the same for the
-    kernels of one row; refused: node name -> why the backend cannot run it by rows.
+    kernels of one row; refused: node name -> why the backend cannot run it by rows; extra: instructions of work that a
+    node is beside the network's own.
     """
 
     sizes: Mapping[str, int]
@@ -41,6 +42,7 @@ class Needs:
     scratch: Mapping[str, int] = field(default_factory=dict)
     row_scratch: Mapping[str, int] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,7 @@ class Chooser:
             aliases={n: host for n, host in shared.items() if n in values and host in values},
             scratch={n.name: self.needs.scratch.get(n.name, 0) for n in nodes},
         )
-        return Part(tuple(n.name for n in nodes), None, plan.arena_bytes, 0.0)
+        return Part(tuple(n.name for n in nodes), None, plan.arena_bytes, self._extra(nodes))
 
     def _by_rows(self, i: int, j: int) -> Part | None:
         nodes = self._nodes(i, j)
@@ -236,7 +238,11 @@ class Chooser:
         total = self._whole(i) + self._whole(j) + _up(stretch.bytes)
         tally = _Tally(stretch)
         run_stretch(stretch, tally)
-        return Part(stretch.nodes, stretch, total, ROW_CALL * tally.calls + ROW_BYTE * tally.bytes)
+        work = ROW_CALL * tally.calls + ROW_BYTE * tally.bytes + self._extra(nodes)
+        return Part(stretch.nodes, stretch, total, work)
+
+    def _extra(self, nodes: Sequence[Node]) -> float:
+        return sum(self.needs.extra.get(node.name, 0.0) for node in nodes)
 
 
 def _ended(found: list[tuple[int, str]], nodes: int) -> list[tuple[int, str]]:
