@@ -204,11 +204,15 @@ def _scheduled(graph: Graph, board: Board, schedule: Schedule) -> tuple[_Lowered
     return best
 
 
-def front(graph: Graph, board: Board, *, pushed: bool = False) -> list[Choice]:
-    """The schedules of a network on a board that are on the front of RAM against work, from least work to least RAM."""
+def front(graph: Graph, board: Board, *, pushed: bool = False, tiles: Sequence[int] = ()) -> list[Choice]:
+    """The schedules of a network on a board that are on the front of RAM against work, from least work to least RAM.
+
+    tiles: plan with fused steps in tiles of so many columns as well, which firmware does not run yet.
+    """
     found: list[Choice] = []
     for split in splits(graph, Schedule("rows", None, pushed)):
-        found += Chooser(split.graph, _lowered(graph, split, board, True).needs, fed=pushed).front()
+        needs = replace(_lowered(graph, split, board, True).needs, tiles=tiles)
+        found += Chooser(split.graph, needs, fed=pushed).front()
     kept: list[Choice] = []
     for point in sorted(found, key=lambda choice: (choice.work, choice.bytes)):
         if not kept or point.bytes < kept[-1].bytes:

@@ -4,9 +4,9 @@ Every value of the stretch is a `Rows`: a window of consecutive rows that moves 
 row is made by moving the rows that are still needed to the front, so a window always lies in one piece and the kernels
 of whole tensors run on it as they are. Padding rows lie in the buffer like any other.
 
-A step may also be several nodes fused (`RowStep.patches`): a row of the last one's output is computed tile by tile of its
-columns, each from all that it needs of the rows of the source, so that the maps between the nodes are never there for
-a whole row; what neighbouring tiles and rows share of them is computed again.
+A step may also be several nodes fused (`RowStep.patches`): a row of the last one's output is computed tile by tile of
+its columns, each from all that it needs of the rows of the source, so that the maps between the nodes are never there
+for a whole row; what neighbouring tiles and rows share of them is computed again.
 
 The machine is the same in C (firmware/include/edgeq_stream.h): of all nodes that can run, the one farthest from the
 input runs first, so rows die as early as they can. It is a network of processes with bounded queues, so its results do

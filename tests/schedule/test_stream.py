@@ -172,12 +172,12 @@ def test_what_does_not_run_by_rows_says_why() -> None:
     assert "pool" in found
 
 
-def inverted(width: int = 7, stride: int = 2) -> Graph:
+def inverted(width: int = 7, stride: int = 2, wide: int = 8) -> Graph:
     """Inverted residual blocks behind a first layer: one that strides, one with a skip branch."""
     m = Maker(7, (14, width, 2))
     x = m.conv(m.x, 3, 3, 2, (1, 1))
-    x = m.conv(m.depthwise(m.conv(x, 8, 1, 1, (0, 0)), stride, (1, 1)), 3, 1, 1, (0, 0))
-    y = m.conv(m.depthwise(m.conv(x, 8, 1, 1, (0, 0)), 1, (1, 1)), 3, 1, 1, (0, 0))
+    x = m.conv(m.depthwise(m.conv(x, wide, 1, 1, (0, 0)), stride, (1, 1)), 3, 1, 1, (0, 0))
+    y = m.conv(m.depthwise(m.conv(x, wide, 1, 1, (0, 0)), 1, (1, 1)), 3, 1, 1, (0, 0))
     return m.g.build([m.g.node("add", "join", [x, y], S8)])
 
 
