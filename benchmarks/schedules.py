@@ -3,6 +3,7 @@
     python benchmarks/schedules.py                                 MobileNetV2 0.35 at 144 x 144, both ways of input
     python benchmarks/schedules.py resnet8 --board cortex-m4       another network, another board's kernels
     python benchmarks/schedules.py resnet8 --board cortex-m4 --measure
+    python benchmarks/schedules.py --fused                         plans with fused blocks too (minutes)
 
 The arena is the planned one, that of a built image to the byte, but for fused blocks, which firmware does not run yet;
 there a tile's kernels are taken to need the scratch of a row's. MACs are those of the network times the factor; extra
@@ -81,18 +82,17 @@ def measured(graph: Graph, board: str) -> dict[str, Any]:
     return found
 
 
-def report(name: str, board: str, measure: bool) -> dict[str, Any]:
+def report(name: str, board: str, measure: bool, fused: bool) -> dict[str, Any]:
     """The figures of one network, printed and returned."""
     graph = NETWORKS[name]()
     macs = macs_of(graph)
     whole = program.make_program(graph, load_board(board)).plan.arena_bytes
     found: dict[str, Any] = {"macs": macs, "layers_arena": whole}
     print(f"{name}, {macs:,} MACs, kernels of {board}: layer by layer {whole:,} bytes of arena")
-    for title, pushed, tiles in (
-        ("image in the arena", False, ()),
-        ("rows pushed", True, ()),
-        ("rows pushed, blocks fused (plan only)", True, TILES),
-    ):
+    cases: list[tuple[str, bool, Sequence[int]]] = [("image in the arena", False, ()), ("rows pushed", True, ())]
+    if fused:
+        cases.append(("rows pushed, blocks fused (plan only)", True, TILES))
+    for title, pushed, tiles in cases:
         found[title] = front(graph, board, pushed, tiles)
         print(f"  {title}:\n    {'arena':>9} {'MACs':>6} {'extra work':>11} {'nodes by rows':>14}")
         for row in found[title]:
@@ -110,8 +110,9 @@ def main() -> int:
     parser.add_argument("network", nargs="?", default="mobilenet_v2", choices=list(NETWORKS))
     parser.add_argument("--board", default="cortex-m4")
     parser.add_argument("--measure", action="store_true")
+    parser.add_argument("--fused", action="store_true")
     options = parser.parse_args()
-    found = report(options.network, options.board, options.measure)
+    found = report(options.network, options.board, options.measure, options.fused)
     kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
     key = f"{options.network} {options.board}"
     kept[key] = {**kept.get(key, {}), **found}  # what was measured before stays
