@@ -6,6 +6,7 @@ import ctypes
 import dataclasses
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -198,11 +199,13 @@ OTHERS = [pytest.param(name, marks=pytest.mark.heavy) for name in ("cortex-m0", 
 
 
 @pytest.mark.parametrize("board", ["cortex-m4", *OTHERS])
-def test_on_boards_the_linked_arena_is_the_planned_one(tmp_path: Path, board: str) -> None:
+@pytest.mark.parametrize("make", [net, wide])
+def test_on_boards_the_linked_arena_is_the_planned_one(tmp_path: Path, board: str, make: Callable[[], Graph]) -> None:
     if not emulated_here(board):
         pytest.skip(f"no compiler or emulator for {board}")
-    graph = net()
+    graph = make()
     made = build(graph, board, tmp_path / "net", schedule="rows", push_rows=True)
+    assert bool(made.program.pieces) == (make is wide)
     assert made.arena == made.plan.arena_bytes
     assert made.ram < made.arena + 512  # the image that the harness pushes is not counted
     assert wrong(made, graph, samples=2) == []
