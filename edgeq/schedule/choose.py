@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from edgeq.errors import BudgetError, GraphError
 from edgeq.ir import Graph, Node
 from edgeq.schedule.fuse import expanding, extra_macs, fuse
-from edgeq.schedule.patch import Patches
+from edgeq.schedule.patch import Patches, Scratch
 from edgeq.schedule.plan import make_plan, reshape_aliases
 from edgeq.schedule.rows import windows
 from edgeq.schedule.stream import ALIGNMENT, RowStep, Stretch, make_stretch, run_stretch
@@ -42,7 +42,7 @@ class Needs:
     sizes: bytes of each value; in_place, aliases, scratch: as `make_plan` takes them; row_scratch: the same for the
     kernels of one row; refused: node name -> why the backend cannot run it by rows; extra: instructions of work that a
     node is beside the network's own; tiles: columns of a tile in which the backend can run fused steps, none where it
-    cannot; a tile's kernels are taken to need the scratch of a row's.
+    cannot; tile_scratch: the scratch of a tile's kernels, default none.
     """
 
     sizes: Mapping[str, int]
@@ -53,6 +53,7 @@ class Needs:
     refused: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, float] = field(default_factory=dict)
     tiles: Sequence[int] = ()
+    tile_scratch: Scratch | None = None
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,7 @@ class Chooser:
     def _fuse(self, block: tuple[Node, ...], columns: int) -> Patches | None:
         key = (block[-1].name, columns)
         if key not in self._fused:
-            self._fused[key] = fuse(self.graph, block, columns, self.needs.sizes, self.needs.row_scratch)
+            self._fused[key] = fuse(self.graph, block, columns, self.needs.sizes, self.needs.tile_scratch)
         return self._fused[key]
 
     def _by_rows(self, i: int, j: int, way: int) -> Part | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from edgeq.ir import Graph, Node, operator
-from edgeq.schedule.patch import Patches, make_patches
+from edgeq.schedule.patch import Patches, Scratch, make_patches
 
 
 def expanding(graph: Graph) -> list[tuple[int, int]]:
@@ -26,10 +26,16 @@ def expanding(graph: Graph) -> list[tuple[int, int]]:
 
 
 def fuse(
-    graph: Graph, block: Sequence[Node], columns: int, sizes: Mapping[str, int], scratch: Mapping[str, int]
+    graph: Graph, block: Sequence[Node], columns: int, sizes: Mapping[str, int], scratch: Scratch | None
 ) -> Patches | None:
-    """The patches of a block, one row and at most so many columns each; None where it does not run by patches."""
+    """The patches of a block, one row and at most so many columns each; None where it does not run by patches.
+
+    Tiles are copied out of rows and into them, so that codes of a pixel have to fill whole bytes.
+    """
     height, width, _ = graph.outs(block[-1])[0].shape
+    maps = [graph.values[v] for v in (block[0].inputs[0], *(node.outputs[0] for node in block))]
+    if any(sizes[v.name] % (v.shape[0] * v.shape[1]) for v in maps):
+        return None
     tiles = -(-width // min(columns, width))
     found = make_patches(graph, block, (height, tiles), sizes, name=f"fused {block[-1].name}", scratch=scratch)
     return None if isinstance(found, str) else found

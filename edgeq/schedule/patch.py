@@ -8,10 +8,13 @@ overwritten with the code that padding has there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from edgeq.errors import GraphError
 from edgeq.ir import Graph, Node, Value, operator
@@ -29,6 +32,10 @@ class Span:
     scale: int
     offset: int
     size: int
+
+    def at(self, corner: int) -> npt.NDArray[np.int64]:
+        """Its indices for the patch whose first output element is `corner`; some may lie outside of the map."""
+        return np.asarray(self.scale * corner + self.offset + np.arange(self.size), dtype=np.int64)
 
     def through(self, window: Window) -> Span:
         """What a window needs of its input for this span of its output."""
@@ -106,6 +113,10 @@ class Patches:
         return each * self.grid[0] * self.grid[1]
 
 
+#: bytes of scratch by node that the kernels of a patch's graph need, or why they cannot run it
+Scratch = Callable[[Graph], Mapping[str, int] | str]
+
+
 def make_patches(
     graph: Graph,
     nodes: Sequence[Node],
@@ -113,12 +124,12 @@ def make_patches(
     sizes: Mapping[str, int],
     *,
     name: str = "patches",
-    scratch: Mapping[str, int] | None = None,
+    scratch: Scratch | None = None,
 ) -> Patches | str:
     """The patches of `nodes` (in execution order, from one value to one value), or why there are none.
 
-    grid: how many patches along rows and columns, at most; sizes: bytes of each whole value; scratch: bytes that the
-    kernel of a node needs.
+    grid: how many patches along rows and columns, at most; sizes: bytes of each whole value; scratch: what the kernels
+    of a patch's graph need, default none.
     """
     for node in nodes:
         reason = _refused(graph, node)
@@ -138,6 +149,9 @@ def make_patches(
         return str(error)
     counts = tuple(-(-n // t) for n, t in zip(size, tile, strict=True))
     small = _patch_graph(graph, nodes, regions, needs, source, output)
+    extra = {} if scratch is None else scratch(small)
+    if isinstance(extra, str):
+        return extra
     return Patches(
         name,
         source,
@@ -148,16 +162,14 @@ def make_patches(
         (size[0], size[1]),
         regions,
         small,
-        make_plan(
-            small, patch_sizes(graph, small, sizes), scratch={n.name: (scratch or {}).get(n.name, 0) for n in nodes}
-        ),
+        make_plan(small, patch_sizes(graph, small, sizes), scratch=extra),
     )
 
 
 def patch_sizes(graph: Graph, small: Graph, sizes: Mapping[str, int]) -> dict[str, int]:
     """Bytes of the values of a patch, from those of the whole values."""
-    element = {name: size // graph.values[name].size for name, size in sizes.items()}
-    return {v.name: v.size * element[whole_name(v)] for v in small.values.values() if not v.constant}
+    wholes = {v.name: whole_name(v) for v in small.values.values() if not v.constant}
+    return {n: -(-sizes[w] * small.values[n].size // graph.values[w].size) for n, w in wholes.items()}
 
 
 def whole_name(value: Value) -> str:

@@ -66,7 +66,7 @@ def _run_by_patches(memory: _Arena, patches: Patches) -> npt.NDArray[np.int64]:
     inner = _inside(memory, patches, memory.plan.scratch[patches.name].offset)
     height = memory.graph.values[patches.source].shape[0]
     for corner in patches.corners():
-        rows = _along(patches.regions[patches.source].rows, corner[0])
+        rows = patches.regions[patches.source].rows.at(corner[0])
         # What lies outside of the source is overwritten if anybody reads it.
         codes = _one_patch(
             inner, patches, memory.graph, corner, memory.read(patches.source)[:, rows.clip(0, height - 1)]
@@ -91,7 +91,7 @@ def _one_patch(
     """The codes of the patch at `corner`; rows: those of the source that it needs, in their whole width."""
     small = patches.graph
     nodes = {node.name: node for node in small.nodes}
-    columns = _along(patches.regions[patches.source].columns, corner[1])
+    columns = patches.regions[patches.source].columns.at(corner[1])
     region = rows[:, :, columns.clip(0, rows.shape[2] - 1)]
     inner.write(patches.source, _bordered(patches, patches.source, region, graph, corner))
     for name in patches.plan.order:
@@ -108,11 +108,6 @@ def _spans(patches: Patches, value: str) -> tuple[Span, Span]:
     return region.rows, region.columns
 
 
-def _along(span: Span, corner: int) -> npt.NDArray[np.int64]:
-    """Indices of a region along one axis; some may lie outside of the map."""
-    return np.asarray(span.scale * corner + span.offset + np.arange(span.size), dtype=np.int64)
-
-
 def _bordered(
     patches: Patches, value: str, codes: npt.NDArray[Any], graph: Graph, corner: tuple[int, int]
 ) -> npt.NDArray[Any]:
@@ -122,7 +117,7 @@ def _bordered(
         return codes
     found = codes.copy()
     for axis, (span, first) in enumerate(zip(_spans(patches, value), corner, strict=True), start=1):
-        at = _along(span, first)
+        at = span.at(first)
         outside = (at < 0) | (at >= graph.values[value].shape[axis - 1])
         found[(slice(None),) * axis + (outside,)] = fill
     return found
