@@ -19,7 +19,7 @@ from edgeq.errors import InputError, ToolError
 from edgeq.mcu.build import BuildResult, link_image
 from edgeq.mcu.host import find_host_compiler
 from edgeq.mcu.storage import storage
-from edgeq.mcu.tiles import byte_indices, corners, shown_bytes
+from edgeq.mcu.tiles import Indices, byte_indices, corners, shown_bytes
 from edgeq.schedule.stream import Nothing, RowStep, run_stretch
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _in_order(build: BuildResult, steps: Bytes) -> tuple[Bytes, npt.NDArray[np.b
     for call in program.calls:
         starts[call.node.name], sizes[call.node.name] = start, program.slots[call.step.output].bytes
         start += sizes[call.node.name]
-    pieces: list[npt.NDArray[np.int64]] = []
+    pieces: list[Indices] = []
     for name in program.plan.order:
         stretch = program.plan.stretch(name)
         if stretch is not None:
@@ -186,7 +186,9 @@ def _in_order(build: BuildResult, steps: Bytes) -> tuple[Bytes, npt.NDArray[np.b
     return found, seen
 
 
-def _tiles(build: BuildResult, patches: Patches, row: int, starts: Mapping[str, int]) -> Iterator[npt.NDArray[np.int64]]:
+def _tiles(
+    build: BuildResult, patches: Patches, row: int, starts: Mapping[str, int]
+) -> Iterator[npt.NDArray[np.int64]]:
     """Where the bytes belong that the tiles of a row show, all but those of the last node; -1: padding."""
     values = build.program.graph.values
     for corner in corners(patches, row):

@@ -20,7 +20,7 @@ from edgeq.mcu.step import Blob, Param, Step
 from edgeq.mcu.storage import Storage, storage, value_bytes
 from edgeq.passes.split_channels import Split
 from edgeq.schedule import ROW_CALL, Choice, Chooser, Needs, Patches, Placement, Plan, Stretch, check_plan, make_plan
-from edgeq.schedule.patch import patch_sizes
+from edgeq.schedule.patch import CUT, patch_sizes
 
 
 @dataclass(frozen=True)
@@ -235,13 +235,10 @@ class _Lowered:
 def _scheduled(graph: Graph, board: Board, schedule: Schedule) -> tuple[_Lowered, Chosen]:
     """The form with the fewest slices that fits, or without a limit that needs the least arena, and how it runs."""
     best: tuple[_Lowered, Chosen] | None = None
-    failed: BudgetError | None = None
     for split in splits(graph, schedule):
         made = _lowered(graph, split, board, schedule.kind)
-        try:
-            chosen = choose(split.graph, made.needs, schedule)
-        except BudgetError as error:
-            failed = error
+        chosen = choose(split.graph, made.needs, schedule)
+        if chosen is None:
             continue
         if split.pieces:
             slices = f"the channels of {', '.join(split.pieces)} are computed in {split.parts} slices"
@@ -252,8 +249,10 @@ def _scheduled(graph: Graph, board: Board, schedule: Schedule) -> tuple[_Lowered
             break
         best = made, chosen
     if best is None:
-        assert failed is not None
-        raise failed
+        raise BudgetError(
+            f"{graph.name}: no schedule {schedule.kind!r} fits {schedule.limit} bytes of arena; "
+            "without a limit the one of least arena is made"
+        )
     return best
 
 
@@ -277,7 +276,8 @@ def _lowered(network: Graph, split: Split, board: Board, kind: str) -> _Lowered:
     graph, own = split.graph, {node.name for node in network.nodes}
     ranges = check(graph)
     steps = {node.name: ops.lower(graph, node, ranges, board.isa) for node in graph.nodes}
-    by_rows, refused = row_steps(graph, ranges, board.isa) if kind != "layers" else ({}, {})
+    tight = kind == "fused"
+    by_rows, refused = row_steps(graph, ranges, board.isa, tight=tight) if kind != "layers" else ({}, {})
 
     def tile_scratch(small: Graph) -> dict[str, int] | str:
         lowered = tile_steps(small, ranges, board.isa)
@@ -291,7 +291,7 @@ def _lowered(network: Graph, split: Split, board: Board, kind: str) -> _Lowered:
         row_scratch=_scratch(by_rows),
         refused=refused,
         extra={n.name: ROW_CALL for n in graph.nodes if n.name not in own},
-        tiles=TILES if kind == "fused" else (),
+        tiles=TILES if tight else (),
         tile_scratch=tile_scratch,
     )
     return _Lowered(split, ranges, steps, by_rows, needs)
@@ -333,7 +333,10 @@ def _calls(
             continue
         for row in stretch.steps:
             for inner in row.nodes:
-                made = maker.call(len(calls), nodes[inner], by_rows[inner])
+                step = by_rows[inner]
+                # What a tile reads is part of a value of the network.
+                whole = replace(step, inputs=tuple(name.split(CUT)[0] for name in step.inputs))
+                made = maker.call(len(calls), nodes[inner], whole)
                 calls.append(replace(made, stretch=stretch, tiles=row.patches, macs=_macs(made, row.patches)))
     return calls, maker
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from edgeq.mcu.names import comment
 from edgeq.mcu.program import Call, Program, Slot
-from edgeq.schedule import Patches, Stretch
+from edgeq.schedule import Stretch
+from edgeq.schedule.patch import CUT, Region
 from edgeq.schedule.rows import zero_code
 
 Context = dict[str, Any]
@@ -56,26 +57,33 @@ def stretch_context(program: Program, stretch: Stretch) -> Context:
 
 
 def _fused(program: Program, stretch: Stretch, number: int, calls: Mapping[str, Call]) -> Context:
-    """A step that is several nodes: the regions of its maps, the source's first, and the calls of a tile."""
+    """A step that is several nodes: the regions of its maps, what it takes first, and the calls of a tile."""
     patches = stretch.steps[number].patches
     assert patches is not None
     at = program.kernel_area(stretch)
     places = {name: at + place.offset for name, place in patches.plan.buffers.items()}
-    run = [calls[name] for name in patches.plan.order]
-    maps = (patches.source, *(call.step.output for call in run))
+    source, row_bytes = patches.regions[patches.source], stretch.rows[patches.source].row_bytes
+    takes = [
+        {"region": index, "from": (region.rows.offset - source.rows.offset) * row_bytes}
+        for index, region in enumerate(patches.takes.values())
+    ]
+    maps = [_region(program, patches.source, region, places[name]) for name, region in patches.takes.items()]
     nodes = []
-    for index, call in enumerate(run, start=1):
+    for call in (calls[name] for name in patches.plan.order):
+        maps.append(_region(program, call.step.output, patches.regions[call.step.output], places[call.step.output]))
+        read = next(node.inputs for node in patches.graph.nodes if node.name == call.node.name)
+        parts = {name.split(CUT)[0]: name for name in read}
         scratch = program.scratch(call) if call.step.scratch else None
         nodes.append(
             {
                 "index": call.index,
                 "instance": call.instance.c_name,
                 "c_name": call.c_name,
-                "inputs": [places[name] for name in call.step.inputs],
+                "inputs": [places[parts[name]] for name in call.step.inputs],
                 "output": places[call.step.output],
                 "bytes": patches.plan.buffers[call.step.output].bytes,
                 "scratch": scratch.offset if scratch is not None else None,
-                "region": index,
+                "region": len(maps) - 1,
                 "padded": patches.regions[call.step.output].fill is not None,
                 "inside": call.inside,
             }
@@ -86,14 +94,15 @@ def _fused(program: Program, stretch: Stretch, number: int, calls: Mapping[str, 
         "tiles": patches.grid[1],
         "columns": patches.tile[1],
         "last": patches.size[1] - patches.tile[1],
-        "regions": [_region(program, patches, name, places[name]) for name in maps],
+        "regions": maps,
+        "takes": takes,
         "nodes": nodes,
         "output": len(maps) - 1,
     }
 
 
-def _region(program: Program, patches: Patches, name: str, at: int) -> Context:
-    region, slot = patches.regions[name], program.slots[name]
+def _region(program: Program, name: str, region: Region, at: int) -> Context:
+    slot = program.slots[name]
     height, width = slot.value.shape[:2]
     fill = zero_code(slot.value) if region.fill is None else region.fill
     return {

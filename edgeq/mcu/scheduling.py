@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from edgeq.errors import InputError, UnsupportedError
@@ -14,6 +14,7 @@ from edgeq.mcu.step import Step
 from edgeq.mcu.storage import storage
 from edgeq.passes.split_channels import Split, pairs, split_channels
 from edgeq.schedule import Chooser, Needs, Patches, Stretch
+from edgeq.schedule.patch import CUT, whole_name
 from edgeq.schedule.rows import row_graph, windows
 
 KINDS = ("layers", "rows", "fused")
@@ -60,12 +61,14 @@ class Chosen:
     bytes: int = 0
 
 
-def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen:
-    """The parts that run by rows; BudgetError where the limit cannot be met."""
+def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen | None:
+    """The parts that run by rows; None where the limit cannot be met."""
     if schedule.kind == "layers":
         return Chosen((), "layer by layer")
     chooser = Chooser(graph, needs, fed=schedule.pushed)
-    found = chooser.least_ram() if schedule.limit is None else chooser.within(schedule.limit)
+    found = chooser.least_ram() if schedule.limit is None else chooser.fitting(schedule.limit)
+    if found is None:
+        return None
     count = sum(len(s.nodes) for s in found.stretches)
     goal = "the least arena" if schedule.limit is None else f"the least work within {schedule.limit} bytes of arena"
     if not found.stretches:
@@ -111,8 +114,10 @@ def _part_of_a_byte(graph: Graph, node: Node) -> str | None:
     return None
 
 
-def row_steps(graph: Graph, ranges: Ranges, features: Iterable[str]) -> tuple[dict[str, Step], dict[str, str]]:
-    """The kernel call of one row of each node that has one, and why the others have none."""
+def row_steps(
+    graph: Graph, ranges: Ranges, features: Iterable[str], *, tight: bool = False
+) -> tuple[dict[str, Step], dict[str, str]]:
+    """The kernel call of one row of each node that has one, tight: with little scratch; and why others have none."""
     found: dict[str, Step] = {}
     refused: dict[str, str] = {}
     for node in graph.nodes:
@@ -123,7 +128,7 @@ def row_steps(graph: Graph, ranges: Ranges, features: Iterable[str]) -> tuple[di
             continue
         small, one = row_graph(graph, node)
         try:
-            step = ops.lower(small, one, ranges, features)
+            step = ops.lower(small, one, ranges, features, tight=tight)
         except UnsupportedError as error:
             refused[node.name] = str(error)
             continue
@@ -137,9 +142,11 @@ def row_steps(graph: Graph, ranges: Ranges, features: Iterable[str]) -> tuple[di
 def tile_steps(graph: Graph, ranges: Ranges, features: Iterable[str]) -> dict[str, Step] | str:
     """The kernel call of each node of a tile's graph, or why there is none; ranges of the whole network hold for it."""
     found: dict[str, Step] = {}
+    parts = {name: ranges.values[whole_name(v)] for name, v in graph.values.items() if CUT in name}
+    ranges = replace(ranges, values={**ranges.values, **parts})
     for node in graph.nodes:
         try:
-            step = ops.lower(graph, node, ranges, features)
+            step = ops.lower(graph, node, ranges, features, tight=True)
         except UnsupportedError as error:
             return str(error)
         if step is None:

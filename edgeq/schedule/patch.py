@@ -67,8 +67,9 @@ class Patches:
     """Nodes that run patch by patch, from one value to one value.
 
     source, output: the values between which they lie; grid: patches along rows and columns; tile: rows and columns of
-    a patch; size: of the whole output; regions: of every value; graph: what runs for one patch, its input and output
-    named as the values are; plan: of its memory, an arena inside the area of the stretch.
+    a patch; size: of the whole output; regions: of every value; graph: what runs for one patch, its output named as the
+    value is; takes: what of the source each of its inputs is; plan: of its memory, an arena inside the area of the
+    stretch.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Patches:
     size: tuple[int, int]
     regions: Mapping[str, Region]
     graph: Graph
+    takes: Mapping[str, Region]
     plan: Plan
     kind: str = "patch"
     fed: str = "whole"
@@ -148,7 +150,7 @@ def make_patches(
     except GraphError as error:
         return str(error)
     counts = tuple(-(-n // t) for n, t in zip(size, tile, strict=True))
-    small = _patch_graph(graph, nodes, regions, needs, source, output)
+    small, takes = _patch_graph(graph, nodes, regions, needs, source, output)
     extra = {} if scratch is None else scratch(small)
     if isinstance(extra, str):
         return extra
@@ -162,6 +164,7 @@ def make_patches(
         (size[0], size[1]),
         regions,
         small,
+        takes,
         make_plan(small, patch_sizes(graph, small, sizes), scratch=extra),
     )
 
@@ -247,10 +250,14 @@ def _joined(one: Region | None, other: Region, value: str) -> Region:
 
 def _patch_graph(
     graph: Graph, nodes: Sequence[Node], regions: Mapping[str, Region], needs: Needs, source: str, output: str
-) -> Graph:
-    """The graph of one patch: every value as large as its region, a slice where a node needs less of it."""
+) -> tuple[Graph, dict[str, Region]]:
+    """The graph of one patch, and what of the source its inputs are.
+
+    Every value is as large as its region. Where a node needs less of it there is a slice, of the source another input.
+    """
     values = {name: _shaped(graph.values[name], r.rows.size, r.columns.size) for name, r in regions.items()}
     small: list[Node] = []
+    takes: dict[str, Region] = {}
     for node in nodes:
         inputs = []
         for value in graph.ins(node):
@@ -262,6 +269,7 @@ def _patch_graph(
             region = regions[value.name]
             if (rows, columns) == (region.rows, region.columns):
                 inputs.append(value.name)
+                takes |= {source: region} if value.name == source else {}
                 continue
             cut = f"{value.name}{CUT}{node.name}"
             inputs.append(cut)
@@ -271,11 +279,16 @@ def _patch_graph(
             shape = (rows.size, columns.size, value.shape[2])
             end = tuple(b + n for b, n in zip(begin, shape, strict=True))
             values[cut] = replace(_shaped(value, rows.size, columns.size), name=cut)
+            if value.name == source:
+                takes[cut] = Region(rows, columns, region.fill)
+                continue
             part = {"begin": begin, "end": end, "step": (1, 1, 1)}
             small.append(Node("slice", cut, (value.name,), (cut,), part, node.source))
         unpadded = {"padding": (0, 0, 0, 0)} if "padding" in node.attrs else {}
         small.append(replace(node, inputs=tuple(inputs), attrs={**node.attrs, **unpadded}))
-    return Graph(graph.name, tuple(small), values, (source,), (output,))
+    if source not in takes:
+        del values[source]
+    return Graph(graph.name, tuple(small), values, tuple(takes), (output,)), takes
 
 
 def _shaped(value: Value, rows: int, columns: int) -> Value:
