@@ -23,7 +23,7 @@ from edgeq.mcu.budget import check_flash, check_ram, peak_text, weights_text
 from edgeq.mcu.host import LIBRARY_SUFFIX, find_host_compiler
 from edgeq.mcu.manifest import make_manifest
 from edgeq.mcu.packing import PACKINGS, narrow_values
-from edgeq.mcu.program import Program, make_program
+from edgeq.mcu.program import Program, fitting_program, make_program
 from edgeq.mcu.project import write_project
 from edgeq.mcu.scheduling import KINDS, Schedule
 from edgeq.schedule import Plan
@@ -188,10 +188,9 @@ def _scheduled(graph: Graph, board: Board, schedule: str, push_rows: bool, room:
         if room is None or whole.plan.arena_bytes <= room:
             return whole
     for kind in ("rows", "fused"):
-        try:
-            return make_program(graph, board, Schedule(kind, room, push_rows, packing))
-        except BudgetError:
-            continue
+        found = fitting_program(graph, board, Schedule(kind, room, push_rows, packing))
+        if found is not None:
+            return found
     return make_program(graph, board, Schedule("fused", None, push_rows, packing))
 
 

@@ -177,24 +177,33 @@ def make_program(graph: Graph, board: Board, schedule: Schedule = LAYERWISE) -> 
 
     BudgetError where the schedule has a limit that nothing fits.
     """
+    found = fitting_program(graph, board, schedule)
+    if found is None:
+        least = fitting_program(graph, board, replace(schedule, limit=None))
+        assert least is not None
+        raise BudgetError(
+            f"{graph.name}: no schedule of kind {schedule.kind!r} fits {schedule.limit} bytes of arena; the least is "
+            f"{least.plan.arena_bytes} bytes"
+        )
+    return found
+
+
+def fitting_program(graph: Graph, board: Board, schedule: Schedule) -> Program | None:
+    """The same, None where the schedule has a limit that nothing fits."""
     ranges = check(graph)
     made = packed_graph(graph, ranges, board.isa, schedule.packing)
     # Packed codes are no slower here, but y of bytes cannot lie over x of less: the smaller arena is taken.
     networks = (graph, made) if made is not graph and schedule.packing == "fast" else (made,)
-    found, failed = [], BudgetError("")
-    for network in networks:
-        try:
-            found.append(_program(network, board, schedule))
-        except BudgetError as error:
-            failed = error
-    if not found:
-        raise failed
-    return min(found, key=lambda program: program.plan.arena_bytes)
+    found = [made for network in networks if (made := _program(network, board, schedule)) is not None]
+    return min(found, key=lambda program: program.plan.arena_bytes, default=None)
 
 
-def _program(network: Graph, board: Board, schedule: Schedule) -> Program:
-    """The program of a network whose formats say which values share bytes."""
-    made, chosen = _scheduled(network, board, schedule)
+def _program(network: Graph, board: Board, schedule: Schedule) -> Program | None:
+    """The program of a network whose formats say which values share bytes; None where nothing fits the limit."""
+    best = _scheduled(network, board, schedule)
+    if best is None:
+        return None
+    made, chosen = best
     graph, needs = made.split.graph, made.needs
     by_rows, sizes, in_place, scratch = made.by_rows, needs.sizes, needs.in_place, {**needs.scratch}
     plan = make_plan(graph, sizes, in_place, aliases=needs.aliases, scratch=scratch, stretches=chosen.stretches)
@@ -232,8 +241,11 @@ class _Lowered:
     needs: Needs
 
 
-def _scheduled(graph: Graph, board: Board, schedule: Schedule) -> tuple[_Lowered, Chosen]:
-    """The form with the fewest slices that fits, or without a limit that needs the least arena, and how it runs."""
+def _scheduled(graph: Graph, board: Board, schedule: Schedule) -> tuple[_Lowered, Chosen] | None:
+    """The form with the fewest slices that fits, or without a limit that needs the least arena, and how it runs.
+
+    None where none fits.
+    """
     best: tuple[_Lowered, Chosen] | None = None
     for split in splits(graph, schedule):
         made = _lowered(graph, split, board, schedule.kind)
@@ -248,11 +260,6 @@ def _scheduled(graph: Graph, board: Board, schedule: Schedule) -> tuple[_Lowered
         if best is not None and chosen.bytes >= best[1].bytes:
             break
         best = made, chosen
-    if best is None:
-        raise BudgetError(
-            f"{graph.name}: no schedule {schedule.kind!r} fits {schedule.limit} bytes of arena; "
-            "without a limit the one of least arena is made"
-        )
     return best
 
 

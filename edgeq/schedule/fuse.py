@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from edgeq.ir import Graph, Node, operator
 from edgeq.schedule.patch import Patches, Scratch, make_patches
+from edgeq.schedule.stream import MOST_ROWS
 
 
 def blocks(graph: Graph) -> list[tuple[int, int]]:
@@ -45,11 +46,12 @@ def fuse(
 ) -> Patches | None:
     """The patches of a block, one row and at most so many columns each; None where it does not run by patches.
 
-    Tiles are copied out of rows and into them, so that codes of a pixel have to fill whole bytes.
+    Tiles are copied out of rows and into them, so that codes of a pixel have to fill whole bytes; columns are counted in
+    as many bits as rows.
     """
     height, width, _ = graph.outs(block[-1])[0].shape
     maps = [graph.values[v] for v in (block[0].inputs[0], *(node.outputs[0] for node in block))]
-    if any(sizes[v.name] % (v.shape[0] * v.shape[1]) for v in maps):
+    if any(sizes[v.name] % (v.shape[0] * v.shape[1]) or v.shape[1] > MOST_ROWS for v in maps):
         return None
     tiles = -(-width // min(columns, width))
     found = make_patches(graph, block, (height, tiles), sizes, name=f"fused {block[-1].name}", scratch=scratch)
