@@ -3,12 +3,14 @@
     python benchmarks/schedules.py                                 MobileNetV2 0.35 at 144 x 144, both ways of input
     python benchmarks/schedules.py resnet8 --board cortex-m4       another network, another board's kernels
     python benchmarks/schedules.py resnet8 --board cortex-m4 --measure
-    python benchmarks/schedules.py --fused                         plans with fused blocks too (minutes)
+    python benchmarks/schedules.py --fused                         schedules with fused blocks too (minutes)
+    python benchmarks/schedules.py mobilenet_v2_step1 --measure --budget 16k
 
-The arena is the planned one, that of a built image to the byte, but for fused blocks, which firmware does not run yet;
-there a tile's kernels are taken to need the scratch of a row's. MACs are those of the network times the factor; extra
+The arena is the planned one, that of a built image to the byte. MACs are those of the network times the factor; extra
 work is the planner's estimate of instructions beside the kernels (rows moved, kernels called). --measure builds the
-layer-by-layer image, the one by rows and the one with pushed rows, and counts instructions on the emulated board.
+layer-by-layer image, the one by rows and the one with pushed rows, and counts instructions on the emulated board. With
+--budget the only image is the one with pushed rows that `edgeq build --budget-ram` makes, its every tensor is compared
+with the emulator's, and no front is printed.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +28,14 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.networks import dscnn, mobilenet_v2, resnet8  # noqa: E402
 from edgeq.boards import load_board  # noqa: E402
+from edgeq.commands.schedule import size  # noqa: E402
 from edgeq.errors import EdgeqError  # noqa: E402
 from edgeq.ir import Graph, operator  # noqa: E402
 from edgeq.mcu import program  # noqa: E402
 from edgeq.mcu.bench import bench  # noqa: E402
+from edgeq.mcu.bench import measured as bench_of  # noqa: E402
+from edgeq.mcu.build import build  # noqa: E402
+from edgeq.verify import verify  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "schedules.json"
 NETWORKS: dict[str, Callable[[], Graph]] = {
@@ -39,20 +46,16 @@ NETWORKS: dict[str, Callable[[], Graph]] = {
 }
 
 
-#: columns of the tiles of fused steps, which firmware does not run yet
-TILES = (2, 4, 6, 9, 12, 18)
-
-
 def macs_of(graph: Graph) -> int:
     """Multiply-accumulates of a network."""
     return sum(operator(n.op, n.name).macs(n, graph.ins(n), graph.outs(n)) for n in graph.nodes)
 
 
-def front(graph: Graph, board: str, pushed: bool, tiles: Sequence[int] = ()) -> list[dict[str, Any]]:
+def front(graph: Graph, board: str, pushed: bool, kind: str) -> list[dict[str, Any]]:
     """The points from least work to least RAM."""
     target = load_board(board)
     rows, macs = [], macs_of(graph)
-    for found in program.front(graph, target, pushed=pushed, tiles=tiles):
+    for found in program.front(graph, target, pushed=pushed, kind=kind):
         names = [n for s in found.stretches for n in s.nodes]
         rows.append(
             {
@@ -82,18 +85,34 @@ def measured(graph: Graph, board: str) -> dict[str, Any]:
     return found
 
 
-def report(name: str, board: str, measure: bool, fused: bool) -> dict[str, Any]:
+def within(graph: Graph, board: str, budget: int) -> dict[str, Any]:
+    """What a build with pushed rows takes of so many bytes of RAM, and whether it computes what the emulator does."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = build(graph, board, Path(folder, "net"), budget_ram=budget, push_rows=True)
+        result = verify(graph, made, random=1)
+        row = bench_of(made)
+    keys = ("arena", "ram", "stack", "flash", "instructions", "cycles_estimated", "schedule")
+    found = {key: row[key] for key in keys}
+    same = {"equal": result.equal, "tensors": result.tensors, "values": result.values}
+    return {**found, "mac_factor": made.program.macs / macs_of(graph), **same}
+
+
+def report(name: str, board: str, measure: bool, fused: bool, budget: int | None) -> dict[str, Any]:
     """The figures of one network, printed and returned."""
     graph = NETWORKS[name]()
     macs = macs_of(graph)
+    if budget is not None:
+        row = within(graph, board, budget)
+        print(f"{name}, kernels of {board}, within {budget:,} bytes of RAM: {row}")
+        return {f"within {budget}": row}
     whole = program.make_program(graph, load_board(board)).plan.arena_bytes
     found: dict[str, Any] = {"macs": macs, "layers_arena": whole}
     print(f"{name}, {macs:,} MACs, kernels of {board}: layer by layer {whole:,} bytes of arena")
-    cases: list[tuple[str, bool, Sequence[int]]] = [("image in the arena", False, ()), ("rows pushed", True, ())]
+    cases = [("image in the arena", False, "rows"), ("rows pushed", True, "rows")]
     if fused:
-        cases.append(("rows pushed, blocks fused (plan only)", True, TILES))
-    for title, pushed, tiles in cases:
-        found[title] = front(graph, board, pushed, tiles)
+        cases.append(("rows pushed, blocks fused", True, "fused"))
+    for title, pushed, kind in cases:
+        found[title] = front(graph, board, pushed, kind)
         print(f"  {title}:\n    {'arena':>9} {'MACs':>6} {'extra work':>11} {'nodes by rows':>14}")
         for row in found[title]:
             print(f"    {row['arena']:>9,} {row['mac_factor']:>6.2f} {row['extra_work']:>11,} {row['by_rows']:>14}")
@@ -111,8 +130,9 @@ def main() -> int:
     parser.add_argument("--board", default="cortex-m4")
     parser.add_argument("--measure", action="store_true")
     parser.add_argument("--fused", action="store_true")
+    parser.add_argument("--budget", type=size, metavar="BYTES")
     options = parser.parse_args()
-    found = report(options.network, options.board, options.measure, options.fused)
+    found = report(options.network, options.board, options.measure, options.fused, options.budget)
     kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
     key = f"{options.network} {options.board}"
     kept[key] = {**kept.get(key, {}), **found}  # what was measured before stays

@@ -23,7 +23,7 @@ from edgeq.mcu.budget import check_flash, check_ram, peak_text, weights_text
 from edgeq.mcu.host import LIBRARY_SUFFIX, find_host_compiler
 from edgeq.mcu.manifest import make_manifest
 from edgeq.mcu.packing import PACKINGS, narrow_values
-from edgeq.mcu.program import Program, make_program
+from edgeq.mcu.program import Program, fitting_program, make_program
 from edgeq.mcu.project import write_project
 from edgeq.mcu.scheduling import KINDS, Schedule
 from edgeq.schedule import Plan
@@ -122,8 +122,9 @@ def build(
     budget_ram:   most bytes of RAM: arena, static data and (where an emulator can measure it) the stack's peak.
     budget_flash: most bytes of flash: code and constants.
     toolchain:    "gcc", "clang" or "zig"; by default what is there.
-    schedule:     "layers": node after node; "rows": by rows where that takes less RAM; "auto": layers, and where these
-                  miss the RAM that there is, by rows with the least work that fits.
+    schedule:     "layers": node after node; "rows": by rows where that takes less RAM; "fused": with inverted blocks in
+                  tiles too, whose borders are computed again; "auto": the first of these that fits the RAM that there
+                  is, with the least work.
     push_rows:    the caller pushes the input's rows (`<net>_push_rows`) and it is never stored whole; by rows then.
     packing:      which codes of up to 4 bits share bytes in RAM. "fast": where no kernel gets slower; "all"; "none";
                   "auto": as "fast", and where that misses the RAM that there is, all.
@@ -186,10 +187,11 @@ def _scheduled(graph: Graph, board: Board, schedule: str, push_rows: bool, room:
         whole = make_program(graph, board, Schedule(packing=packing))
         if room is None or whole.plan.arena_bytes <= room:
             return whole
-    try:
-        return make_program(graph, board, Schedule("rows", room, push_rows, packing))
-    except BudgetError:
-        return make_program(graph, board, Schedule("rows", None, push_rows, packing))
+    for kind in ("rows", "fused"):
+        found = fitting_program(graph, board, Schedule(kind, room, push_rows, packing))
+        if found is not None:
+            return found
+    return make_program(graph, board, Schedule("fused", None, push_rows, packing))
 
 
 def golden_sample(graph: Graph, seed: int = 1) -> dict[str, npt.NDArray[np.int64]]:

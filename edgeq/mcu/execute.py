@@ -19,11 +19,13 @@ from edgeq.errors import InputError, ToolError
 from edgeq.mcu.build import BuildResult, link_image
 from edgeq.mcu.host import find_host_compiler
 from edgeq.mcu.storage import storage
+from edgeq.mcu.tiles import Indices, byte_indices, corners, shown_bytes
 from edgeq.schedule.stream import Nothing, RowStep, run_stretch
 
 if TYPE_CHECKING:
     from edgeq.emulator import Trace
     from edgeq.mcu.runners import RunResult
+    from edgeq.schedule import Patches
 
 Inputs = Mapping[str, npt.NDArray[Any]]
 Bytes = npt.NDArray[np.uint8]
@@ -134,59 +136,92 @@ def _output_bytes(build: BuildResult) -> int:
 
 
 def _trace_bytes(build: BuildResult) -> int:
-    return sum(build.program.slots[c.step.output].bytes for c in build.program.calls)
+    return sum(shown_bytes(build.program, call) for call in build.program.calls)
 
 
 def _decoded(build: BuildResult, outs: Bytes, steps: Bytes | None) -> Trace:
     """Codes of the values in rows of bytes: the outputs', and if traced those of every step."""
     found: Trace = {}
     if steps is not None:
-        found.update(_split(build, _in_order(build, steps), [c.step.output for c in build.program.calls]))
+        whole, seen = _in_order(build, steps)
+        shown = [c.step.output for c in build.program.calls]
+        missing = [n for n, part in _parts(build, shown) if not seen[part].all()]  # no tile needs all of it
+        found.update((n, codes) for n, codes in _split(build, whole, shown) if n not in missing)
     found.update(_split(build, outs, list(build.graph.outputs)))
     return found
 
 
-def _in_order(build: BuildResult, steps: Bytes) -> Bytes:
-    """The trace with the rows of each step together: steps that run by rows show them in turns."""
+def _in_order(build: BuildResult, steps: Bytes) -> tuple[Bytes, npt.NDArray[np.bool_]]:
+    """The trace with the rows of each step together, and which bytes it has: steps by rows show them in turns.
+
+    Fused ones show tiles of the maps between them, parts of which come several times and must be the same each time.
+    """
     program = build.program
     if not program.plan.stretches:
-        return steps
+        return steps, np.ones(steps.shape[1], dtype=np.bool_)
     start, starts, sizes = 0, {}, {}
     for call in program.calls:
         starts[call.node.name], sizes[call.node.name] = start, program.slots[call.step.output].bytes
         start += sizes[call.node.name]
-    pieces: list[npt.NDArray[np.int64]] = []
+    pieces: list[Indices] = []
     for name in program.plan.order:
         stretch = program.plan.stretch(name)
         if stretch is not None:
             turns = _Turns()
             run_stretch(stretch, turns)
-            each = {step.node: stretch.rows[step.output].row_bytes for step in stretch.steps}
-            pieces += [starts[node] + row * each[node] + np.arange(each[node]) for node, row in turns.seen]
+            for step, row in turns.seen:
+                if step.patches is not None:
+                    pieces += _tiles(build, step.patches, row, starts)
+                each = stretch.rows[step.output].row_bytes
+                pieces.append(starts[step.node] + row * each + np.arange(each))
         elif name in starts:
             pieces.append(starts[name] + np.arange(sizes[name]))
-    found = np.empty_like(steps)
-    found[:, np.concatenate(pieces)] = steps
-    return found
+    at = np.concatenate(pieces)
+    found, inside = np.zeros((len(steps), start), dtype=np.uint8), at >= 0
+    found[:, at[inside]] = steps[:, inside]
+    if not np.array_equal(found[:, at[inside]], steps[:, inside]):
+        raise ToolError(f"{program.name}: a fused step computed a code anew and found another one")
+    seen = np.zeros(start, dtype=np.bool_)
+    seen[at[inside]] = True
+    return found, seen
+
+
+def _tiles(
+    build: BuildResult, patches: Patches, row: int, starts: Mapping[str, int]
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Where the bytes belong that the tiles of a row show, all but those of the last node; -1: padding."""
+    values = build.program.graph.values
+    for corner in corners(patches, row):
+        for name in patches.plan.order[:-1]:
+            value = values[next(n for n in patches.graph.nodes if n.name == name).outputs[0]]
+            pixel = build.program.slots[value.name].bytes // (value.shape[0] * value.shape[1])
+            at = byte_indices(patches.regions[value.name], value, corner, pixel)
+            yield np.where(at < 0, -1, starts[name] + at)
 
 
 class _Turns(Nothing):
     """Notes which row of which node runs when."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[str, int]] = []
+        self.seen: list[tuple[RowStep, int]] = []
 
     def step(self, step: RowStep, slots: Sequence[int], out: int, row: int) -> None:
-        self.seen.append((step.node, row))
+        self.seen.append((step, row))
 
 
 def _split(build: BuildResult, rows: Bytes, names: list[str]) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+    for name, part in _parts(build, names):
+        slot = build.program.slots[name]
+        yield name, slot.stored.from_bytes(rows[:, part], slot.value.size).reshape(len(rows), *slot.value.shape)
+
+
+def _parts(build: BuildResult, names: list[str]) -> Iterator[tuple[str, slice]]:
+    """Where the bytes of each value lie in rows that hold one after the other."""
     start = 0
     for name in names:
-        slot = build.program.slots[name]
-        codes = slot.stored.from_bytes(rows[:, start : start + slot.bytes], slot.value.size)
-        yield name, codes.reshape(len(rows), *slot.value.shape)
-        start += slot.bytes
+        end = start + build.program.slots[name].bytes
+        yield name, slice(start, end)
+        start = end
 
 
 @contextlib.contextmanager

@@ -15,18 +15,19 @@ from edgeq.ir import Graph, Node, Ranges, Value, check, operator
 from edgeq.mcu import ops
 from edgeq.mcu.names import Names, identifier
 from edgeq.mcu.packing import packed_graph
-from edgeq.mcu.scheduling import LAYERWISE, Chosen, Schedule, choose, row_steps, splits
+from edgeq.mcu.scheduling import LAYERWISE, TILES, Chosen, Schedule, choose, row_steps, splits, tile_steps
 from edgeq.mcu.step import Blob, Param, Step
 from edgeq.mcu.storage import Storage, storage, value_bytes
 from edgeq.passes.split_channels import Split
-from edgeq.schedule import ROW_CALL, Choice, Chooser, Needs, Placement, Plan, Stretch, check_plan, make_plan
+from edgeq.schedule import ROW_CALL, Choice, Chooser, Needs, Patches, Placement, Plan, Stretch, check_plan, make_plan
+from edgeq.schedule.patch import CUT, patch_sizes
 
 
 @dataclass(frozen=True)
 class Slot:
     """A value in the arena: `name` is that of the graph, `c_name` its identifier.
 
-    place: where it lies, or, where only some of its rows are kept at a time, the room for those.
+    place: where it lies, or, where only some of its rows or a tile are kept at a time, the room for those.
     """
 
     name: str
@@ -78,7 +79,11 @@ class Instance:
 
 @dataclass(frozen=True)
 class Call:
-    """One step at its place in the program; stretch: the one in which it runs row by row, or None."""
+    """One step at its place in the program.
+
+    stretch: the one in which it runs row by row, or None; tiles: of which it computes part where it is fused with
+    others; macs: multiply-accumulates of one inference, with those that tiles do again.
+    """
 
     index: int
     node: Node
@@ -88,6 +93,12 @@ class Call:
     macs: int
     constants: Mapping[str, Constant]
     stretch: Stretch | None = None
+    tiles: Patches | None = None
+
+    @property
+    def inside(self) -> bool:
+        """Whether its output only exists tile by tile."""
+        return self.tiles is not None and self.step.output != self.tiles.output
 
     def params(self) -> Iterator[tuple[str, Param | str]]:
         """Fields of the parameter struct; a constant array is given by its C name."""
@@ -127,8 +138,14 @@ class Program:
         """Where the scratch of a step lies, or None where it takes none."""
         if call.stretch is None or not call.step.scratch:
             return self.plan.scratch.get(call.node.name)
-        area = self.plan.scratch[call.stretch.name]
-        return replace(area, offset=area.offset + call.stretch.scratch_offset, bytes=call.step.scratch)
+        start = self.kernel_area(call.stretch)
+        if call.tiles is not None:
+            start += call.tiles.plan.scratch[call.node.name].offset
+        return replace(self.plan.scratch[call.stretch.name], offset=start, bytes=call.step.scratch)
+
+    def kernel_area(self, stretch: Stretch) -> int:
+        """Where the kernels' scratch of a stretch starts in the arena, and with it the maps of a tile."""
+        return self.plan.scratch[stretch.name].offset + stretch.scratch_offset
 
     def area(self, call: Call) -> list[Placement]:
         """All that a step may touch: its operands and scratch, or in a stretch whatever the stretch has."""
@@ -160,27 +177,37 @@ def make_program(graph: Graph, board: Board, schedule: Schedule = LAYERWISE) -> 
 
     BudgetError where the schedule has a limit that nothing fits.
     """
+    found = fitting_program(graph, board, schedule)
+    if found is None:
+        least = fitting_program(graph, board, replace(schedule, limit=None))
+        assert least is not None
+        raise BudgetError(
+            f"{graph.name}: no schedule of kind {schedule.kind!r} fits {schedule.limit} bytes of arena; the least is "
+            f"{least.plan.arena_bytes} bytes"
+        )
+    return found
+
+
+def fitting_program(graph: Graph, board: Board, schedule: Schedule) -> Program | None:
+    """The same, None where the schedule has a limit that nothing fits."""
     ranges = check(graph)
     made = packed_graph(graph, ranges, board.isa, schedule.packing)
     # Packed codes are no slower here, but y of bytes cannot lie over x of less: the smaller arena is taken.
     networks = (graph, made) if made is not graph and schedule.packing == "fast" else (made,)
-    found, failed = [], BudgetError("")
-    for network in networks:
-        try:
-            found.append(_program(network, board, schedule))
-        except BudgetError as error:
-            failed = error
-    if not found:
-        raise failed
-    return min(found, key=lambda program: program.plan.arena_bytes)
+    found = [made for network in networks if (made := _program(network, board, schedule)) is not None]
+    return min(found, key=lambda program: program.plan.arena_bytes, default=None)
 
 
-def _program(network: Graph, board: Board, schedule: Schedule) -> Program:
-    """The program of a network whose formats say which values share bytes."""
-    made, chosen = _scheduled(network, board, schedule)
+def _program(network: Graph, board: Board, schedule: Schedule) -> Program | None:
+    """The program of a network whose formats say which values share bytes; None where nothing fits the limit."""
+    best = _scheduled(network, board, schedule)
+    if best is None:
+        return None
+    made, chosen = best
     graph, needs = made.split.graph, made.needs
     by_rows, sizes, in_place, scratch = made.by_rows, needs.sizes, needs.in_place, {**needs.scratch}
     plan = make_plan(graph, sizes, in_place, aliases=needs.aliases, scratch=scratch, stretches=chosen.stretches)
+    by_rows = {**by_rows, **_tile_steps(made, plan, board)}
     scratch |= {name: by_rows[name].scratch for s in plan.stretches for name in s.nodes}  # rows may need less
     check_plan(plan, graph, sizes, in_place, scratch)
     slots = _slots(graph, plan)
@@ -189,6 +216,18 @@ def _program(network: Graph, board: Board, schedule: Schedule) -> Program:
     name = identifier(graph.name)
     reason, pieces = chosen.reason, made.split.pieces
     return Program(name, graph, board, made.ranges, plan, slots, calls, constants, instances, reason, network, pieces)
+
+
+def _tile_steps(made: _Lowered, plan: Plan, board: Board) -> dict[str, Step]:
+    """The kernel calls of nodes that run in tiles, whose plans are checked against them."""
+    found: dict[str, Step] = {}
+    for patches in (patches for stretch in plan.stretches for patches in stretch.fused):
+        steps = tile_steps(patches.graph, made.ranges, board.isa)
+        assert not isinstance(steps, str), steps
+        sizes = patch_sizes(made.split.graph, patches.graph, made.needs.sizes)
+        check_plan(patches.plan, patches.graph, sizes, None, _scratch(steps))
+        found |= steps
+    return found
 
 
 @dataclass(frozen=True)
@@ -202,16 +241,16 @@ class _Lowered:
     needs: Needs
 
 
-def _scheduled(graph: Graph, board: Board, schedule: Schedule) -> tuple[_Lowered, Chosen]:
-    """The form with the fewest slices that fits, or without a limit that needs the least arena, and how it runs."""
+def _scheduled(graph: Graph, board: Board, schedule: Schedule) -> tuple[_Lowered, Chosen] | None:
+    """The form with the fewest slices that fits, or without a limit that needs the least arena, and how it runs.
+
+    None where none fits.
+    """
     best: tuple[_Lowered, Chosen] | None = None
-    failed: BudgetError | None = None
     for split in splits(graph, schedule):
-        made = _lowered(graph, split, board, schedule.kind == "rows")
-        try:
-            chosen = choose(split.graph, made.needs, schedule)
-        except BudgetError as error:
-            failed = error
+        made = _lowered(graph, split, board, schedule.kind)
+        chosen = choose(split.graph, made.needs, schedule)
+        if chosen is None:
             continue
         if split.pieces:
             slices = f"the channels of {', '.join(split.pieces)} are computed in {split.parts} slices"
@@ -221,22 +260,18 @@ def _scheduled(graph: Graph, board: Board, schedule: Schedule) -> tuple[_Lowered
         if best is not None and chosen.bytes >= best[1].bytes:
             break
         best = made, chosen
-    if best is None:
-        assert failed is not None
-        raise failed
     return best
 
 
-def front(graph: Graph, board: Board, *, pushed: bool = False, tiles: Sequence[int] = ()) -> list[Choice]:
+def front(graph: Graph, board: Board, *, pushed: bool = False, kind: str = "rows") -> list[Choice]:
     """The schedules of a network on a board that are on the front of RAM against work, from least work to least RAM.
 
-    tiles: plan with fused steps in tiles of so many columns as well, which firmware does not run yet.
+    kind: "rows" or "fused", see `Schedule`.
     """
     found: list[Choice] = []
     network = packed_graph(graph, check(graph), board.isa, LAYERWISE.packing)
-    for split in splits(network, Schedule("rows", None, pushed)):
-        needs = replace(_lowered(network, split, board, True).needs, tiles=tiles)
-        found += Chooser(split.graph, needs, fed=pushed).front()
+    for split in splits(network, Schedule(kind, None, pushed)):
+        found += Chooser(split.graph, _lowered(network, split, board, kind).needs, fed=pushed).front()
     kept: list[Choice] = []
     for point in sorted(found, key=lambda choice: (choice.work, choice.bytes)):
         if not kept or point.bytes < kept[-1].bytes:
@@ -244,11 +279,17 @@ def front(graph: Graph, board: Board, *, pushed: bool = False, tiles: Sequence[i
     return kept
 
 
-def _lowered(network: Graph, split: Split, board: Board, rows: bool) -> _Lowered:
+def _lowered(network: Graph, split: Split, board: Board, kind: str) -> _Lowered:
     graph, own = split.graph, {node.name for node in network.nodes}
     ranges = check(graph)
     steps = {node.name: ops.lower(graph, node, ranges, board.isa) for node in graph.nodes}
-    by_rows, refused = row_steps(graph, ranges, board.isa) if rows else ({}, {})
+    tight = kind == "fused"
+    by_rows, refused = row_steps(graph, ranges, board.isa, tight=tight) if kind != "layers" else ({}, {})
+
+    def tile_scratch(small: Graph) -> dict[str, int] | str:
+        lowered = tile_steps(small, ranges, board.isa)
+        return lowered if isinstance(lowered, str) else _scratch(lowered)
+
     needs = Needs(
         sizes={v.name: value_bytes(v) for v in graph.values.values() if not v.constant},
         in_place={n.name: ops.overwritten(graph, n, steps[n.name]) for n in graph.nodes},
@@ -257,6 +298,8 @@ def _lowered(network: Graph, split: Split, board: Board, rows: bool) -> _Lowered
         row_scratch=_scratch(by_rows),
         refused=refused,
         extra={n.name: ROW_CALL for n in graph.nodes if n.name not in own},
+        tiles=TILES if tight else (),
+        tile_scratch=tile_scratch,
     )
     return _Lowered(split, ranges, steps, by_rows, needs)
 
@@ -273,6 +316,11 @@ def _slots(graph: Graph, plan: Plan) -> dict[str, Slot]:
         for name, rows in stretch.rows.items():
             if rows.offset is not None and name not in places:
                 places[name] = replace(area, offset=area.offset + rows.offset, bytes=rows.bytes)
+        for patches in stretch.fused:
+            for name in patches.inside:
+                inner = patches.plan.buffers[name]
+                start = area.offset + stretch.scratch_offset + inner.offset
+                places[name] = replace(area, offset=start, bytes=inner.bytes)
     found = {n: graph.values[n] for n in places}
     return {n: Slot(n, names[n], v, places[n]) for n, v in found.items()}
 
@@ -285,11 +333,28 @@ def _calls(
     calls: list[Call] = []
     for name in plan.order:
         stretch = plan.stretch(name)
-        for inner in (name,) if stretch is None else stretch.nodes:
-            step = steps[inner] if stretch is None else by_rows[inner]
+        if stretch is None:
+            step = steps[name]
             if step is not None:
-                calls.append(replace(maker.call(len(calls), nodes[inner], step), stretch=stretch))
+                calls.append(maker.call(len(calls), nodes[name], step))
+            continue
+        for row in stretch.steps:
+            for inner in row.nodes:
+                step = by_rows[inner]
+                # What a tile reads is part of a value of the network.
+                whole = replace(step, inputs=tuple(name.split(CUT)[0] for name in step.inputs))
+                made = maker.call(len(calls), nodes[inner], whole)
+                calls.append(replace(made, stretch=stretch, tiles=row.patches, macs=_macs(made, row.patches)))
     return calls, maker
+
+
+def _macs(call: Call, tiles: Patches | None) -> int:
+    """Multiply-accumulates of a call, of all tiles where it runs in tiles."""
+    if tiles is None:
+        return call.macs
+    node = next(n for n in tiles.graph.nodes if n.name == call.node.name)
+    each = operator(node.op, node.name).macs(node, tiles.graph.ins(node), tiles.graph.outs(node))
+    return each * tiles.grid[0] * tiles.grid[1]
 
 
 class _Maker:

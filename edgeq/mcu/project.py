@@ -14,7 +14,7 @@ from edgeq.boards import Board
 from edgeq.errors import FileError
 from edgeq.mcu.names import comment
 from edgeq.mcu.program import Program
-from edgeq.mcu.render import Context, base_context, layer_text, meaning, source_files
+from edgeq.mcu.render import Context, base_context, layer_text, meaning, source_files, stream_headers
 from edgeq.mcu.toolchains.ports import linker_script, port_files, ports_dir, project_flags
 from edgeq.resources import resource_dir
 from edgeq.templating import fill
@@ -29,8 +29,7 @@ def write_project(
     """Write all files but the manifest into the empty or absent `folder`."""
     for path, text in source_files(program, vectors):
         _write(folder / path, text)
-    streams = ("edgeq_stream",) if program.plan.stretches else ()
-    for header in needed_headers((*program.kernels, *streams)):
+    for header in needed_headers((*program.kernels, *stream_headers(program))):
         _copy(header, folder / "edgeq" / header.name)
     port = _port(program.board, folder, optimize) if program.board.kind == "mcu" else _host_port(folder)
     context = {**base_context(program), **port, **_readme(program)}

@@ -15,6 +15,7 @@ from edgeq.mcu.names import comment
 from edgeq.mcu.program import Call, Program, Slot
 from edgeq.mcu.render_rows import stretch_context
 from edgeq.mcu.storage import to_memory
+from edgeq.mcu.tiles import tile_bytes
 from edgeq.schedule.stream import ALIGNMENT
 from edgeq.templating import fill
 
@@ -76,7 +77,7 @@ def _network(program: Program) -> Context:
     calls = [_call(program, call) for call in program.calls]
     return {
         "kernels": program.kernels,
-        "headers": ["edgeq_stream"] if program.plan.stretches else [],
+        "headers": stream_headers(program),
         "pushed": _pushed(program),
         "stretches": [stretch_context(program, stretch) for stretch in program.plan.stretches],
         "parts": list(_parts(program, calls)),
@@ -96,6 +97,12 @@ def _network(program: Program) -> Context:
             for c in program.constants
         ],
     }
+
+
+def stream_headers(program: Program) -> list[str]:
+    """Headers beside the kernels' that the source includes."""
+    fused = any(stretch.fused for stretch in program.plan.stretches)
+    return ["edgeq_tiles"] if fused else ["edgeq_stream"] if program.plan.stretches else []
 
 
 def _parts(program: Program, calls: list[Context]) -> Iterator[Context]:
@@ -129,10 +136,9 @@ def stored_text(slot: Slot) -> str:
 def _slot(program: Program, slot: Slot) -> Context:
     plan, place = program.plan, slot.place
     if slot.name not in plan.buffers:
-        rows = (
-            f"{place.bytes} bytes, some rows of {stored_text(slot)} {shape_text(slot.value.shape)}, {slot.value.format}"
-        )
-        return {"c_name": slot.c_name, "offset": place.offset, "note": comment(rows)}
+        kept = "some rows" if any(slot.name in stretch.rows for stretch in plan.stretches) else "a tile"
+        text = f"{place.bytes} bytes, {kept} of {stored_text(slot)} {shape_text(slot.value.shape)}, {slot.value.format}"
+        return {"c_name": slot.c_name, "offset": place.offset, "note": comment(text)}
     life = f"from {plan.label(place.first)} to {plan.label(place.last)}"
     shares = plan.aliases.get(slot.name), plan.in_place.get(slot.name)
     extra = f"; the bytes of {shares[0]}" if shares[0] else f"; overwrites {shares[1]}" if shares[1] else ""
@@ -162,7 +168,7 @@ def _call(program: Program, call: Call) -> Context:
     title = f"step {call.index}, {layer_text(call)}: {ins} -> {_operand(out)}"
     sharing = ", in place" if step.output in program.plan.in_place else ""
     scratch = program.scratch(call)
-    sharing += ", row by row" if call.stretch is not None else ""
+    sharing += "" if call.stretch is None else ", row by row" if call.tiles is None else ", tile by tile"
     work = f"{call.macs} MACs, " if call.macs else ""
     room = f", {scratch.bytes} bytes of scratch" if scratch else ""
     return {
@@ -225,11 +231,13 @@ def _vectors(program: Program, vectors: Mapping[str, npt.NDArray[Any]]) -> Itera
 
 
 def _hashes(program: Program, vectors: Mapping[str, npt.NDArray[Any]]) -> str:
-    """FNV-1a hashes of the bytes of every step's output, as array text."""
+    """FNV-1a hashes of the bytes that every step shows of its output, as array text."""
     found = []
     for call in program.calls:
         slot = program.slots[call.step.output]
-        found.append(f"0x{fnv1a(to_memory(vectors[slot.name], slot.value.format).tobytes()):08x}u")
+        codes = vectors[slot.name]
+        data = tile_bytes(program, call, codes) if call.inside else to_memory(codes, slot.value.format).tobytes()
+        found.append(f"0x{fnv1a(data):08x}u")
     return wrapped(found) if found else ""
 
 

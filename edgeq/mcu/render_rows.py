@@ -1,14 +1,17 @@
-"""Rendering stretches: the tables with which firmware/include/edgeq_stream.h runs them row by row."""
+"""Rendering stretches: the tables with which edgeq_stream.h and edgeq_tiles.h of firmware/include run them by rows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from edgeq.mcu.names import comment
-from edgeq.mcu.program import Program, Slot
+from edgeq.mcu.program import Call, Program, Slot
 from edgeq.schedule import Stretch
+from edgeq.schedule.patch import CUT, Region
+from edgeq.schedule.rows import zero_code
 
 Context = dict[str, Any]
 
@@ -19,7 +22,9 @@ def stretch_context(program: Program, stretch: Stretch) -> Context:
     numbers = {name: index for index, name in enumerate(stretch.rows)}
     steps: list[Context] = []
     reads: list[Context] = []
-    for call, step in zip(calls, stretch.steps, strict=True):
+    by_node = {call.node.name: call for call in calls}
+    for number, step in enumerate(stretch.steps):
+        call = by_node[step.node]
         scratch = program.scratch(call) if call.step.scratch else None
         steps.append(
             {
@@ -31,6 +36,7 @@ def stretch_context(program: Program, stretch: Stretch) -> Context:
                 "first_read": len(reads),
                 "reads": len(step.reads),
                 "output": numbers[step.output],
+                "fused": None if step.patches is None else _fused(program, stretch, number, by_node),
             }
         )
         for window in step.reads:
@@ -47,6 +53,67 @@ def stretch_context(program: Program, stretch: Stretch) -> Context:
         "rows": [_values(program, stretch, name) for name in stretch.rows],
         "reads": reads,
         "steps": steps,
+    }
+
+
+def _fused(program: Program, stretch: Stretch, number: int, calls: Mapping[str, Call]) -> Context:
+    """A step that is several nodes: the regions of its maps, what it takes first, and the calls of a tile."""
+    patches = stretch.steps[number].patches
+    assert patches is not None
+    at = program.kernel_area(stretch)
+    places = {name: at + place.offset for name, place in patches.plan.buffers.items()}
+    source, row_bytes = patches.regions[patches.source], stretch.rows[patches.source].row_bytes
+    takes = [
+        {"region": index, "from": (region.rows.offset - source.rows.offset) * row_bytes}
+        for index, region in enumerate(patches.takes.values())
+    ]
+    maps = [_region(program, patches.source, region, places[name]) for name, region in patches.takes.items()]
+    nodes = []
+    for call in (calls[name] for name in patches.plan.order):
+        maps.append(_region(program, call.step.output, patches.regions[call.step.output], places[call.step.output]))
+        read = next(node.inputs for node in patches.graph.nodes if node.name == call.node.name)
+        parts = {name.split(CUT)[0]: name for name in read}
+        scratch = program.scratch(call) if call.step.scratch else None
+        nodes.append(
+            {
+                "index": call.index,
+                "instance": call.instance.c_name,
+                "c_name": call.c_name,
+                "inputs": [places[parts[name]] for name in call.step.inputs],
+                "output": places[call.step.output],
+                "bytes": patches.plan.buffers[call.step.output].bytes,
+                "scratch": scratch.offset if scratch is not None else None,
+                "region": len(maps) - 1,
+                "padded": patches.regions[call.step.output].fill is not None,
+                "inside": call.inside,
+            }
+        )
+    return {
+        "number": number,
+        "name": f"{stretch.name}_fused_{number}",
+        "tiles": patches.grid[1],
+        "columns": patches.tile[1],
+        "last": patches.size[1] - patches.tile[1],
+        "regions": maps,
+        "takes": takes,
+        "nodes": nodes,
+        "output": len(maps) - 1,
+    }
+
+
+def _region(program: Program, name: str, region: Region, at: int) -> Context:
+    slot = program.slots[name]
+    height, width = slot.value.shape[:2]
+    fill = zero_code(slot.value) if region.fill is None else region.fill
+    return {
+        "at": at,
+        "pixel_bytes": slot.bytes // (height * width),
+        **_fill(slot, fill),
+        "numbers": [
+            *(region.rows.size, region.columns.size, height, width),
+            *(region.rows.scale, region.rows.offset, region.columns.scale, region.columns.offset),
+        ],
+        "note": comment(name),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from edgeq.errors import InputError, UnsupportedError
@@ -13,20 +13,24 @@ from edgeq.mcu.packing import PACKINGS
 from edgeq.mcu.step import Step
 from edgeq.mcu.storage import storage
 from edgeq.passes.split_channels import Split, pairs, split_channels
-from edgeq.schedule import Chooser, Needs, Stretch
+from edgeq.schedule import Chooser, Needs, Patches, Stretch
+from edgeq.schedule.patch import CUT, whole_name
 from edgeq.schedule.rows import row_graph, windows
 
-KINDS = ("layers", "rows")
+KINDS = ("layers", "rows", "fused")
 #: the most slices of channels that a convolution before a pool runs in
 MOST_SLICES = 16
+#: columns of the tiles of fused steps
+TILES = (2, 4, 6, 9, 12, 18)
 
 
 @dataclass(frozen=True)
 class Schedule:
     """How a network is to run.
 
-    kind:  "layers" runs node after node on whole values; "rows" runs parts of it row by row where that helps.
-    limit: for "rows", the most bytes of arena: the least work that fits is taken; None: the least arena.
+    kind:  "layers" runs node after node on whole values; "rows" runs parts of it row by row where that helps; "fused"
+           runs inverted blocks in them tile by tile where that helps, whose borders are computed more than once.
+    limit: but for "layers", the most bytes of arena: the least work that fits is taken; None: the least arena.
     pushed: whether the caller pushes the rows of the input (`<net>_push_rows`), so that it is never stored whole.
     packing: which codes of up to 4 bits share bytes: "fast", "all" or "none", see edgeq/mcu/packing.py.
     """
@@ -42,7 +46,7 @@ class Schedule:
         if self.packing not in PACKINGS:
             raise InputError(f"packing {self.packing!r}: unknown; give one of {', '.join(PACKINGS)}")
         if self.pushed and self.kind == "layers":
-            raise InputError("an input that is pushed by rows needs the schedule 'rows'")
+            raise InputError("an input that is pushed by rows needs the schedule 'rows' or 'fused'")
 
 
 LAYERWISE = Schedule()
@@ -57,12 +61,14 @@ class Chosen:
     bytes: int = 0
 
 
-def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen:
-    """The parts that run by rows; BudgetError where the limit cannot be met."""
+def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen | None:
+    """The parts that run by rows; None where the limit cannot be met."""
     if schedule.kind == "layers":
         return Chosen((), "layer by layer")
     chooser = Chooser(graph, needs, fed=schedule.pushed)
-    found = chooser.least_ram() if schedule.limit is None else chooser.within(schedule.limit)
+    found = chooser.least_ram() if schedule.limit is None else chooser.fitting(schedule.limit)
+    if found is None:
+        return None
     count = sum(len(s.nodes) for s in found.stretches)
     goal = "the least arena" if schedule.limit is None else f"the least work within {schedule.limit} bytes of arena"
     if not found.stretches:
@@ -74,7 +80,15 @@ def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen:
         f"{count} of {len(graph.nodes)} nodes run by rows, in {stretches}: {goal}; "
         f"the largest part, {worst.nodes[0]} to {worst.nodes[-1]} {how}, needs {worst.bytes} bytes"
     )
+    fused = [patches for s in found.stretches for patches in s.fused]
+    if fused:
+        again = f"{found.macs} multiply-accumulates are done again"
+        reason += f"; {len(fused)} blocks run in tiles of {_widths(fused)} columns, so {again}"
     return Chosen(found.stretches, reason, found.bytes)
+
+
+def _widths(fused: Iterable[Patches]) -> str:
+    return ", ".join(map(str, sorted({patches.tile[1] for patches in fused})))
 
 
 def splits(graph: Graph, schedule: Schedule) -> Iterator[Split]:
@@ -100,8 +114,10 @@ def _part_of_a_byte(graph: Graph, node: Node) -> str | None:
     return None
 
 
-def row_steps(graph: Graph, ranges: Ranges, features: Iterable[str]) -> tuple[dict[str, Step], dict[str, str]]:
-    """The kernel call of one row of each node that has one, and why the others have none."""
+def row_steps(
+    graph: Graph, ranges: Ranges, features: Iterable[str], *, tight: bool = False
+) -> tuple[dict[str, Step], dict[str, str]]:
+    """The kernel call of one row of each node that has one, tight: with little scratch; and why others have none."""
     found: dict[str, Step] = {}
     refused: dict[str, str] = {}
     for node in graph.nodes:
@@ -112,7 +128,7 @@ def row_steps(graph: Graph, ranges: Ranges, features: Iterable[str]) -> tuple[di
             continue
         small, one = row_graph(graph, node)
         try:
-            step = ops.lower(small, one, ranges, features)
+            step = ops.lower(small, one, ranges, features, tight=tight)
         except UnsupportedError as error:
             refused[node.name] = str(error)
             continue
@@ -121,3 +137,19 @@ def row_steps(graph: Graph, ranges: Ranges, features: Iterable[str]) -> tuple[di
         else:
             found[node.name] = step
     return found, refused
+
+
+def tile_steps(graph: Graph, ranges: Ranges, features: Iterable[str]) -> dict[str, Step] | str:
+    """The kernel call of each node of a tile's graph, or why there is none; ranges of the whole network hold for it."""
+    found: dict[str, Step] = {}
+    parts = {name: ranges.values[whole_name(v)] for name, v in graph.values.items() if CUT in name}
+    ranges = replace(ranges, values={**ranges.values, **parts})
+    for node in graph.nodes:
+        try:
+            step = ops.lower(graph, node, ranges, features, tight=True)
+        except UnsupportedError as error:
+            return str(error)
+        if step is None:
+            return f"{node.label}: a tile has no kernel for it"
+        found[node.name] = step
+    return found

@@ -15,6 +15,8 @@ from edgeq.ir.operator import Arithmetic, Interval, overflows
 from edgeq.mcu import costs
 from edgeq.mcu.step import Param, Step
 
+#: bytes of scratch that a strip should not exceed where RAM is scarce
+TIGHT = 1024
 #: the variant that every operator has: C that runs on any machine
 PORTABLE = "portable"
 
@@ -28,12 +30,18 @@ class Context:
     """A node with all that lowering it may ask for.
 
     features: instruction set features of the board ("dsp", "mve", …); portable variants never look at them.
+    tight:    whether RAM is scarce: kernels that lay out strips of their input keep them short.
     """
 
     graph: Graph
     node: Node
     ranges: Ranges
     features: frozenset[str] = frozenset()
+    tight: bool = False
+
+    def strip(self, most: int) -> int:
+        """Bytes of scratch that a strip should not exceed, where `most` are the best."""
+        return min(most, TIGHT) if self.tight else most
 
     @property
     def ins(self) -> list[Value]:

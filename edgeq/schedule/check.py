@@ -52,7 +52,7 @@ def _check_stretches(plan: Plan, graph: Graph, scratch: Mapping[str, int] | None
     inside: dict[str, int] = {}
     for stretch in plan.stretches:
         check_stretch(stretch, graph)
-        for patches in (step.patches for step in stretch.steps if step.patches is not None):
+        for patches in stretch.fused:
             check_patches(patches, graph)
             check_plan(patches.plan, patches.graph)
             if patches.bytes > stretch.scratch:

@@ -2,7 +2,7 @@
 
 Where only one value is alive, a network can be cut: what runs before and after shares nothing but that value. Every way
 to run it is a path over the cuts, whose edges are one part run layer by layer, or several run as one stretch by rows,
-and where the backend can fuse steps one such stretch for each width of tiles, with all its inverted blocks fused.
+and where the backend can fuse steps one such stretch for each width of tiles, with all its blocks fused.
 The arena of a path is that of its worst edge, its work the sum of their extra work, so both searches are exact over
 these edges: shortest paths by Dijkstra's algorithm, with edges evaluated only when a lower bound makes them the next.
 """
@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 from edgeq.errors import BudgetError, GraphError
 from edgeq.ir import Graph, Node
-from edgeq.schedule.fuse import expanding, extra_macs, fuse
-from edgeq.schedule.patch import Patches
+from edgeq.schedule.fuse import blocks, extra_macs, fuse
+from edgeq.schedule.patch import Patches, Scratch
 from edgeq.schedule.plan import make_plan, reshape_aliases
 from edgeq.schedule.rows import windows
 from edgeq.schedule.stream import ALIGNMENT, RowStep, Stretch, make_stretch, run_stretch
@@ -42,7 +42,7 @@ class Needs:
     sizes: bytes of each value; in_place, aliases, scratch: as `make_plan` takes them; row_scratch: the same for the
     kernels of one row; refused: node name -> why the backend cannot run it by rows; extra: instructions of work that a
     node is beside the network's own; tiles: columns of a tile in which the backend can run fused steps, none where it
-    cannot; a tile's kernels are taken to need the scratch of a row's.
+    cannot; tile_scratch: the scratch of a tile's kernels, default none.
     """
 
     sizes: Mapping[str, int]
@@ -53,6 +53,7 @@ class Needs:
     refused: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, float] = field(default_factory=dict)
     tiles: Sequence[int] = ()
+    tile_scratch: Scratch | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Chooser:
         if fed:
             self._check_fed()
         self.ways = (LAYERS, ROWS, *needs.tiles)
-        self._blocks = expanding(graph) if needs.tiles else []
+        self._blocks = blocks(graph) if needs.tiles else []
         self._found: dict[tuple[int, int, int], Part | None] = {}
         self._fused: dict[tuple[str, int], Patches | None] = {}
         self._row_bytes = {
@@ -124,21 +125,21 @@ class Chooser:
 
     def within(self, limit: int) -> Choice:
         """The parts of least work of which each fits in `limit` bytes; BudgetError where there are none."""
-        found = self._search(lambda part: part.work, self._work_bound, limit)
+        found = self.fitting(limit)
         if found is None:
             raise BudgetError(
                 f"{self.graph.name}: no schedule fits {limit} bytes of arena; the least is {self._least_bytes()} bytes"
             )
         return found
 
+    def fitting(self, limit: int) -> Choice | None:
+        """The same, None where there are none."""
+        return self._search(lambda part: part.work, self._work_bound, limit)
+
     def front(self) -> Iterator[Choice]:
         """Every point of the front of RAM against work, from least work to least RAM."""
         limit = 1 << 62
-        while True:
-            try:
-                found = self.within(limit)
-            except BudgetError:
-                return
+        while (found := self.fitting(limit)) is not None:
             yield found
             limit = found.bytes - ALIGNMENT
 
@@ -265,7 +266,7 @@ class Chooser:
     def _fuse(self, block: tuple[Node, ...], columns: int) -> Patches | None:
         key = (block[-1].name, columns)
         if key not in self._fused:
-            self._fused[key] = fuse(self.graph, block, columns, self.needs.sizes, self.needs.row_scratch)
+            self._fused[key] = fuse(self.graph, block, columns, self.needs.sizes, self.needs.tile_scratch)
         return self._fused[key]
 
     def _by_rows(self, i: int, j: int, way: int) -> Part | None:
@@ -346,7 +347,7 @@ class _Tally:
             return
         tiles = step.patches.grid[1]
         self.calls += tiles * len(step.patches.graph.nodes)
-        self.bytes += tiles * sum(step.patches.plan.buffers[n].bytes for n in (step.patches.source, step.output))
+        self.bytes += tiles * sum(step.patches.plan.buffers[n].bytes for n in (*step.patches.takes, step.output))
 
 
 def _up(count: int) -> int:

@@ -1,4 +1,4 @@
-"""Fuse: the inverted blocks of a network, and each as patches of one row, for a fused step of a stretch by rows."""
+"""Fuse: the depthwise and inverted blocks of a network, as patches of one row for a fused step of a stretch."""
 
 from __future__ import annotations
 
@@ -6,30 +6,53 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from edgeq.ir import Graph, Node, operator
-from edgeq.schedule.patch import Patches, make_patches
+from edgeq.schedule.patch import Patches, Scratch, make_patches
+from edgeq.schedule.stream import MOST_ROWS
 
 
-def expanding(graph: Graph) -> list[tuple[int, int]]:
+def blocks(graph: Graph) -> list[tuple[int, int]]:
     """Where a convolution of one row, a depthwise one and again one of one row follow each other: (first, count).
 
-    Each is the only reader of the one before, whose map is the widest of the network more often than not.
+    Each is the only reader of the one before, whose map is the widest of the network more often than not. The first may
+    be missing; an addition of what the block reads, to what it has made of it, belongs to the block.
     """
-    found = []
-    for at in range(len(graph.nodes) - 2):
-        block = graph.nodes[at : at + 3]
-        if _one_row(graph, block[0]) and _depthwise(graph, block[1]) and _one_row(graph, block[2]):
-            links = all(b.inputs[0] == a.outputs[0] for a, b in pairwise(block))
-            inner = [node.outputs[0] for node in block[:-1]]
-            if links and all(len(graph.consumers(v)) == 1 and v not in graph.outputs for v in inner):
-                found.append((at, 3))
+    found, at = [], 0
+    while at < len(graph.nodes):
+        count = next((n for n in (3, 2) if _block(graph, graph.nodes[at : at + n], n)), 0)
+        if count:
+            source, output = graph.nodes[at].inputs[0], graph.nodes[at + count - 1].outputs[0]
+            after = graph.nodes[at + count : at + count + 1]
+            joins = any(node.op == "add" and set(node.inputs) == {source, output} for node in after)
+            found.append((at, count + (joins and _hidden(graph, output))))
+        at += max(count, 1)
     return found
 
 
+def _block(graph: Graph, nodes: Sequence[Node], count: int) -> bool:
+    """Whether nodes are a block of so many convolutions."""
+    if len(nodes) != count or not _depthwise(graph, nodes[-2]) or not _one_row(graph, nodes[-1]):
+        return False
+    links = all(b.inputs[0] == a.outputs[0] and _hidden(graph, a.outputs[0]) for a, b in pairwise(nodes))
+    return links and (count == 2 or _one_row(graph, nodes[0]))
+
+
+def _hidden(graph: Graph, value: str) -> bool:
+    """Whether one node reads a value, and nobody else sees it."""
+    return len(graph.consumers(value)) == 1 and value not in graph.outputs
+
+
 def fuse(
-    graph: Graph, block: Sequence[Node], columns: int, sizes: Mapping[str, int], scratch: Mapping[str, int]
+    graph: Graph, block: Sequence[Node], columns: int, sizes: Mapping[str, int], scratch: Scratch | None
 ) -> Patches | None:
-    """The patches of a block, one row and at most so many columns each; None where it does not run by patches."""
+    """The patches of a block, one row and at most so many columns each; None where it does not run by patches.
+
+    Tiles are copied out of rows and into them, so that codes of a pixel have to fill whole bytes; columns are counted in
+    as many bits as rows.
+    """
     height, width, _ = graph.outs(block[-1])[0].shape
+    maps = [graph.values[v] for v in (block[0].inputs[0], *(node.outputs[0] for node in block))]
+    if any(sizes[v.name] % (v.shape[0] * v.shape[1]) or v.shape[1] > MOST_ROWS for v in maps):
+        return None
     tiles = -(-width // min(columns, width))
     found = make_patches(graph, block, (height, tiles), sizes, name=f"fused {block[-1].name}", scratch=scratch)
     return None if isinstance(found, str) else found

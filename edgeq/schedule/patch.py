@@ -8,10 +8,13 @@ overwritten with the code that padding has there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from edgeq.errors import GraphError
 from edgeq.ir import Graph, Node, Value, operator
@@ -29,6 +32,10 @@ class Span:
     scale: int
     offset: int
     size: int
+
+    def at(self, corner: int) -> npt.NDArray[np.int64]:
+        """Its indices for the patch whose first output element is `corner`; some may lie outside of the map."""
+        return np.asarray(self.scale * corner + self.offset + np.arange(self.size), dtype=np.int64)
 
     def through(self, window: Window) -> Span:
         """What a window needs of its input for this span of its output."""
@@ -60,8 +67,9 @@ class Patches:
     """Nodes that run patch by patch, from one value to one value.
 
     source, output: the values between which they lie; grid: patches along rows and columns; tile: rows and columns of
-    a patch; size: of the whole output; regions: of every value; graph: what runs for one patch, its input and output
-    named as the values are; plan: of its memory, an arena inside the area of the stretch.
+    a patch; size: of the whole output; regions: of every value; graph: what runs for one patch, its output named as the
+    value is; takes: what of the source each of its inputs is; plan: of its memory, an arena inside the area of the
+    stretch.
     """
 
     name: str
@@ -73,6 +81,7 @@ class Patches:
     size: tuple[int, int]
     regions: Mapping[str, Region]
     graph: Graph
+    takes: Mapping[str, Region]
     plan: Plan
     kind: str = "patch"
     fed: str = "whole"
@@ -106,6 +115,10 @@ class Patches:
         return each * self.grid[0] * self.grid[1]
 
 
+#: bytes of scratch by node that the kernels of a patch's graph need, or why they cannot run it
+Scratch = Callable[[Graph], Mapping[str, int] | str]
+
+
 def make_patches(
     graph: Graph,
     nodes: Sequence[Node],
@@ -113,12 +126,12 @@ def make_patches(
     sizes: Mapping[str, int],
     *,
     name: str = "patches",
-    scratch: Mapping[str, int] | None = None,
+    scratch: Scratch | None = None,
 ) -> Patches | str:
     """The patches of `nodes` (in execution order, from one value to one value), or why there are none.
 
-    grid: how many patches along rows and columns, at most; sizes: bytes of each whole value; scratch: bytes that the
-    kernel of a node needs.
+    grid: how many patches along rows and columns, at most; sizes: bytes of each whole value; scratch: what the kernels
+    of a patch's graph need, default none.
     """
     for node in nodes:
         reason = _refused(graph, node)
@@ -137,7 +150,10 @@ def make_patches(
     except GraphError as error:
         return str(error)
     counts = tuple(-(-n // t) for n, t in zip(size, tile, strict=True))
-    small = _patch_graph(graph, nodes, regions, needs, source, output)
+    small, takes = _patch_graph(graph, nodes, regions, needs, source, output)
+    extra = {} if scratch is None else scratch(small)
+    if isinstance(extra, str):
+        return extra
     return Patches(
         name,
         source,
@@ -148,16 +164,15 @@ def make_patches(
         (size[0], size[1]),
         regions,
         small,
-        make_plan(
-            small, patch_sizes(graph, small, sizes), scratch={n.name: (scratch or {}).get(n.name, 0) for n in nodes}
-        ),
+        takes,
+        make_plan(small, patch_sizes(graph, small, sizes), scratch=extra),
     )
 
 
 def patch_sizes(graph: Graph, small: Graph, sizes: Mapping[str, int]) -> dict[str, int]:
     """Bytes of the values of a patch, from those of the whole values."""
-    element = {name: size // graph.values[name].size for name, size in sizes.items()}
-    return {v.name: v.size * element[whole_name(v)] for v in small.values.values() if not v.constant}
+    wholes = {v.name: whole_name(v) for v in small.values.values() if not v.constant}
+    return {n: -(-sizes[w] * small.values[n].size // graph.values[w].size) for n, w in wholes.items()}
 
 
 def whole_name(value: Value) -> str:
@@ -235,10 +250,14 @@ def _joined(one: Region | None, other: Region, value: str) -> Region:
 
 def _patch_graph(
     graph: Graph, nodes: Sequence[Node], regions: Mapping[str, Region], needs: Needs, source: str, output: str
-) -> Graph:
-    """The graph of one patch: every value as large as its region, a slice where a node needs less of it."""
+) -> tuple[Graph, dict[str, Region]]:
+    """The graph of one patch, and what of the source its inputs are.
+
+    Every value is as large as its region. Where a node needs less of it there is a slice, of the source another input.
+    """
     values = {name: _shaped(graph.values[name], r.rows.size, r.columns.size) for name, r in regions.items()}
     small: list[Node] = []
+    takes: dict[str, Region] = {}
     for node in nodes:
         inputs = []
         for value in graph.ins(node):
@@ -250,6 +269,7 @@ def _patch_graph(
             region = regions[value.name]
             if (rows, columns) == (region.rows, region.columns):
                 inputs.append(value.name)
+                takes |= {source: region} if value.name == source else {}
                 continue
             cut = f"{value.name}{CUT}{node.name}"
             inputs.append(cut)
@@ -259,11 +279,16 @@ def _patch_graph(
             shape = (rows.size, columns.size, value.shape[2])
             end = tuple(b + n for b, n in zip(begin, shape, strict=True))
             values[cut] = replace(_shaped(value, rows.size, columns.size), name=cut)
+            if value.name == source:
+                takes[cut] = Region(rows, columns, region.fill)
+                continue
             part = {"begin": begin, "end": end, "step": (1, 1, 1)}
             small.append(Node("slice", cut, (value.name,), (cut,), part, node.source))
         unpadded = {"padding": (0, 0, 0, 0)} if "padding" in node.attrs else {}
         small.append(replace(node, inputs=tuple(inputs), attrs={**node.attrs, **unpadded}))
-    return Graph(graph.name, tuple(small), values, (source,), (output,))
+    if source not in takes:
+        del values[source]
+    return Graph(graph.name, tuple(small), values, tuple(takes), (output,)), takes
 
 
 def _shaped(value: Value, rows: int, columns: int) -> Value:

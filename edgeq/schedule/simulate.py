@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from edgeq.emulator import Trace
 from edgeq.errors import InputError
-from edgeq.ir import Graph, operator
-from edgeq.schedule.patch import Patches, Span, whole_name
+from edgeq.ir import Graph, Value, operator
+from edgeq.schedule.patch import Patches, Region, whole_name
 from edgeq.schedule.plan import Plan
 from edgeq.schedule.rows import row_graph
 from edgeq.schedule.stream import RowStep, Stretch, run_stretch
@@ -66,7 +66,7 @@ def _run_by_patches(memory: _Arena, patches: Patches) -> npt.NDArray[np.int64]:
     inner = _inside(memory, patches, memory.plan.scratch[patches.name].offset)
     height = memory.graph.values[patches.source].shape[0]
     for corner in patches.corners():
-        rows = _along(patches.regions[patches.source].rows, corner[0])
+        rows = patches.regions[patches.source].rows.at(corner[0])
         # What lies outside of the source is overwritten if anybody reads it.
         codes = _one_patch(
             inner, patches, memory.graph, corner, memory.read(patches.source)[:, rows.clip(0, height - 1)]
@@ -91,40 +91,29 @@ def _one_patch(
     """The codes of the patch at `corner`; rows: those of the source that it needs, in their whole width."""
     small = patches.graph
     nodes = {node.name: node for node in small.nodes}
-    columns = _along(patches.regions[patches.source].columns, corner[1])
-    region = rows[:, :, columns.clip(0, rows.shape[2] - 1)]
-    inner.write(patches.source, _bordered(patches, patches.source, region, graph, corner))
+    for name, region in patches.takes.items():
+        first = region.rows.offset - patches.regions[patches.source].rows.offset
+        part = rows[:, first : first + region.rows.size, region.columns.at(corner[1]).clip(0, rows.shape[2] - 1)]
+        inner.write(name, _bordered(region, part, graph.values[patches.source], corner))
     for name in patches.plan.order:
         node = nodes[name]
         operands = [inner.read(v) for v in node.inputs]
         (codes,) = operator(node.op, name).evaluate(node, small.ins(node), small.outs(node), operands)
         (out,) = node.outputs
-        inner.write(out, _bordered(patches, out, codes, graph, corner) if out in patches.regions else codes)
+        region_of = patches.regions.get(out)
+        inner.write(out, codes if region_of is None else _bordered(region_of, codes, graph.values[out], corner))
     return inner.read(patches.output)
 
 
-def _spans(patches: Patches, value: str) -> tuple[Span, Span]:
-    region = patches.regions[value]
-    return region.rows, region.columns
-
-
-def _along(span: Span, corner: int) -> npt.NDArray[np.int64]:
-    """Indices of a region along one axis; some may lie outside of the map."""
-    return np.asarray(span.scale * corner + span.offset + np.arange(span.size), dtype=np.int64)
-
-
-def _bordered(
-    patches: Patches, value: str, codes: npt.NDArray[Any], graph: Graph, corner: tuple[int, int]
-) -> npt.NDArray[Any]:
+def _bordered(region: Region, codes: npt.NDArray[Any], whole: Value, corner: tuple[int, int]) -> npt.NDArray[Any]:
     """The codes of a region, with padding's code where it lies outside of the map."""
-    fill = patches.regions[value].fill
-    if fill is None:
+    if region.fill is None:
         return codes
     found = codes.copy()
-    for axis, (span, first) in enumerate(zip(_spans(patches, value), corner, strict=True), start=1):
-        at = _along(span, first)
-        outside = (at < 0) | (at >= graph.values[value].shape[axis - 1])
-        found[(slice(None),) * axis + (outside,)] = fill
+    for axis, (span, first) in enumerate(zip((region.rows, region.columns), corner, strict=True), start=1):
+        at = span.at(first)
+        outside = (at < 0) | (at >= whole.shape[axis - 1])
+        found[(slice(None),) * axis + (outside,)] = region.fill
     return found
 
 

@@ -112,11 +112,15 @@ class Stretch:
         return tuple(name for step in self.steps for name in step.nodes)
 
     @property
+    def fused(self) -> tuple[Patches, ...]:
+        """The patches of its steps that are several nodes."""
+        return tuple(step.patches for step in self.steps if step.patches is not None)
+
+    @property
     def inside(self) -> frozenset[str]:
         """Values that only live inside it."""
         ends = {self.output} if self.fed == "rows" else {self.source, self.output}
-        fused = [step.patches.inside for step in self.steps if step.patches is not None]
-        return frozenset(self.rows).union(*fused) - ends
+        return frozenset(self.rows).union(*(patches.inside for patches in self.fused)) - ends
 
     def to_json(self) -> dict[str, Any]:
         """The stretch as a JSON object."""
@@ -130,7 +134,7 @@ class Stretch:
             "output": self.output,
             "bytes": self.bytes,
             "rows": rows,
-            "fused": [step.patches.to_json() for step in self.steps if step.patches is not None],
+            "fused": [patches.to_json() for patches in self.fused],
         }
 
 

@@ -24,7 +24,8 @@ class Executor(Protocol):
     """One way to run a network.
 
     name:     what reports call it.
-    may_skip: whether tensors may be absent from its traces (a float reference does not show fused layers).
+    may_skip: whether tensors may be absent from its traces (a float reference does not show fused layers, firmware no
+              maps between fused nodes of which no tile needs all).
     """
 
     name: str
@@ -65,7 +66,9 @@ def built(build: BuildResult, name: str) -> Executor:
     """Compiled firmware, on the host or on an emulated board."""
     from edgeq.mcu.execute import trace
 
-    return TraceFunction(name, lambda inputs: trace(build, inputs))
+    # Of a map inside fused blocks there may be parts that no tile needs.
+    fused = any(stretch.fused for stretch in build.plan.stretches)
+    return TraceFunction(name, lambda inputs: trace(build, inputs), may_skip=fused)
 
 
 def simulated(graph: Graph, board: Board, **options: Any) -> Executor:

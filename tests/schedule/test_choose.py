@@ -13,7 +13,7 @@ from edgeq.errors import BudgetError, GraphError
 from edgeq.ir import Graph, operator
 from edgeq.schedule import Chooser, Needs, check_plan, make_plan, simulate
 from edgeq.schedule.choose import LAYERS, Part, cuts
-from edgeq.schedule.fuse import expanding
+from edgeq.schedule.fuse import blocks
 from tests.schedule.test_plan import random_inputs, sizes_of, stored_of
 from tests.schedule.test_stream import S8, Maker, inverted, maps
 
@@ -73,7 +73,7 @@ def test_a_choice_is_a_plan_that_runs(graph: Graph) -> None:
 
 def test_fused_blocks_take_less_room_for_more_work() -> None:
     graph = inverted(24, wide=16)
-    assert expanding(graph) == [(1, 3), (4, 3)]
+    assert blocks(graph) == [(1, 3), (4, 4)]
     sizes = sizes_of(graph)
     front = list(Chooser(graph, Needs(sizes, tiles=(2, 4, 8)), fed=True).front())
     least = Chooser(graph, Needs(sizes), fed=True).least_ram()

@@ -42,15 +42,18 @@ def _known(node: Node) -> ModuleType:
     return _MODULES[node.op]
 
 
-def lower(graph: Graph, node: Node, ranges: Ranges, features: Iterable[str] = ()) -> Step | None:
+def lower(
+    graph: Graph, node: Node, ranges: Ranges, features: Iterable[str] = (), *, tight: bool = False
+) -> Step | None:
     """The kernel call of a node; None where the output is another name of the input's buffer.
 
-    features: instruction set features of the board (`Board.isa`). Raises UnsupportedError with the layer's name.
+    features: instruction set features of the board (`Board.isa`); tight: whether kernels are to keep their scratch
+    small. Raises UnsupportedError with the layer's name.
     """
     module = _known(node)
     if not module.VARIANTS:
         return None
-    ctx = Context(graph, node, ranges, frozenset(features))
+    ctx = Context(graph, node, ranges, frozenset(features), tight)
     if not ctx.scaled:
         return lower_with(module.VARIANTS, ctx)
     if node.op not in SCALED:

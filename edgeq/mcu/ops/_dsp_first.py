@@ -11,7 +11,7 @@ from edgeq.mcu.ops._window import geometry
 from edgeq.mcu.select import Call, Context, Foreign, Variant
 from edgeq.mcu.step import Param
 
-#: bytes of scratch that a strip of windows should not exceed
+#: bytes of scratch that a strip of windows should not exceed where there is room
 SCRATCH = 4096
 
 
@@ -53,7 +53,7 @@ def call(ctx: Context) -> Call:
     channels, columns = x.shape[-1], sizes["kernel_w"]
     order = column_order(sizes["kernel_h"], columns, channels)
     units = len(order) // columns
-    most = (SCRATCH // (8 * units) - columns) // sizes["stride_w"] + 1
+    most = (ctx.strip(SCRATCH) // (8 * units) - columns) // sizes["stride_w"] + 1
     chunk = min(max(most - most % 2, 2), sizes["out_w"])
     width = (chunk - 1) * sizes["stride_w"] + columns
     params: dict[str, Param] = {**sizes, "out_c": weight.shape[0], "chunk": chunk, "x_zero": _scale.zero_of(x.format)}

@@ -237,7 +237,7 @@ def _conv(ctx: Context) -> Call:
 
 def _strips(ctx: Context, sizes: dict[str, int]) -> Call:
     column = sizes["kernel_h"] * ctx.ins[0].shape[-1]
-    most = (SCRATCH // column - sizes["kernel_w"]) // sizes["stride_w"] + 1
+    most = (ctx.strip(SCRATCH) // column - sizes["kernel_w"]) // sizes["stride_w"] + 1
     chunk = min(max(most - most % 2, 2), sizes["out_w"])
     scratch = ((chunk - 1) * sizes["stride_w"] + sizes["kernel_w"]) * column + LANES
     keys = ("out_h", "out_w", "kernel_h", "kernel_w", "dilation_h", "stride_h", "stride_w", "pad_h", "pad_w")
@@ -266,7 +266,7 @@ def _first(ctx: Context) -> Call:
     """Parameters of `eq_conv_first_mve_t`."""
     sizes, channels = _windows(ctx), ctx.ins[0].shape[-1]
     column = sizes["kernel_h"] * channels
-    most = (SCRATCH // (2 * column) - sizes["kernel_w"]) // sizes["stride_w"] + 1
+    most = (ctx.strip(SCRATCH) // (2 * column) - sizes["kernel_w"]) // sizes["stride_w"] + 1
     chunk = min(max(most - most % 2, 2), sizes["out_w"])
     scratch = ((chunk - 1) * sizes["stride_w"] + sizes["kernel_w"]) * (2 * column + channels) + LANES
     layer = _layer(ctx, _by_columns(ctx, sizes))
