@@ -1,7 +1,7 @@
 """Branches: a stretch of a graph written out patch by patch, each patch with values of its own.
 
 The meaning stays the same to the bit. What it is for is what may be done next: each patch's values can get formats of
-their own (edgeq/search/quantmcu.py), which patches that run one graph over and over (edgeq/schedule/patch.py) cannot have.
+their own (edgeq/search/patches.py), which patches that run one graph again and again (edgeq/schedule/patch.py) lack.
 
 A patch of the output is computed by slice -> the nodes of the stretch -> concat, all of them ordinary nodes, so every
 executor runs it. Constants are not copied: all branches name the same values. The halo is computed again by each patch,
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from edgeq.errors import GraphError
 from edgeq.ir import Graph, Node, Value, check
@@ -58,8 +59,8 @@ class Branches:
     """A graph whose stretch is written out.
 
     graph: the whole graph; source, output: the values between which the stretch lies; grid: patches along rows and
-    columns; nodes: of each patch (row, column), the nodes of its branch, to which those that join do not belong; origin:
-    value of a branch -> the value of the whole map that it is part of; regions: of each value of a branch, which part.
+    columns; nodes: of each patch (row, column), the nodes of its branch, without those that join; origin: value of a
+    branch -> the value of the whole map that it is part of; regions: of each value of a branch, which part.
     """
 
     graph: Graph
@@ -137,7 +138,7 @@ def _ends(graph: Graph, nodes: Sequence[Node]) -> tuple[str, str]:
 def _parts(size: int, count: int) -> list[Part]:
     """An axis in `count` parts as equal as can be."""
     edges = [size * k // count for k in range(count + 1)]
-    return [Part(begin, end) for begin, end in zip(edges, edges[1:], strict=False)]
+    return [Part(begin, end) for begin, end in pairwise(edges)]
 
 
 class _Maker:
