@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "schedule": {"formats", "ir", "emulator"},
     "quant": {"formats", "ir"},
     "frontends": {"formats", "ir", "passes", "quant"},
-    "mcu": {"boards", "formats", "ir", "emulator", "schedule"},
+    "mcu": {"boards", "formats", "ir", "passes", "emulator", "schedule"},
     "fpga": {"boards", "formats", "ir", "emulator", "schedule"},
     "hls": {"boards", "formats", "ir", "emulator", "schedule", "fpga"},
     "verify": {"boards", "formats", "ir", "emulator", "schedule", "mcu", "fpga", "hls", "frontends", "quant"},

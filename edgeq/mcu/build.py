@@ -77,8 +77,8 @@ class BuildResult:
 
     @property
     def graph(self) -> Graph:
-        """The network."""
-        return self.program.graph
+        """The network as it was given."""
+        return self.program.network
 
     @property
     def plan(self) -> Plan:
@@ -143,7 +143,7 @@ def build(
     folder = checked_folder(Path(out))
     program = scheduled(graph, target, schedule, push_rows, budget_ram, packing)
     _early_budget(program, budget_ram, budget_flash)
-    vectors = golden_sample(graph)
+    vectors = golden_sample(program.graph)
     log = folder.with_name(folder.name + ".log")
     with scratch_beside(folder) as scratch:
         made = Path(scratch, folder.name)

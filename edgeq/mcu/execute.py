@@ -94,12 +94,22 @@ def _execute(build: BuildResult, inputs: Inputs, traced: bool, runner: str | Non
         parts.append(_decoded(build, outs, steps))
     found: Trace = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     if traced:
+        _join_slices(build, found)
         for name in build.graph.inputs:
             found.setdefault(name, np.asarray(inputs[name]).astype(np.int64))
         for node in (n for n in build.graph.nodes if n.outputs[0] in build.plan.aliases):
             host = found[build.plan.aliases[node.outputs[0]]]
             found.setdefault(node.outputs[0], host.reshape(len(raw), *build.graph.values[node.outputs[0]].shape))
     return found
+
+
+def _join_slices(build: BuildResult, found: Trace) -> None:
+    """Put values of the network that ran in slices together again, in place of all that the slices added."""
+    for name, pieces in build.program.pieces.items():
+        found[name] = np.concatenate([found[piece] for piece in pieces], axis=-1)
+    if build.program.pieces:
+        for name in found.keys() - build.graph.values.keys():
+            del found[name]
 
 
 def _joined(build: BuildResult, inputs: Inputs) -> Bytes:

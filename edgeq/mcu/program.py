@@ -15,10 +15,11 @@ from edgeq.ir import Graph, Node, Ranges, Value, check, operator
 from edgeq.mcu import ops
 from edgeq.mcu.names import Names, identifier
 from edgeq.mcu.packing import packed_graph
-from edgeq.mcu.scheduling import LAYERWISE, Schedule, choose, row_steps
+from edgeq.mcu.scheduling import LAYERWISE, Chosen, Schedule, choose, row_steps, splits
 from edgeq.mcu.step import Blob, Param, Step
 from edgeq.mcu.storage import Storage, storage, value_bytes
-from edgeq.schedule import Chooser, Needs, Placement, Plan, Stretch, check_plan, make_plan
+from edgeq.passes.split_channels import Split
+from edgeq.schedule import ROW_CALL, Choice, Chooser, Needs, Placement, Plan, Stretch, check_plan, make_plan
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,10 @@ class Call:
 class Program:
     """Everything that the generated source says.
 
-    name: C prefix of the network; graph: its formats say which values share bytes (`Packed`); slots: values by name, in
-    the order of the plan; calls: in execution order, those of a stretch one after the other;
-    reason: why the nodes run layer by layer or by rows.
+    name: C prefix of the network; slots: values by name, in the order of the plan; calls: in execution order, those of
+    a stretch one after the other; reason: why the nodes run layer by layer or by rows. network: as it was given;
+    graph: as it runs, where `pieces` names the slices that stand for a value of the network. The formats of both say
+    which values share bytes (`Packed`).
     """
 
     name: str
@@ -112,7 +114,9 @@ class Program:
     calls: Sequence[Call]
     constants: Sequence[Constant]
     instances: Sequence[Instance]
-    reason: str = ""
+    reason: str
+    network: Graph
+    pieces: Mapping[str, tuple[str, ...]]
 
     @property
     def pushed(self) -> Stretch | None:
@@ -159,11 +163,11 @@ def make_program(graph: Graph, board: Board, schedule: Schedule = LAYERWISE) -> 
     ranges = check(graph)
     made = packed_graph(graph, ranges, board.isa, schedule.packing)
     # Packed codes are no slower here, but y of bytes cannot lie over x of less: the smaller arena is taken.
-    graphs = (graph, made) if made is not graph and schedule.packing == "fast" else (made,)
+    networks = (graph, made) if made is not graph and schedule.packing == "fast" else (made,)
     found, failed = [], BudgetError("")
-    for each in graphs:
+    for network in networks:
         try:
-            found.append(_program(each, ranges, board, schedule))
+            found.append(_program(network, board, schedule))
         except BudgetError as error:
             failed = error
     if not found:
@@ -171,33 +175,78 @@ def make_program(graph: Graph, board: Board, schedule: Schedule = LAYERWISE) -> 
     return min(found, key=lambda program: program.plan.arena_bytes)
 
 
-def _program(graph: Graph, ranges: Ranges, board: Board, schedule: Schedule) -> Program:
-    """The program of a graph whose formats say which values share bytes."""
-    steps, by_rows, needs = _lowered(graph, ranges, board, schedule.kind == "rows")
-    chosen = choose(graph, needs, schedule)
-    sizes, in_place = needs.sizes, needs.in_place
-    scratch = {**needs.scratch}
+def _program(network: Graph, board: Board, schedule: Schedule) -> Program:
+    """The program of a network whose formats say which values share bytes."""
+    made, chosen = _scheduled(network, board, schedule)
+    graph, needs = made.split.graph, made.needs
+    by_rows, sizes, in_place, scratch = made.by_rows, needs.sizes, needs.in_place, {**needs.scratch}
     plan = make_plan(graph, sizes, in_place, aliases=needs.aliases, scratch=scratch, stretches=chosen.stretches)
     scratch |= {name: by_rows[name].scratch for s in plan.stretches for name in s.nodes}  # rows may need less
     check_plan(plan, graph, sizes, in_place, scratch)
     slots = _slots(graph, plan)
-    calls, maker = _calls(graph, plan, steps, by_rows)
+    calls, maker = _calls(graph, plan, made.steps, by_rows)
     constants, instances = list(maker.constants.values()), list(maker.instances.values())
     name = identifier(graph.name)
-    return Program(name, graph, board, ranges, plan, slots, calls, constants, instances, chosen.reason)
+    reason, pieces = chosen.reason, made.split.pieces
+    return Program(name, graph, board, made.ranges, plan, slots, calls, constants, instances, reason, network, pieces)
 
 
-def chooser(graph: Graph, board: Board, *, pushed: bool = False) -> Chooser:
-    """All schedules of a network on a board, for who wants to see the front of RAM against work."""
+@dataclass(frozen=True)
+class _Lowered:
+    """A form of the network with the kernel calls of its nodes, where asked for those of one row of them too."""
+
+    split: Split
+    ranges: Ranges
+    steps: Mapping[str, Step | None]
+    by_rows: Mapping[str, Step]
+    needs: Needs
+
+
+def _scheduled(graph: Graph, board: Board, schedule: Schedule) -> tuple[_Lowered, Chosen]:
+    """The form with the fewest slices that fits, or without a limit that needs the least arena, and how it runs."""
+    best: tuple[_Lowered, Chosen] | None = None
+    failed: BudgetError | None = None
+    for split in splits(graph, schedule):
+        made = _lowered(graph, split, board, schedule.kind == "rows")
+        try:
+            chosen = choose(split.graph, made.needs, schedule)
+        except BudgetError as error:
+            failed = error
+            continue
+        if split.pieces:
+            slices = f"the channels of {', '.join(split.pieces)} are computed in {split.parts} slices"
+            chosen = replace(chosen, reason=f"{chosen.reason}; {slices}")
+        if schedule.limit is not None or schedule.kind == "layers":
+            return made, chosen
+        if best is not None and chosen.bytes >= best[1].bytes:
+            break
+        best = made, chosen
+    if best is None:
+        assert failed is not None
+        raise failed
+    return best
+
+
+def front(graph: Graph, board: Board, *, pushed: bool = False, tiles: Sequence[int] = ()) -> list[Choice]:
+    """The schedules of a network on a board that are on the front of RAM against work, from least work to least RAM.
+
+    tiles: plan with fused steps in tiles of so many columns as well, which firmware does not run yet.
+    """
+    found: list[Choice] = []
+    network = packed_graph(graph, check(graph), board.isa, LAYERWISE.packing)
+    for split in splits(network, Schedule("rows", None, pushed)):
+        needs = replace(_lowered(network, split, board, True).needs, tiles=tiles)
+        found += Chooser(split.graph, needs, fed=pushed).front()
+    kept: list[Choice] = []
+    for point in sorted(found, key=lambda choice: (choice.work, choice.bytes)):
+        if not kept or point.bytes < kept[-1].bytes:
+            kept.append(point)
+    return kept
+
+
+def _lowered(network: Graph, split: Split, board: Board, rows: bool) -> _Lowered:
+    graph, own = split.graph, {node.name for node in network.nodes}
     ranges = check(graph)
-    made = packed_graph(graph, ranges, board.isa, LAYERWISE.packing)
-    return Chooser(made, _lowered(made, ranges, board, True)[2], fed=pushed)
-
-
-def _lowered(
-    graph: Graph, ranges: Ranges, board: Board, rows: bool
-) -> tuple[dict[str, Step | None], dict[str, Step], Needs]:
-    """The kernel call of each node, where asked for that of one row of it, and what a memory plan needs to know."""
     steps = {node.name: ops.lower(graph, node, ranges, board.isa) for node in graph.nodes}
     by_rows, refused = row_steps(graph, ranges, board.isa) if rows else ({}, {})
     needs = Needs(
@@ -207,8 +256,9 @@ def _lowered(
         scratch=_scratch(steps),
         row_scratch=_scratch(by_rows),
         refused=refused,
+        extra={n.name: ROW_CALL for n in graph.nodes if n.name not in own},
     )
-    return steps, by_rows, needs
+    return _Lowered(split, ranges, steps, by_rows, needs)
 
 
 def _scratch(steps: Mapping[str, Step | None] | Mapping[str, Step]) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -12,10 +12,13 @@ from edgeq.mcu import ops
 from edgeq.mcu.packing import PACKINGS
 from edgeq.mcu.step import Step
 from edgeq.mcu.storage import storage
+from edgeq.passes.split_channels import Split, pairs, split_channels
 from edgeq.schedule import Chooser, Needs, Stretch
 from edgeq.schedule.rows import row_graph, windows
 
 KINDS = ("layers", "rows")
+#: the most slices of channels that a convolution before a pool runs in
+MOST_SLICES = 16
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,11 @@ LAYERWISE = Schedule()
 
 @dataclass(frozen=True)
 class Chosen:
-    """The stretches of a schedule, and why these."""
+    """The stretches of a schedule, and why these; bytes: of its worst part."""
 
     stretches: tuple[Stretch, ...] = ()
     reason: str = ""
+    bytes: int = 0
 
 
 def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen:
@@ -62,7 +66,7 @@ def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen:
     count = sum(len(s.nodes) for s in found.stretches)
     goal = "the least arena" if schedule.limit is None else f"the least work within {schedule.limit} bytes of arena"
     if not found.stretches:
-        return Chosen((), f"layer by layer: {goal}")
+        return Chosen((), f"layer by layer: {goal}", found.bytes)
     worst = max(found.parts, key=lambda part: part.bytes)
     stretches = "one stretch" if len(found.stretches) == 1 else f"{len(found.stretches)} stretches"
     how = "by rows" if worst.stretch is not None else "layer by layer"
@@ -70,7 +74,21 @@ def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen:
         f"{count} of {len(graph.nodes)} nodes run by rows, in {stretches}: {goal}; "
         f"the largest part, {worst.nodes[0]} to {worst.nodes[-1]} {how}, needs {worst.bytes} bytes"
     )
-    return Chosen(found.stretches, reason)
+    return Chosen(found.stretches, reason, found.bytes)
+
+
+def splits(graph: Graph, schedule: Schedule) -> Iterator[Split]:
+    """The forms of the network to schedule: as it is, then with its last convolutions in more and more slices."""
+    found = Split(graph)
+    yield found
+    if schedule.kind == "layers" or not pairs(graph):
+        return
+    parts, most = found.parts, 2
+    while most <= MOST_SLICES:
+        found, most = split_channels(graph, most), 2 * most
+        if found.parts > parts:
+            parts = found.parts
+            yield found
 
 
 def _part_of_a_byte(graph: Graph, node: Node) -> str | None:

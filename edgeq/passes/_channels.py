@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.ir import Graph, Interval, Node, Value, analyse, operator
+from edgeq.formats import Affine, FixedPoint, Format, Grouped, Minifloat
+from edgeq.ir import Attr, Graph, Interval, Node, Value, analyse, operator
 from edgeq.ir.operator import Bounds
 from edgeq.ir.ops._matrix import bias_terms
 from edgeq.ir.ranges import output_rows
@@ -199,3 +200,29 @@ class Classes:
     def join(self, a: tuple[str, int], b: tuple[str, int]) -> None:
         """Make two classes one."""
         self._parent[self.find(*a)] = self.find(*b)
+
+
+def sliced_multipliers(node: Node, keep: npt.NDArray[np.int64]) -> dict[str, Attr]:
+    """The multipliers of the channels that stay; nothing where one serves all."""
+    if "multiplier" not in node.attrs or len(node.ints("multiplier")) == 1:
+        return {}
+    return {key: tuple(node.ints(key)[int(i)] for i in keep) for key in ("multiplier", "shift")}
+
+
+def sliced_format(value: Value, keep: npt.NDArray[np.int64]) -> Format:
+    """The format of a constant with only some of its output channels."""
+    fmt, index = value.format, [int(i) for i in keep]
+    if isinstance(fmt, Grouped):
+        return fmt.rows(index, value.shape[0])
+    if fmt.channel_axis is None:
+        return fmt
+    if isinstance(fmt, Affine):
+        assert isinstance(fmt.scale, tuple)
+        return Affine(fmt.width, fmt.sign, fmt.zero_point, tuple(fmt.scale[i] for i in index), fmt.axis)
+    if isinstance(fmt, Minifloat):
+        assert isinstance(fmt.scale, tuple)
+        scale = tuple(fmt.scale[i] for i in index)
+        return Minifloat(fmt.exponent, fmt.mantissa, fmt.bias, fmt.specials, scale, fmt.axis)
+    assert isinstance(fmt, FixedPoint)
+    assert isinstance(fmt.point, tuple)
+    return FixedPoint(fmt.width, tuple(fmt.point[i] for i in index), fmt.sign, fmt.axis)

@@ -21,10 +21,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.formats import Affine, FixedPoint, Format, Grouped, Minifloat
+from edgeq.formats import Affine, FixedPoint, Format, Grouped
 from edgeq.ir import Attr, Graph, Node, Value
 from edgeq.ir.ops._matrix import accumulator_frac, aligned_bias
-from edgeq.passes._channels import Classes, Known, channels, dense, known_channels, ties
+from edgeq.passes._channels import (
+    Classes,
+    Known,
+    channels,
+    dense,
+    known_channels,
+    sliced_format,
+    sliced_multipliers,
+    ties,
+)
 from edgeq.passes._edit import changed, constant, reads, rebuilt, with_shape
 
 Grid = npt.NDArray[np.int64]
@@ -137,7 +146,7 @@ class _Rewrite:
             self.values[out.name] = with_shape(out, (*out.shape[:-1], len(keep)))
         attrs: dict[str, Attr] = dict(node.attrs)
         if len(keep) < channels(out):
-            attrs |= _sliced_multipliers(node, keep)
+            attrs |= sliced_multipliers(node, keep)
         if dense(node):
             return changed(node, inputs=self._dense(node), attrs=attrs)
         if len(keep) == channels(out):
@@ -157,7 +166,7 @@ class _Rewrite:
         if value.data is None or node.op == "table":
             return value.name
         if node.op == "conv":
-            return self._constant(value, value.data[keep], _sliced(value, keep))
+            return self._constant(value, value.data[keep], sliced_format(value, keep))
         if value.shape and value.shape[-1] > 1:
             return self._constant(value, value.data[..., keep], value.format)
         return value.name
@@ -169,12 +178,12 @@ class _Rewrite:
         assert weight.data is not None
         if len(rows) == weight.shape[0] and len(columns) == channels(x):
             return node.inputs
-        names = [x.name, self._constant(weight, weight.data[rows][..., columns], _sliced(weight, rows))]
+        names = [x.name, self._constant(weight, weight.data[rows][..., columns], sliced_format(weight, rows))]
         more = self._constants_seen(x, weight, columns)
         if more.any():
             names.append(self._folded(x, weight, biases, more, rows))
         elif biases and biases[0].data is not None:
-            names.append(self._constant(biases[0], biases[0].data[rows], _sliced(biases[0], rows)))
+            names.append(self._constant(biases[0], biases[0].data[rows], sliced_format(biases[0], rows)))
         return tuple(names)
 
     def _constants_seen(self, x: Value, weight: Value, columns: Grid) -> Grid:
@@ -192,7 +201,7 @@ class _Rewrite:
         total = more + (aligned_bias(x, weight, biases[0]) if biases else 0)
         fmt = _bias_format(x, weight, biases)
         old = biases[0] if biases else Value(f"{weight.name}_bias", total.shape, fmt, total, weight.source)
-        return self._constant(old, total[rows], _sliced(replace(old, format=fmt), rows))
+        return self._constant(old, total[rows], sliced_format(replace(old, format=fmt), rows))
 
     def _constant(self, old: Value, codes: Grid, fmt: Format) -> str:
         """Name of a constant in place of `old`, which keeps its name where nobody else reads it."""
@@ -211,30 +220,3 @@ def _bias_format(x: Value, weight: Value, biases: list[Value]) -> Format:
         return Affine(32, True, 0, old.scale, old.axis) if isinstance(old, Affine) else Affine(32)
     fracs = accumulator_frac(x, weight)
     return FixedPoint(32, fracs[0]) if len(set(fracs)) == 1 else FixedPoint(32, fracs, True, 0)
-
-
-def _sliced_multipliers(node: Node, keep: Grid) -> dict[str, Attr]:
-    """The multipliers of the channels that stay; nothing where one serves all."""
-    if "multiplier" not in node.attrs or len(node.ints("multiplier")) == 1:
-        return {}
-    return {key: tuple(node.ints(key)[int(i)] for i in keep) for key in ("multiplier", "shift")}
-
-
-def _sliced(value: Value, keep: Grid) -> Format:
-    """The format of a constant with only some of its output channels."""
-    fmt = value.format
-    if isinstance(fmt, Grouped):
-        return fmt.rows([int(i) for i in keep], value.shape[0])
-    if fmt.channel_axis is None:
-        return fmt
-    index = [int(i) for i in keep]
-    if isinstance(fmt, Affine):
-        assert isinstance(fmt.scale, tuple)
-        return Affine(fmt.width, fmt.sign, fmt.zero_point, tuple(fmt.scale[i] for i in index), fmt.axis)
-    if isinstance(fmt, Minifloat):
-        assert isinstance(fmt.scale, tuple)
-        scale = tuple(fmt.scale[i] for i in index)
-        return Minifloat(fmt.exponent, fmt.mantissa, fmt.bias, fmt.specials, scale, fmt.axis)
-    assert isinstance(fmt, FixedPoint)
-    assert isinstance(fmt.point, tuple)
-    return FixedPoint(fmt.width, tuple(fmt.point[i] for i in index), fmt.sign, fmt.axis)

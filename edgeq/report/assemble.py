@@ -124,14 +124,24 @@ def _ram(build: BuildResult, bench: Mapping[str, Any] | None) -> list[Part]:
 def _rows(build: BuildResult, bench: Mapping[str, Any] | None) -> list[LayerRow]:
     chosen = {call.node.name: call.step for call in build.program.calls}
     measured = {row["layer"]: row for row in bench["layers"]} if bench else {}
+    makers = {node.outputs[0]: node.name for node in build.program.graph.nodes}
+    outputs = {node.name: node.outputs[0] for node in build.graph.nodes}
     rows = []
     for layer in layers(build.graph):
-        step, counts = chosen.get(layer.node), measured.get(layer.node, {})
+        out = outputs[layer.node]
+        names = [makers[piece] for piece in build.program.pieces.get(out, (out,))]
+        step, counts = chosen.get(names[0]), _sum([measured.get(name, {}) for name in names])
         row = layer_row(layer)
         if step is not None:
             row = replace(row, kernel=step.kernel, variant=step.variant, why=step.brief)
         rows.append(replace(row, instructions=counts.get("instructions"), cycles=counts.get("cycles_estimated")))
     return rows
+
+
+def _sum(slices: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """What all slices of a layer took together; without what was not measured."""
+    keys = [key for key in ("instructions", "cycles_estimated") if all(s.get(key) is not None for s in slices)]
+    return {key: sum(s[key] for s in slices) for key in keys}
 
 
 def layer_row(layer: Layer) -> LayerRow:

@@ -52,6 +52,11 @@ def _check_stretches(plan: Plan, graph: Graph, scratch: Mapping[str, int] | None
     inside: dict[str, int] = {}
     for stretch in plan.stretches:
         check_stretch(stretch, graph)
+        for patches in (step.patches for step in stretch.steps if step.patches is not None):
+            check_patches(patches, graph)
+            check_plan(patches.plan, patches.graph)
+            if patches.bytes > stretch.scratch:
+                raise GraphError(f"plan: {stretch.name} has no room for a patch of {patches.name}")
         most = max((scratch or {}).get(node, 0) for node in stretch.nodes)
         if most > stretch.scratch or any(node in inside for node in stretch.nodes):
             raise GraphError(f"plan: {stretch.name} lacks scratch for its kernels, or shares a node with another")

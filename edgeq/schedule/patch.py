@@ -107,11 +107,18 @@ class Patches:
 
 
 def make_patches(
-    graph: Graph, nodes: Sequence[Node], grid: tuple[int, int], sizes: Mapping[str, int], *, name: str = "patches"
+    graph: Graph,
+    nodes: Sequence[Node],
+    grid: tuple[int, int],
+    sizes: Mapping[str, int],
+    *,
+    name: str = "patches",
+    scratch: Mapping[str, int] | None = None,
 ) -> Patches | str:
     """The patches of `nodes` (in execution order, from one value to one value), or why there are none.
 
-    grid: how many patches along rows and columns, at most; sizes: bytes of each whole value.
+    grid: how many patches along rows and columns, at most; sizes: bytes of each whole value; scratch: bytes that the
+    kernel of a node needs.
     """
     for node in nodes:
         reason = _refused(graph, node)
@@ -141,7 +148,9 @@ def make_patches(
         (size[0], size[1]),
         regions,
         small,
-        make_plan(small, patch_sizes(graph, small, sizes)),
+        make_plan(
+            small, patch_sizes(graph, small, sizes), scratch={n.name: (scratch or {}).get(n.name, 0) for n in nodes}
+        ),
     )
 
 

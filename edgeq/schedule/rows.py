@@ -83,9 +83,17 @@ def sliding(node: Node, ins: list[Value], out: Value, axis: int) -> Window:
     span, stride, begin = dilation * (kernel - 1) + 1, node.ints("stride")[axis], node.ints("padding")[2 * axis]
     end = max((out.shape[axis] - 1) * stride - begin + span - x.shape[axis], 0)
     # What pads: the value zero, or for a maximum what never wins over an element.
-    grid = x.format.grid_range[0] if node.op == "max_pool" else 0
-    fill = int(x.format.from_grid(np.asarray(grid, dtype=np.int64)))
+    fill = _code(x, x.format.grid_range[0]) if node.op == "max_pool" else zero_code(x)
     return Window(x.name, span, stride, begin, end, fill)
+
+
+def zero_code(value: Value) -> int:
+    """The code of the number zero."""
+    return _code(value, 0)
+
+
+def _code(value: Value, grid: int) -> int:
+    return int(value.format.from_grid(np.asarray(grid, dtype=np.int64)))
 
 
 def row_graph(graph: Graph, node: Node) -> tuple[Graph, Node]:

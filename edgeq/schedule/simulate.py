@@ -63,28 +63,44 @@ def simulate(graph: Graph, plan: Plan, stored: Mapping[str, Stored], inputs: Map
 def _run_by_patches(memory: _Arena, patches: Patches) -> npt.NDArray[np.int64]:
     """Run every patch in an arena inside the arena; the output as it was put together."""
     memory.spoil(patches.name)
-    area = memory.plan.scratch[patches.name]
-    small, values = patches.graph, patches.graph.values
-    stored = {v.name: memory.stored[whole_name(v)] for v in values.values() if not v.constant}
-    inner = _Arena(small, patches.plan, stored, memory.memory[:, area.offset : area.end])
-    nodes = {node.name: node for node in small.nodes}
-    height, width = memory.graph.values[patches.source].shape[:2]
+    inner = _inside(memory, patches, memory.plan.scratch[patches.name].offset)
+    height = memory.graph.values[patches.source].shape[0]
     for corner in patches.corners():
-        rows, columns = (_along(s, c) for s, c in zip(_spans(patches, patches.source), corner, strict=True))
+        rows = _along(patches.regions[patches.source].rows, corner[0])
         # What lies outside of the source is overwritten if anybody reads it.
-        region = memory.read(patches.source)[:, rows.clip(0, height - 1)][:, :, columns.clip(0, width - 1)]
-        inner.write(patches.source, _bordered(patches, patches.source, region, memory.graph, corner))
-        for name in patches.plan.order:
-            node = nodes[name]
-            operands = [inner.read(v) for v in node.inputs]
-            (codes,) = operator(node.op, name).evaluate(node, small.ins(node), small.outs(node), operands)
-            (out,) = node.outputs
-            inner.write(out, _bordered(patches, out, codes, memory.graph, corner) if out in patches.regions else codes)
+        codes = _one_patch(
+            inner, patches, memory.graph, corner, memory.read(patches.source)[:, rows.clip(0, height - 1)]
+        )
         whole = memory.read(patches.output)
         (top, left), (tall, wide) = corner, patches.tile
-        whole[:, top : top + tall, left : left + wide] = inner.read(patches.output)
+        whole[:, top : top + tall, left : left + wide] = codes
         memory.write(patches.output, whole)
     return memory.read(patches.output)
+
+
+def _inside(memory: _Arena, patches: Patches, offset: int) -> _Arena:
+    """The arena of one patch, in the bytes of the whole one from `offset`."""
+    values = patches.graph.values.values()
+    stored = {v.name: memory.stored[whole_name(v)] for v in values if not v.constant}
+    return _Arena(patches.graph, patches.plan, stored, memory.memory[:, offset : offset + patches.bytes])
+
+
+def _one_patch(
+    inner: _Arena, patches: Patches, graph: Graph, corner: tuple[int, int], rows: npt.NDArray[Any]
+) -> npt.NDArray[np.int64]:
+    """The codes of the patch at `corner`; rows: those of the source that it needs, in their whole width."""
+    small = patches.graph
+    nodes = {node.name: node for node in small.nodes}
+    columns = _along(patches.regions[patches.source].columns, corner[1])
+    region = rows[:, :, columns.clip(0, rows.shape[2] - 1)]
+    inner.write(patches.source, _bordered(patches, patches.source, region, graph, corner))
+    for name in patches.plan.order:
+        node = nodes[name]
+        operands = [inner.read(v) for v in node.inputs]
+        (codes,) = operator(node.op, name).evaluate(node, small.ins(node), small.outs(node), operands)
+        (out,) = node.outputs
+        inner.write(out, _bordered(patches, out, codes, graph, corner) if out in patches.regions else codes)
+    return inner.read(patches.output)
 
 
 def _spans(patches: Patches, value: str) -> tuple[Span, Span]:
@@ -127,7 +143,8 @@ class _RowMachine:
         self.memory, self.stretch, self.inputs = memory, stretch, inputs
         self.seen: dict[str, list[npt.NDArray[np.int64]]] = {step.output: [] for step in stretch.steps}
         nodes = {node.name: node for node in memory.graph.nodes}
-        self.small = {step.node: row_graph(memory.graph, nodes[step.node]) for step in stretch.steps}
+        single = [step.node for step in stretch.steps if step.patches is None]
+        self.small = {name: row_graph(memory.graph, nodes[name]) for name in single}
 
     def _span(self, value: str, slot: int, count: int) -> npt.NDArray[np.uint8]:
         """The bytes of `count` rows from a slot, of each sample."""
@@ -161,7 +178,24 @@ class _RowMachine:
         self._store(value, slot, whole[:, row])
 
     def step(self, step: RowStep, slots: Sequence[int], out: int, row: int) -> None:
-        """Run a node's own meaning on its windows."""
+        """Run a node's own meaning on its windows, or that of fused nodes tile by tile."""
+        codes = self._node(step, slots) if step.patches is None else self._fused(step.patches, step, slots, row)
+        self._store(step.output, out, codes)
+        self.seen[step.output].append(self._codes(step.output, out, 1)[:, 0])
+
+    def _fused(self, patches: Patches, step: RowStep, slots: Sequence[int], row: int) -> npt.NDArray[Any]:
+        """A row of the last of some fused nodes."""
+        area = self.memory.plan.scratch[self.stretch.name].offset + self.stretch.scratch_offset
+        inner = _inside(self.memory, patches, area)
+        inner.memory[:] = 0x5A
+        seen = self._codes(patches.source, slots[0], step.reads[0].rows)
+        found = np.zeros((len(seen), *self.memory.graph.values[step.output].shape[1:]), dtype=np.int64)
+        for corner in (c for c in patches.corners() if c[0] == row):
+            codes = _one_patch(inner, patches, self.memory.graph, corner, seen)
+            found[:, corner[1] : corner[1] + patches.tile[1]] = codes[:, 0]
+        return found
+
+    def _node(self, step: RowStep, slots: Sequence[int]) -> npt.NDArray[Any]:
         graph, node = self.small[step.node]
         seen = iter(zip(step.reads, slots, strict=True))
         operands = []
@@ -172,8 +206,7 @@ class _RowMachine:
                 window, slot = next(seen)
                 operands.append(self._codes(window.value, slot, window.rows))
         (codes,) = operator(node.op, node.name).evaluate(node, graph.ins(node), graph.outs(node), operands)
-        self._store(step.output, out, codes)
-        self.seen[step.output].append(self._codes(step.output, out, 1)[:, 0])
+        return codes
 
 
 class Stored(Protocol):

@@ -4,6 +4,10 @@ Every value of the stretch is a `Rows`: a window of consecutive rows that moves 
 row is made by moving the rows that are still needed to the front, so a window always lies in one piece and the kernels
 of whole tensors run on it as they are. Padding rows lie in the buffer like any other.
 
+A step may also be several nodes fused (`RowStep.patches`): a row of the last one's output is computed tile by tile of
+its columns, each from all that it needs of the rows of the source, so that the maps between the nodes are never there
+for a whole row; what neighbouring tiles and rows share of them is computed again.
+
 The machine is the same in C (firmware/include/edgeq_stream.h): of all nodes that can run, the one farthest from the
 input runs first, so rows die as early as they can. It is a network of processes with bounded queues, so its results do
 not depend on the capacities; too small a capacity stops it, which `check_stretch` finds.
@@ -13,11 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edgeq.errors import GraphError
 from edgeq.ir import Graph, Node
-from edgeq.schedule.rows import Window, windows
+from edgeq.schedule.rows import Window, windows, zero_code
+
+if TYPE_CHECKING:
+    from edgeq.schedule.patch import Patches
 
 #: of everything in the arena, in bytes
 ALIGNMENT = 8
@@ -53,11 +60,20 @@ class Rows:
 
 @dataclass(frozen=True)
 class RowStep:
-    """A node of a stretch: the windows that it reads and the value that it writes, one row at a time."""
+    """A node of a stretch: the windows that it reads and the value that it writes, one row at a time.
+
+    patches: of one row each, where several nodes are fused, of which `node` is the last.
+    """
 
     node: str
     reads: tuple[Window, ...]
     output: str
+    patches: Patches | None = None
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Names of the nodes that it runs."""
+        return (self.node,) if self.patches is None else self.patches.nodes
 
 
 @dataclass(frozen=True)
@@ -93,13 +109,14 @@ class Stretch:
     @property
     def nodes(self) -> tuple[str, ...]:
         """Names of the nodes."""
-        return tuple(step.node for step in self.steps)
+        return tuple(name for step in self.steps for name in step.nodes)
 
     @property
     def inside(self) -> frozenset[str]:
         """Values that only live inside it."""
         ends = {self.output} if self.fed == "rows" else {self.source, self.output}
-        return frozenset(self.rows) - ends
+        fused = [step.patches.inside for step in self.steps if step.patches is not None]
+        return frozenset(self.rows).union(*fused) - ends
 
     def to_json(self) -> dict[str, Any]:
         """The stretch as a JSON object."""
@@ -113,6 +130,7 @@ class Stretch:
             "output": self.output,
             "bytes": self.bytes,
             "rows": rows,
+            "fused": [step.patches.to_json() for step in self.steps if step.patches is not None],
         }
 
 
@@ -309,7 +327,7 @@ def check_stretch(stretch: Stretch, graph: Graph) -> None:
     """Raise GraphError unless every window is what its node needs, nothing overlaps, and all rows get through."""
     nodes = {n.name: n for n in graph.nodes}
     for step in stretch.steps:
-        seen = windows(graph, nodes[step.node])
+        seen = _reads(graph, nodes[step.node], step.patches)
         if isinstance(seen, str):
             raise GraphError(f"plan: {step.node} cannot run by rows: {seen}")
         if seen != step.reads or (step.output,) != nodes[step.node].outputs:
@@ -339,36 +357,55 @@ def make_stretch(
     name: str = "rows",
     fed: bool = False,
     scratch: int = 0,
+    fused: Sequence[Patches] = (),
 ) -> Stretch | str:
     """The stretch of `nodes` (in execution order, from one value to one value), or why there is none.
 
     row_bytes: bytes of a row of every feature map; fed: whether the caller pushes the source's rows; scratch: most
-    bytes that a kernel of the stretch needs.
+    bytes that a kernel of the stretch needs; fused: nodes of the stretch that run as one step, in patches of one row.
     """
-    reads: dict[str, tuple[Window, ...]] = {}
-    for node in nodes:
-        seen = windows(graph, node)
+    last = {patches.nodes[-1]: patches for patches in fused}
+    inner = {name for patches in fused for name in patches.nodes[:-1]}
+    steps: list[RowStep] = []
+    for node in (n for n in nodes if n.name not in inner):
+        seen = _reads(graph, node, last.get(node.name))
         if isinstance(seen, str):
             return f"{node.label}: {seen}"
-        reads[node.name] = seen
-    made = {n.outputs[0] for n in nodes}
-    sources = {w.value for seen in reads.values() for w in seen} - made
-    ends = [o for o in made if o in graph.outputs or not {c.name for c in graph.consumers(o)} <= reads.keys()]
+        steps.append(RowStep(node.name, seen, node.outputs[0], last.get(node.name)))
+    made = {step.output for step in steps}
+    names = {name for step in steps for name in step.nodes}
+    read = [window for step in steps for window in step.reads]
+    scratch = max(scratch, *(p.bytes for p in fused)) if fused else scratch
+    sources = {w.value for w in read} - made
+    ends = [o for o in made if o in graph.outputs or not {c.name for c in graph.consumers(o)} <= names]
     if any(not graph.consumers(o) for o in made - set(ends)):
         return "it computes what nobody reads"
-    if len(sources) != 1 or len(ends) != 1 or any(w.value == ends[0] for seen in reads.values() for w in seen):
+    if len(sources) != 1 or len(ends) != 1 or any(w.value == ends[0] for w in read):
         return "it does not lead from one value to one value"
     (source,), (output,) = sources, ends
     rows: dict[str, Rows] = {}
-    for value in (source, *(n.outputs[0] for n in nodes)):
-        found = _rows(graph, value, row_bytes[value], [w for seen in reads.values() for w in seen if w.value == value])
+    for value in (source, *(step.output for step in steps)):
+        found = _rows(graph, value, row_bytes[value], [w for w in read if w.value == value])
         if isinstance(found, str):
             return found
         rows[value] = found
     padded = rows[source].top or rows[source].bottom
-    steps = tuple(RowStep(n.name, reads[n.name], n.outputs[0]) for n in nodes)
-    stretch = Stretch(name, source, "rows" if fed else "copied" if padded else "whole", output, steps, rows, scratch, 0)
-    return _sized(stretch)
+    how = "rows" if fed else "copied" if padded else "whole"
+    return _sized(Stretch(name, source, how, output, tuple(steps), rows, scratch, 0))
+
+
+def _reads(graph: Graph, node: Node, patches: Patches | None) -> tuple[Window, ...] | str:
+    """The windows of a step: of its node, or of the rows that a row of patches needs of their source."""
+    if patches is None:
+        return windows(graph, node)
+    if patches.tile[0] != 1 or patches.nodes[-1] != node.name:
+        return "its patches are not of one row"
+    region, source = patches.regions[patches.source], graph.values[patches.source]
+    span, height = region.rows, patches.size[0]
+    bottom = max((height - 1) * span.scale + span.offset + span.size - source.shape[0], 0)
+    # Where nobody reads what lies outside there have to be rows, but what is in them is overwritten.
+    fill = zero_code(source) if region.fill is None else region.fill
+    return (Window(source.name, span.size, span.scale, -span.offset, bottom, fill),)
 
 
 def _rows(graph: Graph, value: str, row_bytes: int, seen: Sequence[Window]) -> Rows | str:

@@ -6,6 +6,7 @@ import ctypes
 import dataclasses
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from edgeq.ir import Graph
 from edgeq.mcu.build import BuildResult, build
 from edgeq.mcu.execute import trace
 from edgeq.mcu.host import available_host_compilers
-from edgeq.mcu.program import make_program
+from edgeq.mcu.program import front, make_program
 from edgeq.mcu.runners import available_runners
 from edgeq.mcu.scheduling import Schedule
 from edgeq.mcu.toolchains import find_toolchain
@@ -42,6 +43,13 @@ def net() -> Graph:
     join = m.g.node("add", "join", [m.conv(b, 4, 1, 1, (0, 0)), a], m.g.values[a].format)
     pool = m.pool("max_pool", join, 3, 2, (1, 1))
     return m.g.build([m.g.node("mean", "mean", [pool], m.g.values[a].format, axes=(0, 1), keep_axes=0)])
+
+
+def wide() -> Graph:
+    """What `net` does, but its arena is that of a wide last convolution before the mean."""
+    m = Maker(4, (14, 6, 3))
+    a = m.conv(m.conv(m.x, 4, 3, 2, (1, 1)), 64, 3, 1, (1, 1))
+    return m.g.build([m.g.node("mean", "mean", [a], m.g.values[a].format, axes=(0, 1), keep_axes=0)])
 
 
 def wrong(made: BuildResult, graph: Graph, *, samples: int = 3, sanitize: bool = False) -> list[str]:
@@ -84,6 +92,36 @@ def test_a_changed_table_shows(tmp_path: Path) -> None:
     assert made.library is not None
     compiler.library(made.path, made.program.name, made.library)
     assert "conv" in wrong(made, graph)
+
+
+@needs_cc
+def test_a_wide_last_convolution_runs_in_slices_of_channels(tmp_path: Path) -> None:
+    graph = wide()
+    made = build(graph, "host", tmp_path / "net", schedule="rows", push_rows=True)
+    (name,) = made.program.pieces
+    assert "slices" in made.program.reason
+    assert made.arena < graph.values[name].size
+    assert wrong(made, graph) == []
+    assert wrong(made, graph, sanitize=True) == []
+    pieces = dict(made.program.pieces)
+    pieces[name] = pieces[name][::-1]
+    swapped = dataclasses.replace(made, program=dataclasses.replace(made.program, pieces=pieces))
+    assert wrong(swapped, graph) == [name]
+
+
+def test_slices_are_taken_only_where_they_help() -> None:
+    graph, board = wide(), load_board("host")
+    assert make_program(graph, board).pieces == {}
+    assert make_program(graph, board, Schedule("rows", 1 << 20)).pieces == {}
+    whole = make_program(graph, board).plan.arena_bytes
+    tight = make_program(graph, board, Schedule("rows", whole - 1000))
+    least = make_program(graph, board, Schedule("rows"))
+    assert len(next(iter(tight.pieces.values()))) < len(next(iter(least.pieces.values())))
+    assert least.plan.arena_bytes < tight.plan.arena_bytes <= whole - 1000
+    points = front(graph, board)
+    assert [p.bytes for p in points] == sorted({p.bytes for p in points}, reverse=True)
+    assert [p.work for p in points] == sorted(p.work for p in points)
+    assert points[-1].bytes == least.plan.arena_bytes
 
 
 @needs_cc
@@ -161,11 +199,13 @@ OTHERS = [pytest.param(name, marks=pytest.mark.heavy) for name in ("cortex-m0", 
 
 
 @pytest.mark.parametrize("board", ["cortex-m4", *OTHERS])
-def test_on_boards_the_linked_arena_is_the_planned_one(tmp_path: Path, board: str) -> None:
+@pytest.mark.parametrize("make", [net, wide])
+def test_on_boards_the_linked_arena_is_the_planned_one(tmp_path: Path, board: str, make: Callable[[], Graph]) -> None:
     if not emulated_here(board):
         pytest.skip(f"no compiler or emulator for {board}")
-    graph = net()
+    graph = make()
     made = build(graph, board, tmp_path / "net", schedule="rows", push_rows=True)
+    assert bool(made.program.pieces) == (make is wide)
     assert made.arena == made.plan.arena_bytes
     assert made.ram < made.arena + 512  # the image that the harness pushes is not counted
     assert wrong(made, graph, samples=2) == []

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 
 from edgeq.emulator import reference
 from edgeq.errors import BudgetError, GraphError
-from edgeq.ir import Graph
+from edgeq.ir import Graph, operator
 from edgeq.schedule import Chooser, Needs, check_plan, make_plan, simulate
-from edgeq.schedule.choose import Part, cuts
+from edgeq.schedule.choose import LAYERS, Part, cuts
+from edgeq.schedule.fuse import expanding
 from tests.schedule.test_plan import random_inputs, sizes_of, stored_of
-from tests.schedule.test_stream import S8, Maker, maps
+from tests.schedule.test_stream import S8, Maker, inverted, maps
 
 
 def paths(chooser: Chooser, start: int = 0) -> Iterator[tuple[Part, ...]]:
@@ -23,9 +24,9 @@ def paths(chooser: Chooser, start: int = 0) -> Iterator[tuple[Part, ...]]:
         yield ()
         return
     for end in range(start + 1, chooser.last + 1):
-        for rows in (False, True):
+        for way in chooser.ways:
             layers = end == start + 1 and not (chooser.fed and start == 0)
-            part = chooser.part(start, end, rows) if rows or layers else None
+            part = chooser.part(start, end, way) if way != LAYERS or layers else None
             if part is not None:
                 for rest in paths(chooser, end):
                     yield (part, *rest)
@@ -34,8 +35,17 @@ def paths(chooser: Chooser, start: int = 0) -> Iterator[tuple[Part, ...]]:
 @settings(max_examples=25, deadline=None)
 @given(maps())
 def test_the_searches_equal_trying_everything(graph: Graph) -> None:
+    exact(graph, ())
+
+
+@pytest.mark.parametrize("width", [5, 24])
+def test_the_searches_are_exact_with_fused_blocks(width: int) -> None:
+    exact(inverted(width, wide=16), (1, 4))
+
+
+def exact(graph: Graph, tiles: tuple[int, ...]) -> None:
     for fed in (False, True):
-        chooser = Chooser(graph, Needs(sizes_of(graph)), fed=fed)
+        chooser = Chooser(graph, Needs(sizes_of(graph), tiles=tiles), fed=fed)
         every = [(max(p.bytes for p in path), sum(p.work for p in path)) for path in paths(chooser)]
         least = chooser.least_ram()
         assert least.bytes == min(size for size, _ in every)
@@ -59,6 +69,31 @@ def test_a_choice_is_a_plan_that_runs(graph: Graph) -> None:
         inputs = random_inputs(graph)
         want, have = reference(graph, inputs), simulate(graph, plan, stored_of(graph), inputs)
         assert all(np.array_equal(want[name], have[name]) for name in want)
+
+
+def test_fused_blocks_take_less_room_for_more_work() -> None:
+    graph = inverted(24, wide=16)
+    assert expanding(graph) == [(1, 3), (4, 3)]
+    sizes = sizes_of(graph)
+    front = list(Chooser(graph, Needs(sizes, tiles=(2, 4, 8)), fed=True).front())
+    least = Chooser(graph, Needs(sizes), fed=True).least_ram()
+    assert front[-1].bytes < least.bytes
+    assert front[-1].macs > 0 == least.macs
+    tiles = {step.patches.tile for point in front for s in point.stretches for step in s.steps if step.patches}
+    assert len(tiles) > 1
+    inputs = random_inputs(graph)
+    want = reference(graph, inputs)
+    for point in front:
+        plan = make_plan(graph, sizes, stretches=point.stretches)
+        check_plan(plan, graph, sizes)
+        assert plan.arena_bytes <= point.bytes + 8 * len(point.parts)
+        have = simulate(graph, plan, stored_of(graph), inputs)
+        assert all(np.array_equal(want[name], codes) for name, codes in have.items())
+        macs = sum(operator(n.op, n.name).macs(n, graph.ins(n), graph.outs(n)) for n in graph.nodes)
+        fused = [step.patches for s in point.stretches for step in s.steps if step.patches is not None]
+        alone = [n for n in graph.nodes if not any(n.name in p.nodes for p in fused)]
+        rest = sum(operator(n.op, n.name).macs(n, graph.ins(n), graph.outs(n)) for n in alone)
+        assert macs + point.macs == rest + sum(p.macs for p in fused)
 
 
 def test_cuts_lie_where_one_value_is_alive() -> None:

@@ -13,7 +13,7 @@ from edgeq.emulator import reference
 from edgeq.errors import GraphError
 from edgeq.formats import Affine, FixedPoint
 from edgeq.ir import Graph, GraphBuilder
-from edgeq.schedule import Plan, check_plan, make_plan, simulate
+from edgeq.schedule import Patches, Plan, check_plan, make_patches, make_plan, simulate
 from edgeq.schedule.stream import Stretch, check_stretch, make_stretch
 from tests.schedule.test_plan import random_inputs, sizes_of, stored_of
 
@@ -170,3 +170,95 @@ def test_what_does_not_run_by_rows_says_why() -> None:
     found = make_stretch(graph, graph.nodes, {"x": 8, "pool": 2})
     assert isinstance(found, str)
     assert "pool" in found
+
+
+def inverted(width: int = 7, stride: int = 2, wide: int = 8) -> Graph:
+    """Inverted residual blocks behind a first layer: one that strides, one with a skip branch."""
+    m = Maker(7, (14, width, 2))
+    x = m.conv(m.x, 3, 3, 2, (1, 1))
+    x = m.conv(m.depthwise(m.conv(x, wide, 1, 1, (0, 0)), stride, (1, 1)), 3, 1, 1, (0, 0))
+    y = m.conv(m.depthwise(m.conv(x, wide, 1, 1, (0, 0)), 1, (1, 1)), 3, 1, 1, (0, 0))
+    return m.g.build([m.g.node("add", "join", [x, y], S8)])
+
+
+def fused(graph: Graph, columns: int, fed: bool = True) -> Plan:
+    """The plan by rows with both blocks fused, each row in so many tiles."""
+    blocks = [graph.nodes[1:4], graph.nodes[4:7]]
+    patches = []
+    for index, block in enumerate(blocks):
+        height = graph.outs(block[-1])[0].shape[0]
+        made = make_patches(graph, block, (height, columns), sizes_of(graph), name=f"block_{index}")
+        assert isinstance(made, Patches), made
+        patches.append(made)
+    stretch = make_stretch(graph, graph.nodes, row_bytes(graph), fed=fed, fused=patches)
+    assert isinstance(stretch, Stretch), stretch
+    plan = make_plan(graph, sizes_of(graph), stretches=[stretch])
+    check_plan(plan, graph, sizes_of(graph))
+    return plan
+
+
+def wrong_rows(graph: Graph, plan: Plan) -> list[str]:
+    """Values that differ from the whole run, of those that are seen."""
+    inputs = random_inputs(graph)
+    want, have = reference(graph, inputs), simulate(graph, plan, stored_of(graph), inputs)
+    assert set(want) - set(have) == {graph.nodes[i].outputs[0] for i in (1, 2, 4, 5)}
+    return [name for name, codes in have.items() if not np.array_equal(want[name], codes)]
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize(("width", "columns"), [(7, 1), (7, 2), (7, 3), (5, 5), (1, 1)])
+def test_fused_steps_equal_the_whole_run(width: int, columns: int, stride: int) -> None:
+    graph = inverted(width, stride)
+    for fed in (True, False):
+        assert wrong_rows(graph, fused(graph, columns, fed)) == []
+
+
+def test_fused_steps_hold_tiles_in_place_of_rows_and_compute_their_halo_again() -> None:
+    graph = inverted(24)
+    one, many = fused(graph, 1).stretches[0], fused(graph, 6).stretches[0]
+    whole = make_stretch(graph, graph.nodes, row_bytes(graph), fed=True)
+    assert isinstance(whole, Stretch)
+    assert many.bytes < whole.bytes
+    assert many.bytes < one.bytes
+    assert many.nodes == whole.nodes
+    assert many.inside == whole.inside
+    assert set(whole.rows) - set(many.rows) == {graph.nodes[i].outputs[0] for i in (1, 2, 4, 5)}
+    macs = [sum(p.macs for step in s.steps if (p := step.patches) is not None) for s in (one, many)]
+    assert macs[0] < macs[1]
+
+
+@pytest.mark.parametrize("axis", ["rows", "columns"])
+def test_a_wrong_halo_in_a_fused_step_is_found(axis: str) -> None:
+    graph = inverted()
+    plan = fused(graph, 3)
+    (stretch,) = plan.stretches
+    step = stretch.steps[1]
+    assert step.patches is not None
+    value = graph.nodes[1].outputs[0]
+    region = step.patches.regions[value]
+    span = getattr(region, axis)
+    moved = dataclasses.replace(region, **{axis: dataclasses.replace(span, offset=span.offset + 1)})
+    patches = dataclasses.replace(step.patches, regions={**step.patches.regions, value: moved})
+    steps = (stretch.steps[0], dataclasses.replace(step, patches=patches), *stretch.steps[2:])
+    wrong = dataclasses.replace(plan, stretches=(dataclasses.replace(stretch, steps=steps),))
+    with pytest.raises(GraphError, match="needs"):
+        check_plan(wrong, graph)
+    assert step.output in wrong_rows(graph, wrong)
+
+
+def test_a_fused_step_needs_rows_and_room() -> None:
+    graph = inverted()
+    plan = fused(graph, 3)
+    (stretch,) = plan.stretches
+    tight = dataclasses.replace(stretch, scratch=stretch.scratch - 8)
+    with pytest.raises(GraphError, match="no room for a patch"):
+        check_plan(dataclasses.replace(plan, stretches=(tight,)), graph)
+    first = dataclasses.replace(stretch.steps[1], reads=stretch.steps[2].reads)
+    other = dataclasses.replace(stretch, steps=(stretch.steps[0], first, *stretch.steps[2:]))
+    with pytest.raises(GraphError, match="needs"):
+        check_stretch(other, graph)
+    tall = make_patches(graph, graph.nodes[1:4], (2, 2), sizes_of(graph))
+    assert isinstance(tall, Patches)
+    found = make_stretch(graph, graph.nodes, row_bytes(graph), fused=[tall])
+    assert isinstance(found, str)
+    assert "not of one row" in found
