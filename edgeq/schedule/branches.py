@@ -59,8 +59,9 @@ class Branches:
     """A graph whose stretch is written out.
 
     graph: the whole graph; source, output: the values between which the stretch lies; grid: patches along rows and
-    columns; nodes: of each patch (row, column), the nodes of its branch, without those that join; origin: value of a
-    branch -> the value of the whole map that it is part of; regions: of each value of a branch, which part.
+    columns; nodes: of each patch (row, column), the nodes of its branch, first that which slices the source; origin:
+    value of a branch -> the value of the whole map that it is part of; regions: of each value of a branch, which part;
+    joins: values that patches are put together as, the output last.
     """
 
     graph: Graph
@@ -70,6 +71,7 @@ class Branches:
     nodes: Mapping[tuple[int, int], tuple[str, ...]]
     origin: Mapping[str, str]
     regions: Mapping[str, Region]
+    joins: tuple[str, ...]
 
 
 def split_patches(graph: Graph, nodes: Sequence[Node], grid: tuple[int, int]) -> Branches:
@@ -91,7 +93,7 @@ def split_patches(graph: Graph, nodes: Sequence[Node], grid: tuple[int, int]) ->
         rows.append(maker.join(f"{output}{PATCH}{i}", made, 1))
     found = maker.finished(maker.join(f"{output}{PATCH}", rows, 0))
     check(found)
-    return Branches(found, source, output, grid, maker.branches, maker.origin, maker.regions)
+    return Branches(found, source, output, grid, maker.branches, maker.origin, maker.regions, tuple(maker.joins))
 
 
 def refused(graph: Graph, node: Node) -> str | None:
@@ -151,6 +153,7 @@ class _Maker:
         self.branches: dict[tuple[int, int], tuple[str, ...]] = {}
         self.origin: dict[str, str] = {}
         self.regions: dict[str, Region] = {}
+        self.joins: list[str] = []
 
     def branch(self, patch: tuple[int, int], core: Region) -> str:
         """Add the branch of a patch; returns the name of its output."""
@@ -181,6 +184,7 @@ class _Maker:
         shape = list(first.shape)
         shape[axis] = sum(self.values[p].shape[axis] for p in parts)
         self.values[name] = replace(first, name=name, shape=tuple(shape))
+        self.joins.append(name)
         self.made.append(Node("concat", name, tuple(parts), (name,), {"axis": axis}, first.source))
         return name
 
@@ -188,6 +192,7 @@ class _Maker:
         """The graph with the stretch written out in place, what joins it under the name of the whole output."""
         self.made[-1] = replace(self.made[-1], outputs=(self.output,))
         self.values[self.output] = replace(self.values.pop(joined), name=self.output)
+        self.joins = [*(name for name in self.joins if name != joined), self.output]
         if joined in self.origin:  # a single patch
             self.origin[self.output], self.regions[self.output] = self.origin.pop(joined), self.regions.pop(joined)
         gone = {n.name for n in self.stretch}

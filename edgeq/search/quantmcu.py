@@ -171,7 +171,7 @@ def chosen_widths(
     table: scores, (maps, widths); widths fall, as 8, 4, 2. BudgetError where the narrowest do not fit. Of equal scores
     the wider width counts.
     """
-    at = [int(k) for k in np.argmax(table, axis=1)]
+    at = [int(np.argmax(row)) for row in table]
     while limit is not None and moments:
         now = [widths[k] for k in at]
         worst = max(moments, key=lambda moment: moment.bytes(now))
@@ -182,7 +182,7 @@ def chosen_widths(
         steps = [_step(table, widths, at, i, count) for i, count in worst.codes.items() if at[i] + 1 < len(widths)]
         if not steps:
             raise BudgetError(
-                f"search: the patch stage needs {peak:,} bytes with the narrowest widths, more than the {limit:,} "
+                f"search: {peak:,} bytes are alive at once with the narrowest widths, more than the {limit:,} "
                 "allowed; take more patches, or raise the limit"
             )
         at[min(steps)[1]] += 1

@@ -80,5 +80,5 @@ def test_widths_fall_where_memory_is_short_and_least_is_lost() -> None:
     assert chosen_widths(table, (8, 4, 2), moments, 209) == [4, 8, 8]
     # map 0 at 4: going on to 2 loses 0.4 for 25 bytes, map 1 loses 0.4 for 50
     assert chosen_widths(table, (8, 4, 2), moments, 150) == [4, 4, 8]
-    with pytest.raises(BudgetError, match="60 bytes with the narrowest"):
+    with pytest.raises(BudgetError, match="60 bytes are alive at once"):
         chosen_widths(table, (8, 4, 2), moments, 59)

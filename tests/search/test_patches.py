@@ -1,0 +1,155 @@
+"""Patches with widths of their own: what keeps 8 bits, what stays equal, and that firmware answers the same codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeq.emulator import trace
+from edgeq.errors import BudgetError, GraphError, InputError
+from edgeq.formats import FixedPoint
+from edgeq.ir import Graph, GraphBuilder
+from edgeq.mcu.build import build
+from edgeq.mcu.execute import trace as executed
+from edgeq.mcu.host import available_host_compilers
+from edgeq.search.patches import Settings, bitops, search_patches
+from edgeq.search.reformat import groups, with_formats
+
+U8, S8 = FixedPoint(8, 8, False), FixedPoint(8, 4)
+
+
+def network(seed: int = 0, size: int = 12) -> Graph:
+    """A strided layer, an inverted residual and a classifier, all of 8 bits."""
+    rng = np.random.default_rng(seed)
+    g = GraphBuilder("small")
+    one = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1)}
+
+    def conv(name: str, x: str, out: int, kernel: int, groups: int = 1, stride: int = 1, lo: int | None = 0) -> str:
+        channels = g.values[x].shape[-1]
+        w = g.constant(f"{name}.w", rng.integers(-60, 60, (out, kernel, kernel, channels // groups)), FixedPoint(8, 7))
+        frac = 7 + int(g.values[x].format.frac)  # type: ignore[call-overload]
+        b = g.constant(f"{name}.b", rng.integers(-300, 300, out), FixedPoint(16, frac))
+        pad = (kernel // 2,) * 4
+        window = {**one, "stride": (stride, stride), "padding": pad}
+        bounds = {} if lo is None else {"lo": lo, "hi": 6 << 4}
+        return g.node("conv", name, [x, w, b], S8, groups=groups, **window, **bounds)
+
+    x = g.input("x", (size, size, 3), U8)
+    stem = conv("stem", x, 8, 3, stride=2)
+    wide = conv("depthwise", conv("expand", stem, 16, 1), 16, 3, groups=16)
+    join = g.node("add", "join", [conv("project", wide, 8, 1, lo=None), stem], S8)
+    down = conv("down", join, 8, 3, stride=2)
+    pool = g.node("mean", "pool", [down], S8, axes=(0, 1), keep_axes=0)
+    w = g.constant("fc.w", rng.integers(-60, 60, (10, 8)), FixedPoint(8, 7))
+    return g.build([g.node("linear", "fc", [pool, w], FixedPoint(8, 3))])
+
+
+def samples(graph: Graph, count: int = 12, seed: int = 1) -> np.ndarray:
+    """Codes around the middle, with a bright spot in the upper left corner."""
+    shape = graph.values["x"].shape
+    codes = np.random.default_rng(seed).normal(100, 20, (count, *shape)).clip(40, 160).round().astype(np.int64)
+    codes[:, :2, :2] = 250
+    return codes
+
+
+def test_patches_with_outliers_keep_8_bits_and_equal_the_network() -> None:
+    graph = network(size=32)
+    x = samples(graph, 4)
+    found = search_patches(graph, x, Settings((2, 2), split="join", phi=4.0, lam=0.2))
+    assert [patch for patch, held in found.outliers.items() if held] == [(0, 0)]
+    whole, mixed = trace(graph, x), trace(found.graph, x)
+    for name, origin in found.branches.origin.items():
+        rows, columns = found.branches.regions[name]
+        part = whole[origin][:, rows.begin : rows.end, columns.begin : columns.end]
+        if "@0.0" in name:
+            assert found.graph.values[name].format == graph.values[origin].format
+            assert np.array_equal(mixed[name], part)
+    narrow = {v.format.bits for v in found.graph.values.values() if not v.constant}
+    assert narrow & {2, 4}
+    assert bitops(found.graph, found.stage) < bitops(found.baseline, found.stage)
+    assert bitops(found.baseline) > bitops(graph)  # the halo is computed again
+
+
+def test_all_patches_with_outliers_change_nothing() -> None:
+    graph = network()
+    x = samples(graph)
+    found = search_patches(graph, x, Settings((2, 2), phi=0.0))
+    assert all(found.outliers.values())
+    assert found.chosen == {}
+    assert np.array_equal(trace(found.graph, x)["fc"], trace(graph, x)["fc"])
+
+
+def test_weights_are_shared_and_one_width_may_serve_all_patches() -> None:
+    graph = network()
+    found = search_patches(graph, samples(graph), Settings((2, 3), split="join", phi=9.0, lam=0.1, joint=True))
+    weights = [v.name for v in found.graph.constants() if v.name.endswith(".w")]
+    assert weights == [v.name for v in graph.constants() if v.name.endswith(".w")]
+    for name, width in found.chosen.items():
+        parts = [n for n, origin in found.branches.origin.items() if origin == name]
+        assert {found.graph.values[n].format.bits for n in parts} == {width}
+
+
+def test_less_memory_means_narrower_maps_and_too_little_is_said() -> None:
+    graph = network(size=24)
+    x = samples(graph, 4)
+    free = search_patches(graph, x, Settings((2, 2), split="down", phi=9.0, lam=1.0))
+    assert set(free.chosen.values()) == {8}
+    tight = search_patches(graph, x, Settings((2, 2), split="down", phi=9.0, lam=1.0, ram=2900))
+    assert min(tight.chosen.values()) < 8
+    with pytest.raises(BudgetError, match="more than the 500 allowed"):
+        search_patches(graph, x, Settings((2, 2), split="down", phi=9.0, ram=500))
+
+
+def test_the_rest_may_get_widths_too() -> None:
+    graph = network()
+    found = search_patches(graph, samples(graph), Settings((2, 2), split="join", phi=9.0, lam=0.0, rest=True))
+    assert found.graph.values["pool"].format.bits == 2
+    assert found.graph.values["join"].format == S8
+
+
+def test_other_formats_move_bounds_and_round_biases() -> None:
+    graph = network()
+    stem = next(g for g in groups(graph) if "stem" in g)
+    made = with_formats(graph, dict.fromkeys(stem, FixedPoint(4, 1, False)))
+    node = made.producer("stem")
+    assert node is not None
+    assert (node.attrs.get("lo"), node.attrs["hi"]) == (None, 12)  # 6.0, and zero is where the format begins
+    reader = made.producer("expand")
+    assert reader is not None
+    bias, old = made.values[reader.inputs[2]], graph.values["expand.b"]
+    assert bias.format.frac == 8
+    assert old.data is not None
+    assert bias.data is not None
+    assert np.array_equal(bias.data, (old.data + 4) >> 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"split": "fc"}, "no patch stage can end there; it can at stem"),
+        ({"grid": (40, 1), "split": "stem"}, "40 x 1 patches of a map of 6 x 6"),
+        ({"lam": 3.0}, "lambda"),
+        ({"widths": (4, 2)}, "from 8 down"),
+    ],
+)
+def test_what_cannot_be_is_said(settings: dict, message: str) -> None:
+    graph = network()
+    with pytest.raises((InputError, GraphError), match=message):
+        search_patches(graph, samples(graph, 2), Settings(**{"grid": (2, 2), "phi": 9.0, **settings}))
+
+
+@pytest.mark.skipif(not available_host_compilers(), reason="no C compiler on this computer")
+@pytest.mark.parametrize(("seed", "grid", "packing"), [(0, (2, 2), "all"), (1, (3, 1), "fast"), (2, (1, 2), "all")])
+def test_c_answers_as_the_emulator(tmp_path: Path, seed: int, grid: tuple[int, int], packing: str) -> None:
+    graph = network(seed)
+    x = samples(graph, 3, seed)
+    found = search_patches(graph, x, Settings(grid, phi=4.0, lam=0.2, joint=seed == 1))
+    made = build(found.graph, "host", tmp_path / "net", packing=packing)
+    want, have = trace(found.graph, x), executed(made, {"x": x})
+    assert set(want) == set(have)
+    assert [name for name in want if not np.array_equal(want[name], have[name])] == []
+    # the weights of a layer stand once for each way in which kernels read them, whatever the number of patches
+    stem = [c for c in made.program.constants if c.data.size >= 8 * 27 and "stem" in c.layer]
+    assert len(stem) == 1
