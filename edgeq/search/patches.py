@@ -22,7 +22,7 @@ from edgeq.ir import Graph, Node, operator
 from edgeq.mcu.storage import value_bytes
 from edgeq.schedule.branches import Branches, Region, cuts, split_patches
 from edgeq.schedule.lifetimes import lifetimes
-from edgeq.search.ladder import Progress, silent
+from edgeq.search.progress import Progress, silent
 from edgeq.search.quantmcu import (
     FeatureMap,
     Gaussian,
@@ -34,7 +34,7 @@ from edgeq.search.quantmcu import (
     gaussian,
     scores,
 )
-from edgeq.search.reformat import groups, positive, with_formats
+from edgeq.search.reformat import groups, positive, with_formats, with_weights
 
 #: samples that are traced at once
 BATCH = 8
@@ -47,7 +47,8 @@ class Settings:
     grid: patches along rows and columns; split: name (or layer) of the value that ends the stage, None: where least
     RAM is needed; ram: most bytes alive at once, or None; phi, share: see `quantmcu.classified`; lam: weight of entropy
     against BitOPs, 0 to 1; widths: falling, 8 first; joint: whether all patches without outliers share their widths;
-    rest: whether maps behind the stage get widths, too.
+    rest: whether maps behind the stage get widths, too; weights: most bits of a weight of the stage (and of the rest,
+    where that is asked for), which all patches share.
     """
 
     grid: tuple[int, int]
@@ -59,10 +60,17 @@ class Settings:
     widths: tuple[int, ...] = (8, 4, 2)
     joint: bool = False
     rest: bool = False
+    weights: int = 8
 
     def __post_init__(self) -> None:
-        if self.widths[:1] != (8,) or list(self.widths) != sorted(set(self.widths), reverse=True) or self.widths[-1] < 2:
+        if (
+            self.widths[:1] != (8,)
+            or list(self.widths) != sorted(set(self.widths), reverse=True)
+            or self.widths[-1] < 2
+        ):
             raise InputError(f"search: widths {self.widths}; give them falling, from 8 down to 2 at least")
+        if not 2 <= self.weights <= 8:
+            raise InputError(f"search: weights of {self.weights} bits; give 2 to 8")
 
 
 @dataclass(frozen=True)
@@ -131,6 +139,9 @@ def search_patches(graph: Graph, calibration: Any, settings: Settings, progress:
         for names in group if width < 8 else ():
             formats |= _formats(branches.graph, names, each, width)
     mixed = with_formats(branches.graph, formats)
+    if settings.weights < 8:
+        inside = {name for names in branches.nodes.values() for name in names}
+        mixed = with_weights(mixed, settings.weights, {n.name for n in mixed.nodes} if settings.rest else inside)
     name = f"{graph.name}_patches"
     return Mixed(settings, graph, branches.graph, replace(mixed, name=name), branches, model, outliers, chosen)
 

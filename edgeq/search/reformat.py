@@ -6,7 +6,7 @@ rounds by shifts: multipliers, tables and overflow modes are made for the grids 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -89,6 +89,38 @@ def with_formats(graph: Graph, formats: Mapping[str, FixedPoint]) -> Graph:
     return found
 
 
+def with_weights(graph: Graph, bits: int, nodes: Collection[str]) -> Graph:
+    """The graph whose convolutions and linear layers named have weights of at most `bits` bits.
+
+    The binary point of each output channel is that of least squared error. Codes are narrow (-7 to 7 of 4 bits), as the
+    kernels that put several products into one multiply like them.
+    """
+    values = dict(graph.values)
+    for node in graph.nodes:
+        if node.name not in nodes or node.op not in ("conv", "linear"):
+            continue
+        weight = values[node.inputs[1]]
+        if isinstance(weight.format, FixedPoint) and weight.format.bits > bits:
+            values[weight.name] = _narrowed(weight, bits)
+    return with_formats(graph.replace(values=values), {})
+
+
+def _narrowed(weight: Value, bits: int) -> Value:
+    """A weight in fewer bits, with a binary point for each output channel."""
+    assert weight.data is not None
+    assert isinstance(weight.format, FixedPoint)
+    rows, most = weight.data.reshape(weight.shape[0], -1), (1 << (bits - 1)) - 1
+    drops = range(weight.format.bits)
+    tried = np.stack([np.clip(_moved(rows, -drop), -most, most) for drop in drops])
+    errors = np.stack([(((codes << drop) - rows) ** 2).sum(axis=1) for codes, drop in zip(tried, drops, strict=True)])
+    best = errors.argmin(axis=0)
+    data = tried[best, np.arange(len(rows))].reshape(weight.shape)
+    data.setflags(write=False)
+    have = weight.format.frac if isinstance(weight.format.frac, tuple) else (weight.format.frac,) * len(rows)
+    points = tuple(int(f) - int(d) for f, d in zip(have, best, strict=True))
+    return replace(weight, data=data, format=FixedPoint(bits, points, True, 0))
+
+
 def _bounds(node: Node, old: Value, fmt: FixedPoint) -> dict[str, int | str | tuple[int, ...]]:
     """Attributes with bounds on the new grid; those that the format gives anyway are left out."""
     attrs = dict(node.attrs)
@@ -132,6 +164,8 @@ def _bias(values: dict[str, Value], node: Node, made: dict[tuple[str, tuple[int,
         data = np.array(codes, dtype=np.int64)
         data.setflags(write=False)
         name = f"{bias.name}@{len(made)}"
-        values[name] = Value(name, bias.shape, FixedPoint(bias.format.width, point, bias.format.sign, axis), data, bias.source)
+        values[name] = Value(
+            name, bias.shape, FixedPoint(bias.format.width, point, bias.format.sign, axis), data, bias.source
+        )
         made[key] = name
     return made[key]

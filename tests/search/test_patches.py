@@ -15,7 +15,7 @@ from edgeq.mcu.build import build
 from edgeq.mcu.execute import trace as executed
 from edgeq.mcu.host import available_host_compilers
 from edgeq.search.patches import Settings, bitops, search_patches
-from edgeq.search.reformat import groups, with_formats
+from edgeq.search.reformat import groups, with_formats, with_weights
 
 U8, S8 = FixedPoint(8, 8, False), FixedPoint(8, 4)
 
@@ -125,6 +125,20 @@ def test_other_formats_move_bounds_and_round_biases() -> None:
     assert np.array_equal(bias.data, (old.data + 4) >> 3)
 
 
+def test_weights_get_a_binary_point_of_their_own_for_each_channel() -> None:
+    graph = network()
+    made = with_weights(graph, 4, {"stem"})
+    old, new = graph.values["stem.w"], made.values["stem.w"]
+    assert old.data is not None
+    assert new.data is not None
+    assert np.abs(new.data).max() <= 7
+    assert made.values["expand.w"] == graph.values["expand.w"]
+    assert isinstance(new.format.frac, tuple)
+    for have, want, frac in zip(new.data, old.data, new.format.frac, strict=True):
+        errors = [((np.clip((want + ((1 << d) >> 1)) >> d, -7, 7) * 2**d - want) ** 2).sum() for d in range(8)]
+        assert ((have * 2 ** (7 - frac) - want) ** 2).sum() == min(errors)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -132,6 +146,7 @@ def test_other_formats_move_bounds_and_round_biases() -> None:
         ({"grid": (40, 1), "split": "stem"}, "40 x 1 patches of a map of 6 x 6"),
         ({"lam": 3.0}, "lambda"),
         ({"widths": (4, 2)}, "from 8 down"),
+        ({"weights": 9}, "weights of 9 bits"),
     ],
 )
 def test_what_cannot_be_is_said(settings: dict, message: str) -> None:
@@ -145,7 +160,7 @@ def test_what_cannot_be_is_said(settings: dict, message: str) -> None:
 def test_c_answers_as_the_emulator(tmp_path: Path, seed: int, grid: tuple[int, int], packing: str) -> None:
     graph = network(seed)
     x = samples(graph, 3, seed)
-    found = search_patches(graph, x, Settings(grid, phi=4.0, lam=0.2, joint=seed == 1))
+    found = search_patches(graph, x, Settings(grid, phi=4.0, lam=0.2, joint=seed == 1, weights=4 if seed else 8))
     made = build(found.graph, "host", tmp_path / "net", packing=packing)
     want, have = trace(found.graph, x), executed(made, {"x": x})
     assert set(want) == set(have)
