@@ -5,9 +5,9 @@
 
 DATA holds cifar10_train_jpeg_packed.npz and cifar10_test_jpeg_packed.npz. For each seed: the 8-bit network of
 examples/cifar10_mobilenet.py, whose weights have the same shapes, trained on for the larger images; export; what
-`edgeq search patches` does, for each choice of lambda and weights; a short training of each mixed graph. Seeds differ in
-the order of the data. Every step leaves a file in FOLDER and training one for each epoch, so that a run that was stopped
-goes on there. `--write` replaces benchmarks/results/quantmcu.json by the table.
+`edgeq search patches` does, for each choice of lambda and weights; a short training of each mixed graph. Seeds differ
+in the order of the data. Every step leaves a file in FOLDER and training one for each epoch, so that a run that was
+stopped goes on there. `--write` replaces benchmarks/results/quantmcu.json by the table.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -37,8 +36,9 @@ import edgeq
 from edgeq.boards import load_board
 from edgeq.ir import Graph
 from edgeq.search.finetune import finetune
+from edgeq.search.patch_costs import accuracy as accuracy_of
 from edgeq.search.patch_costs import rows
-from edgeq.search.patches import Mixed, Settings, search_patches
+from edgeq.search.patches import Settings, search_patches
 from edgeq.search.store import Store, key_of
 
 RESULTS = Path(__file__).parent / "results" / "quantmcu.json"
@@ -132,37 +132,34 @@ def eight_bits(data: Data, folder: Path, seed: int, options: argparse.Namespace)
     return edgeq.export(prepared, data.test_x[:2], name="mobilenet96")
 
 
-def measured(data: Data, folder: Path, seed: int, options: argparse.Namespace, store: Store) -> list[dict[str, Any]]:
-    """All rows of a seed."""
+def measured(data: Data, folder: Path, seed: int, options: argparse.Namespace, store: Store) -> None:
+    """Print all choices of a seed, and keep what is not known yet."""
     net = kept(folder / "eight.edgeq", lambda: eight_bits(data, folder, seed, options))
-    calibration = upscaled(data.train_x[: options.calibration]).numpy()
-    test = (data.test_x[: options.test].numpy(), data.test_y[: options.test].numpy())
-    found: list[dict[str, Any]] = []
+    asked = {k: v for k, v in vars(options).items() if k not in ("data", "state", "seeds", "quick", "write")}
     for lam, weights in CHOICES[1:2] if options.quick else CHOICES:
-        settings = Settings(
-            (options.grid, options.grid), options.split, lam=lam, weights=weights, rest=True, joint=options.joint
-        )
-        asked = {k: v for k, v in vars(options).items() if k not in ("data", "state", "seeds", "quick", "write")}
-        key = key_of(seed, lam, weights, asked)
+        settings = Settings((options.grid, options.grid), options.split, lam=lam, weights=weights, rest=options.rest)
+        settings = replace(settings, joint=options.joint)
+        key = key_of("choice", seed, lam, weights, asked)
         if key not in store:
-            name = f"mixed-{key}.edgeq"
-            mixed = search_patches(net, calibration, settings, lambda done, total: said(f"calibration {done}/{total}"))
-            tuned = kept(folder / name, lambda mixed=mixed: tuned_graph(mixed.graph, data, seed, options))  # type: ignore[misc]
-            tables = {
-                label: _table(replace(mixed, graph=graph), test, options.count and label == "trained" and seed == 0)
-                for label, graph in (("not trained", mixed.graph), ("trained", tuned))
-            }
-            store.put(key, {"seed": seed, "lambda": lam, "weights": weights, **mixed.to_json(), "rows": tables})
-        result = store.get(key)
-        assert result is not None
-        found.append(result)
-        show(result)
-    return found
+            images = upscaled(data.train_x[: options.calibration]).numpy()
+            mixed = search_patches(net, images, settings, lambda done, total: said(f"calibration {done}/{total}"))
+            path = folder / f"mixed-{key}.edgeq"
+            tuned = kept(path, lambda mixed=mixed: tuned_graph(mixed.graph, data, seed, options))  # type: ignore[misc]
+            counted = options.count and seed == 0
+            base = key_of("baselines", seed, asked)
+            if base not in store:
+                table = rows(mixed, load_board(BOARD), counted=counted)
+                store.put(base, {"rows": [row.to_json() for row in table][:3], "accuracy": judged(net, data)})
+            mine = rows(replace(mixed, graph=tuned), load_board(BOARD), counted=counted, baselines=False)
+            found = {"seed": seed, "lambda": lam, "weights": weights, **mixed.to_json(), "base": base}
+            found["accuracy"] = {"not trained": judged(mixed.graph, data), "trained": judged(tuned, data)}
+            store.put(key, {**found, "rows": [row.to_json() for row in mine]})
+        show(store, key)
 
 
-def _table(mixed: Mixed, test: tuple[np.ndarray, np.ndarray], counted: bool) -> list[dict[str, Any]]:
-    """The rows of a mixed network; instructions are those of the first seed's firmware."""
-    return [r.to_json() for r in rows(mixed, load_board(BOARD), counted=counted, test=test, progress=_testing)]
+def judged(graph: Graph, data: Data) -> float:
+    """Share of the test images that a graph has right."""
+    return accuracy_of(graph, data.test_x.numpy(), data.test_y.numpy(), _testing)
 
 
 def _testing(done: int, total: int) -> None:
@@ -184,17 +181,17 @@ def tuned_graph(graph: Graph, data: Data, seed: int, options: argparse.Namespace
     )
 
 
-def show(result: dict[str, Any]) -> None:
-    """Print the rows of a choice."""
-    print(
-        f"seed {result['seed']}, lambda {result['lambda']:g}, weights of {result['weights']} bits, to {result['split']}"
-    )
-    for label, table in result["rows"].items():
-        for row in table:
-            figures = ", ".join(
-                f"{k} {v}" for k, v in row.items() if k not in ("way", "bits", "note") and v is not None
-            )
-            print(f"  {label:12} {row['way']:20} {row['bits']:6} {figures} {row['note']}", flush=True)
+def show(store: Store, key: str) -> None:
+    """Print a choice beside the network with 8 bits."""
+    result = store.get(key)
+    assert result is not None
+    base = store.get(result["base"])
+    assert base is not None
+    accuracy = ", ".join(f"{k} {v:.2%}" for k, v in {"8 bits": base["accuracy"], **result["accuracy"]}.items())
+    print(f"seed {result['seed']}, lambda {result['lambda']:g}, weights of {result['weights']} bits: {accuracy}")
+    for row in (*base["rows"], *result["rows"]):
+        figures = [f"{k} {v:,}" for k, v in row.items() if isinstance(v, int)]
+        print(f"  {row['way']:20} {row['bits']:6} {', '.join(figures)} {row['note']}", flush=True)
 
 
 def main() -> int:
@@ -211,6 +208,7 @@ def main() -> int:
     parser.add_argument("--grid", type=int, default=3)
     parser.add_argument("--split", help="layer that ends the patch stage")
     parser.add_argument("--joint", action="store_true", help="all patches without outliers share their widths")
+    parser.add_argument("--rest", action="store_true", help="maps behind the patch stage get widths, too")
     parser.add_argument("--no-count", dest="count", action="store_false", help="build no firmware")
     parser.add_argument("--quick", action="store_true", help="one choice of lambda")
     parser.add_argument("--write", action="store_true", help="replace the results in the repository")
@@ -218,13 +216,15 @@ def main() -> int:
     torch.set_num_threads(1)
     data = cifar10.load(options.data, options.samples)
     data.test_x, data.test_y = upscaled(data.test_x[: options.test]), data.test_y[: options.test]
-    store, found = Store(options.state / "rows.jsonl"), []
+    store = Store(options.state / "rows.jsonl")
     for seed in range(options.seeds):
         folder = options.state / f"seed{seed}"
         folder.mkdir(parents=True, exist_ok=True)
-        found += measured(data, folder, seed, options, store)
+        measured(data, folder, seed, options, store)
     if options.write:
-        RESULTS.write_text(json.dumps({"board": BOARD, "results": found}, indent=1) + "\n", "utf-8")
+        lines = (options.state / "rows.jsonl").read_text("utf-8").splitlines()
+        found = {"board": BOARD, "results": [json.loads(line) for line in lines]}
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     return 0
 
 

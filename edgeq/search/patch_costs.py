@@ -54,15 +54,18 @@ def rows(
     board: Board,
     *,
     counted: bool = True,
+    baselines: bool = True,
     test: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None,
     progress: Progress = silent,
 ) -> Iterator[Row]:
     """The rows of the table, one after the other.
 
-    counted: whether firmware is built and its instructions are counted; test: samples and their classes.
+    counted: whether firmware is built and its instructions are counted; baselines: whether the rows of 8 bits are among
+    them; test: samples and their classes.
     """
     stage = [node.name for node in mixed.whole.nodes if node.outputs[0] in set(mixed.branches.origin.values())]
-    eight, narrow = _accuracy(mixed.whole, test, progress), _accuracy(mixed.graph, test, progress)
+    narrow = None if test is None else accuracy(mixed.graph, *test, progress)
+    eight = None if test is None or not baselines else accuracy(mixed.whole, *test, progress)
     ways = (
         ("layer by layer", mixed.whole, Schedule("layers"), stage, eight),
         ("by rows", mixed.whole, Schedule("rows"), stage, eight),
@@ -70,9 +73,9 @@ def rows(
         ("patches", mixed.graph, Schedule("layers"), mixed.stage, narrow),
         ("patches, all packed", mixed.graph, Schedule("layers", packing="all"), mixed.stage, narrow),
     )
-    for way, graph, schedule, nodes, accuracy in ways:
+    for way, graph, schedule, nodes, right in ways if baselines else ways[3:]:
         bits = "mixed" if graph is mixed.graph else "8"
-        found = Row(way, bits, macs(graph), bitops(graph), bitops(graph, nodes), accuracy=accuracy)
+        found = Row(way, bits, macs(graph), bitops(graph), bitops(graph, nodes), accuracy=right)
         yield _measured(found, graph, board, schedule, counted)
 
 
@@ -104,11 +107,8 @@ def _work(row: Row, found: int) -> dict[str, Any]:
     return {"macs": found} if found == row.macs else {"macs": found, "bitops": None, "stage_bitops": None}
 
 
-def _accuracy(graph: Graph, test: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None, progress: Progress) -> float | None:
-    """Share of samples whose greatest output is their class."""
-    if test is None:
-        return None
-    x, y = test
+def accuracy(graph: Graph, x: npt.NDArray[Any], y: npt.NDArray[Any], progress: Progress = silent) -> float:
+    """Share of samples whose greatest output is their class, by the emulator."""
     right = 0
     for begin in range(0, len(x), BATCH):
         found = np.asarray(graph.run(x[begin : begin + BATCH]))

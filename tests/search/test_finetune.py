@@ -44,4 +44,4 @@ def test_what_it_does_not_know_is_named() -> None:
     g = GraphBuilder("net")
     x = g.input("x", (4,), FixedPoint(8, 4))
     with pytest.raises(UnsupportedError, match="argmax most"):
-        Twin(g.build([g.node("argmax", "most", [x], FixedPoint(8, 0), axis=0)]))
+        Twin(g.build([g.node("argmax", "most", [x], FixedPoint(8, 0), axis=0, keep_axes=1)]))
