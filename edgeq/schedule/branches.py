@@ -74,10 +74,11 @@ class Branches:
     joins: tuple[str, ...]
 
 
-def split_patches(graph: Graph, nodes: Sequence[Node], grid: tuple[int, int]) -> Branches:
+def split_patches(graph: Graph, nodes: Sequence[Node], grid: tuple[int, int], *, checked: bool = True) -> Branches:
     """Write out `nodes` (in execution order, from one value to one value) as a grid of patches of their output.
 
-    GraphError where a node has no patches, says which and why. Patches differ in size by one row or column at most.
+    Patches differ in size by one row or column at most. checked: whether `edgeq.ir.check` sees the graph. GraphError
+    says which node has no patches, and why.
     """
     for node in nodes:
         if (reason := refused(graph, node)) is not None:
@@ -92,7 +93,8 @@ def split_patches(graph: Graph, nodes: Sequence[Node], grid: tuple[int, int]) ->
         made = [maker.branch((i, j), (down, across)) for j, across in enumerate(_parts(shape[1], grid[1]))]
         rows.append(maker.join(f"{output}{PATCH}{i}", made, 1))
     found = maker.finished(maker.join(f"{output}{PATCH}", rows, 0))
-    check(found)
+    if checked:
+        check(found)
     return Branches(found, source, output, grid, maker.branches, maker.origin, maker.regions, tuple(maker.joins))
 
 

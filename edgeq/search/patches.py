@@ -183,7 +183,7 @@ def _split(graph: Graph, settings: Settings) -> Branches:
     reason = "no node at its input computes patches"
     for _, nodes in found:
         try:
-            branches = split_patches(graph, nodes, settings.grid)
+            branches = split_patches(graph, nodes, settings.grid, checked=False)
         except GraphError as error:
             reason = str(error)
             continue

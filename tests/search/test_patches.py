@@ -7,16 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
-from edgeq.emulator import trace
+from edgeq.emulator import reference, trace
 from edgeq.errors import BudgetError, GraphError, InputError
 from edgeq.formats import FixedPoint
 from edgeq.ir import Graph, GraphBuilder
 from edgeq.mcu.build import build
 from edgeq.mcu.execute import trace as executed
 from edgeq.mcu.host import available_host_compilers
+from edgeq.schedule.branches import split_patches
 from edgeq.search.patches import Settings, bitops, search_patches
 from edgeq.search.reformat import groups, with_formats, with_weights
+from tests.schedule.test_plan import random_inputs
+from tests.schedule.test_stream import maps
 
 U8, S8 = FixedPoint(8, 8, False), FixedPoint(8, 4)
 
@@ -141,7 +146,7 @@ def test_weights_get_a_binary_point_of_their_own_for_each_channel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("asked", "message"),
     [
         ({"split": "fc"}, "no patch stage can end there; it can at stem"),
         ({"grid": (40, 1), "split": "stem"}, "40 x 1 patches of a map of 6 x 6"),
@@ -150,10 +155,10 @@ def test_weights_get_a_binary_point_of_their_own_for_each_channel() -> None:
         ({"weights": 9}, "weights of 9 bits"),
     ],
 )
-def test_what_cannot_be_is_said(settings: dict, message: str) -> None:
+def test_what_cannot_be_is_said(asked: dict, message: str) -> None:
     graph = network()
     with pytest.raises((InputError, GraphError), match=message):
-        search_patches(graph, samples(graph, 2), Settings(**{"grid": (2, 2), "phi": 9.0, **settings}))
+        search_patches(graph, samples(graph, 2), Settings(**{"grid": (2, 2), "phi": 9.0, **asked}))
 
 
 @pytest.mark.skipif(not available_host_compilers(), reason="no C compiler on this computer")
@@ -177,6 +182,30 @@ def test_c_answers_as_the_emulator(tmp_path: Path, seed: int, grid: tuple[int, i
     # the weights of a layer stand once for each way in which kernels read them, whatever the number of patches
     stem = [c for c in made.program.constants if c.bytes >= 100 and "stem" in c.layer]
     assert len(stem) == 1
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(not available_host_compilers(), reason="no C compiler on this computer")
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(graph=maps(), grid=st.tuples(st.integers(1, 3), st.integers(1, 2)), data=st.data())
+def test_random_graphs_grids_and_widths_in_c(
+    tmp_path_factory: pytest.TempPathFactory, graph: Graph, grid: tuple[int, int], data: st.DataObject
+) -> None:
+    try:
+        split = split_patches(graph, graph.nodes, grid).graph
+    except GraphError:
+        assume(False)
+    formats = {}
+    for names in groups(split):
+        width = data.draw(st.sampled_from([8, 4, 2]))
+        fmt = FixedPoint(width, 4 - data.draw(st.integers(0, 8 - width)), data.draw(st.booleans()))
+        formats |= dict.fromkeys(names, fmt)
+    mixed = with_formats(split, formats)
+    packing = data.draw(st.sampled_from(["fast", "all"]))
+    made = build(mixed, "host", tmp_path_factory.mktemp("patches") / "net", packing=packing)
+    x = random_inputs(mixed)
+    want, have = reference(mixed, x), executed(made, x)
+    assert [name for name in want if not np.array_equal(want[name], have[name])] == []
 
 
 def _can_count() -> bool:
