@@ -275,7 +275,7 @@ class _Counts:
         for begin in range(0, len(calibration), BATCH):
             progress(begin, len(calibration))
             codes = trace(graph, calibration[begin : begin + BATCH])
-            self._count(branches.source, codes[branches.source])
+            self._count(branches.source, self._part(codes, branches.source))
             for name in self.wanted & (branches.origin.keys() | graph.values.keys()):
                 self._count(name, self._part(codes, name))
             parts = [self._part(codes, nodes[0]).reshape(len(next(iter(codes.values()))), -1) for nodes in self._firsts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -76,6 +77,17 @@ def test_patches_with_outliers_keep_8_bits_and_equal_the_network() -> None:
     assert narrow & {2, 4}
     assert bitops(found.graph, found.stage) < bitops(found.baseline, found.stage)
     assert bitops(found.baseline) > bitops(graph)  # the halo is computed again
+
+
+def test_an_input_with_a_sign_is_counted_right() -> None:
+    graph = network()
+    signed = graph.replace(
+        values={**graph.values, "x": dataclasses.replace(graph.values["x"], format=FixedPoint(8, 8))}
+    )
+    x = samples(graph) - 128
+    found = search_patches(signed, x, Settings((2, 2), split="stem"))
+    assert found.model.mean == pytest.approx(x.mean())
+    assert found.model.deviation == pytest.approx(x.std())
 
 
 def test_all_patches_with_outliers_change_nothing() -> None:
