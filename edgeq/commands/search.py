@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgeq.commands.shell import Json, Progress, console, emit, near, table
+from edgeq.commands.schedule import size
+from edgeq.commands.shell import Json, Model, Progress, console, emit, find_board, load_model, near, table
 
 if TYPE_CHECKING:
+    from edgeq.search.patch_costs import Row
+    from edgeq.search.patches import Mixed
     from edgeq.search.study import Study
     from edgeq.search.task import Source
     from edgeq.search.widths import Search
 
 search = typer.Typer(
-    help="Search number formats: mixed widths under a budget, or accuracy against cost over all formats.",
+    help="Search number formats: mixed widths under a budget, widths of patches, or accuracy against cost.",
     rich_markup_mode="rich",
     no_args_is_help=True,
 )
@@ -260,3 +263,96 @@ def _show_study(found: Study, page: Path) -> None:
     out.print(shown)
     out.print(f"instructions: {found.instructions_by or 'none'}; LUTs: {found.tools or 'none'}")
     out.print(f"page: {near(page)}, with study.csv, study.svg and study.png beside it", soft_wrap=True)
+
+
+def _grid(text: str) -> tuple[int, int]:
+    """Patches along rows and columns of "3" or "3x4"."""
+    words = text.lower().split("x")
+    if len(words) > 2 or not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise typer.BadParameter(f"{text!r} is no grid; give 3x3, or 3x1 for three strips")
+    return int(words[0]), int(words[-1])
+
+
+@search.command()
+def patches(
+    model: Model,
+    calibration: Annotated[Path, typer.Option("--calibration", metavar="x.npy", help="Samples that widths come from.")],
+    grid: Annotated[
+        str, typer.Option(metavar="RxC", help="Patches along rows and columns of the stage's output.")
+    ] = "2x2",
+    split: Annotated[
+        str | None, typer.Option(metavar="LAYER", help="Layer that ends the patch stage [where least RAM is needed].")
+    ] = None,
+    ram: Annotated[
+        int | None, typer.Option(metavar="BYTES", parser=size, help="Most bytes alive at once; 64k is 65536.")
+    ] = None,
+    phi: Annotated[
+        float, typer.Option(metavar="F", help="Patches with values beyond this many standard deviations keep 8 bits.")
+    ] = 2.0,
+    share: Annotated[
+        float, typer.Option(metavar="F", help="… if they have some in more than this share of samples.")
+    ] = 0.5,
+    lam: Annotated[
+        float, typer.Option("--lambda", metavar="F", help="Weight of entropy against BitOPs, 0 to 1.")
+    ] = 0.5,
+    widths: Annotated[str, typer.Option(metavar="LIST", help="Widths to choose from.")] = "8,4,2",
+    joint: Annotated[bool, typer.Option("--joint", help="All patches without outliers get the same widths.")] = False,
+    rest: Annotated[bool, typer.Option("--rest", help="Maps behind the patch stage get widths, too.")] = False,
+    weights: Annotated[
+        int,
+        typer.Option(metavar="BITS", help="Most bits of the stage's weights, which all patches share; train after."),
+    ] = 8,
+    test: Test = None,
+    labels: Labels = None,
+    board: Annotated[str, typer.Option("--board", "-b", metavar="B", help="What firmware is built for.")] = "cortex-m4",
+    count: Annotated[
+        bool, typer.Option("--count/--no-count", help="Build firmware of each way and count its instructions.")
+    ] = True,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The mixed network.")] = Path(
+        "mixed.edgeq"
+    ),
+    json: Json = False,
+) -> int:
+    """Run the first part of an 8-bit network by patches whose feature maps have 8, 4 or 2 bits (QuantMCU). Exit code 1 if nothing fits."""  # noqa: E501
+    from edgeq.errors import InputError
+    from edgeq.search.patch_costs import rows
+    from edgeq.search.patches import Settings, search_patches
+    from edgeq.verify.data import read_array
+
+    if (test is None) != (labels is None):
+        raise InputError("--test are samples and --labels their classes; give both")
+    judged = None if test is None or labels is None else (read_array(test), read_array(labels))
+    chosen = tuple(int(word) for word in _names(widths) if word.isdecimal())
+    settings = Settings(_grid(grid), split, ram, phi, share, lam, chosen, joint, rest, weights)
+    with phases() as phase:
+        found = search_patches(load_model(model), read_array(calibration), settings, phase("calibration"))
+        table_rows = list(rows(found, find_board(board), counted=count, test=judged, progress=phase("accuracy")))
+    found.graph.save(output)
+    if json:
+        emit(found.to_json() | {"rows": [row.to_json() for row in table_rows], "output": str(output)})
+    else:
+        _show_patches(found, table_rows, board, output)
+    return 0
+
+
+def _show_patches(found: Mixed, rows: list[Row], board: str, output: Path) -> None:
+    """Print what was chosen and the table."""
+    out = console(False)
+    (down, across), held = found.settings.grid, [patch for patch, outliers in found.outliers.items() if outliers]
+    out.print(
+        f"{found.whole.name}: {down} x {across} patches up to {found.branches.output}; {len(held)} hold values beyond "
+        f"{found.settings.phi:g} standard deviations and keep 8 bits{': ' if held else ''}"
+        f"{', '.join(f'({i}, {j})' for i, j in held)}"
+    )
+    bits = table("widths of the others' feature maps", "bits", ">feature maps")
+    for width in found.settings.widths:
+        bits.add_row(str(width), str(sum(w == width for w in found.chosen.values())))
+    out.print(bits)
+    columns = (">MACs", ">BitOPs", ">of the patches", ">arena", ">weights", ">flash", ">instructions", ">accuracy")
+    shown = table(f"on {board}", "way", "bits", *columns, "")
+    for row in rows:
+        figures = (row.macs, row.bitops, row.stage_bitops, row.arena, row.weights, row.flash, row.instructions)
+        right = "–" if row.accuracy is None else f"{row.accuracy:.2%}"
+        shown.add_row(row.way, row.bits, *("–" if f is None else f"{f:,}" for f in figures), right, row.note)
+    out.print(shown)
+    out.print(f"network: {near(output)}")

@@ -19,15 +19,9 @@ from edgeq.quant.calibration import observing
 from edgeq.quant.layers import Weighted
 from edgeq.quant.recipe import STATISTICS
 from edgeq.search.methods import example_of
+from edgeq.search.progress import Progress, silent
 from edgeq.search.space import Choice, Space, named_outputs
 from edgeq.search.task import Task
-
-#: called with steps done and steps in all
-Progress = Callable[[int, int], None]
-
-
-def silent(done: int, total: int) -> None:
-    """Progress that nobody sees."""
 
 
 @contextmanager

@@ -19,10 +19,11 @@ from edgeq.quant.recipe import Number
 from edgeq.search.allocators import ALLOCATORS
 from edgeq.search.allocators.baselines import random, uniform
 from edgeq.search.costs import COSTS
-from edgeq.search.ladder import Progress, make_ladder, silent
+from edgeq.search.ladder import make_ladder
 from edgeq.search.methods import DEFAULT_METHOD, calibrated, checked_methods, example_of
 from edgeq.search.network import Network
 from edgeq.search.problem import Array, Assignment, Found, Problem, Row
+from edgeq.search.progress import Progress, silent
 from edgeq.search.sensitivity import SENSITIVITIES
 from edgeq.search.sensitivity._loss import divergence
 from edgeq.search.space import Space, bits_of, make_space
