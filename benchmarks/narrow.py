@@ -38,6 +38,7 @@ FORMATS: dict[str, tuple[Format, Format]] = {
     "E2M1": (NAMED["e2m1"], NAMED["e2m1"]),
     "E2M3": (NAMED["e2m3"], NAMED["e2m3"]),
     "E3M2": (NAMED["e3m2"], NAMED["e3m2"]),
+    "E4M3": (NAMED["e4m3"], NAMED["e4m3"]),
 }
 #: name -> rows and columns, channels, filters, kernel
 LAYERS = {

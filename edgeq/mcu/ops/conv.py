@@ -6,6 +6,7 @@ import numpy as np
 
 from edgeq.mcu.ops import (
     _dsp,
+    _dsp_expanded,
     _dsp_fields,
     _dsp_first,
     _dsp_narrow,
@@ -65,6 +66,7 @@ VARIANTS = (
     _dsp_first.CONV,
     Variant(_dsp.DSP, "conv_dsp", "two pixels by four channels, SMLAD", _dsp.supports_conv, _dsp.conv),
     _dsp_narrow.CONV,
+    _dsp_expanded.CONV,
     *_scalar.CONV,
     _scalar_narrow.CONV,
     _khot.CONV,

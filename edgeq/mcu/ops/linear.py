@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgeq.mcu.ops import (
     _dsp,
+    _dsp_expanded,
     _dsp_fields,
     _dsp_narrow,
     _groups,
@@ -34,6 +35,7 @@ VARIANTS = (
     Variant(_dsp.DSP, "linear_dsp", "four outputs at a time, SMLAD", _dsp.supports_linear, _dsp.linear),
     Variant(_dsp.DSP, "conv_dsp", "two rows by four outputs, SMLAD", _dsp.bytes_by_bytes, _dsp.rows),
     _dsp_narrow.LINEAR,
+    _dsp_expanded.LINEAR,
     *_scalar.LINEAR,
     _scalar_narrow.CONV,
     _khot.LINEAR,

@@ -1,0 +1,162 @@
+/* edgeq_dsp_lanes.h: the inner loop of convolutions with DSP whose operands need 16 or 32 bits: two pixels at a time.
+ *
+ * Weights lie in scratch in the order in which they are read, and x as the windows of two pixels, one word of each in
+ * turn. A block has 16 bytes of start values and as many of sums for a pixel: four output channels, or two where sums
+ * have 64 bits. A unit is one word of x of each pixel:
+ *     EQ_LANES_SHORT  lanes (a, b) of x; four words of weights, one for each channel: SMLAD, 11 instructions, 16 MACs
+ *     EQ_LANES_LONG   lanes (a, b) of x; two words of weights: SMLALD, 6 instructions, 8 MACs
+ *     EQ_LANES_WORD   one element of x; two words of weights, an element each: SMLAL, 6 instructions, 4 MACs
+ *
+ * Sums wrap on the way and are right at the end, as range analysis has proved.
+ */
+#ifndef EDGEQ_DSP_LANES_H
+#define EDGEQ_DSP_LANES_H
+
+#include "edgeq_dsp.h"
+
+enum { EQ_LANES_SHORT, EQ_LANES_LONG, EQ_LANES_WORD };
+
+/* Sums of the first pixel go to sums[], those of the second `step` bytes behind; a block has 16 bytes of each. */
+typedef struct {
+    const eq_u32 *x, *x_end; /* units of the two pixels; at least one */
+    uint8_t *sums;
+    int32_t step;
+    const eq_u32 *w_end, *w; /* one block or more */
+    const eq_u32 *start;     /* 16 bytes for each block */
+} eq_dsp_lanes_t;
+
+/* Words of weights of a unit. */
+EQ_INLINE int32_t eq_dsp_lanes_words(int32_t kind) { return kind == EQ_LANES_SHORT ? 4 : 2; }
+
+#if EQ_DSP_ASM
+/* The registers: r0 weights, r1 x, r2..r5 sums of the first pixel, r6..r9 of the second, r10..r12 and lr operands. */
+#define EQ_LANES_SHORT_UNIT_       \
+    "ldrd r10, r11, [r0], #8\n\t"  \
+    "ldrd r12, lr, [r1], #8\n\t"   \
+    "smlad r2, r10, r12, r2\n\t"   \
+    "smlad r6, r10, lr, r6\n\t"    \
+    "smlad r3, r11, r12, r3\n\t"   \
+    "smlad r7, r11, lr, r7\n\t"    \
+    "ldrd r10, r11, [r0], #8\n\t"  \
+    "smlad r4, r10, r12, r4\n\t"   \
+    "smlad r8, r10, lr, r8\n\t"    \
+    "smlad r5, r11, r12, r5\n\t"   \
+    "smlad r9, r11, lr, r9\n\t"
+#define EQ_LANES_SHORT_SKIP_ /* r3 = 8 n; n units are 44 n bytes of code */ \
+    "add r9, r3, r3, lsl #1\n\t"   \
+    "add r3, r9, r3, lsl #3\n\t"   \
+    "lsr r3, r3, #1\n\t"
+
+#define EQ_LANES_SUM64_(OP)        \
+    "ldrd r10, r11, [r0], #8\n\t"  \
+    "ldrd r12, lr, [r1], #8\n\t"   \
+    OP " r2, r3, r10, r12\n\t"     \
+    OP " r6, r7, r10, lr\n\t"      \
+    OP " r4, r5, r11, r12\n\t"     \
+    OP " r8, r9, r11, lr\n\t"
+#define EQ_LANES_SUM64_SKIP_ /* r3 = 8 n; n units are 24 n bytes of code */ \
+    "add r3, r3, r3, lsl #1\n\t"
+
+/* The loop over units is unrolled eight times and entered so that a multiple of eight is left. */
+#define EQ_DSP_LANES_(name, UNIT, SKIP)                                                                                \
+    EQ_SHARED void name(const eq_dsp_lanes_t *from)                                                                    \
+    {                                                                                                                  \
+        register const eq_dsp_lanes_t *job __asm__("r0") = from;                                                       \
+        __asm__ volatile(                                                                                              \
+            "push {r4-r11, lr}\n\t"                                                                                    \
+            "ldm r0, {r1, r2, r4, r5, r6, r7, r8}\n\t"                                                                 \
+            "sub r3, r1, r2\n\t"                                                                                       \
+            "and r3, r3, #56\n\t"                                                                                      \
+            SKIP                                                                                                       \
+            ".p2align 2\n\t"                                                                                           \
+            "adr.w r9, 2f\n\t"                                                                                         \
+            "add r3, r3, r9\n\t"                                                                                       \
+            "orr r3, r3, #1\n\t"                                                                                       \
+            "mov r0, r7\n\t"                                                                                           \
+            "push {r1-r6, r8}\n\t"                                                                                     \
+            "1:\n"                                                                                                     \
+            "ldr r1, [sp, #24]\n\t"                                                                                    \
+            "ldm r1!, {r2-r5}\n\t"                                                                                     \
+            "str r1, [sp, #24]\n\t"                                                                                    \
+            "ldr r1, [sp]\n\t"                                                                                         \
+            "mov r6, r2\n\t"                                                                                           \
+            "mov r7, r3\n\t"                                                                                           \
+            "mov r8, r4\n\t"                                                                                           \
+            "mov r9, r5\n\t"                                                                                           \
+            "ldr pc, [sp, #8]\n\t"                                                                                     \
+            ".p2align 2\n\t"                                                                                           \
+            "2:\n"                                                                                                     \
+            ".rept 8\n\t" UNIT ".endr\n\t"                                                                             \
+            "ldr r10, [sp, #4]\n\t"                                                                                    \
+            "cmp r1, r10\n\t"                                                                                          \
+            "bne.w 2b\n\t"                                                                                             \
+            "ldrd r11, r12, [sp, #12]\n\t"                                                                             \
+            "add r12, r12, r11\n\t"                                                                                    \
+            "stm r11!, {r2-r5}\n\t"                                                                                    \
+            "stm r12, {r6-r9}\n\t"                                                                                     \
+            "str r11, [sp, #12]\n\t"                                                                                   \
+            "ldr r12, [sp, #20]\n\t"                                                                                   \
+            "cmp r0, r12\n\t"                                                                                          \
+            "bne.w 1b\n\t"                                                                                             \
+            "add sp, sp, #28\n\t"                                                                                      \
+            "pop {r4-r11, lr}\n\t"                                                                                     \
+            : "+&r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");                                                    \
+    }
+
+EQ_DSP_LANES_(eq_dsp_lanes_short, EQ_LANES_SHORT_UNIT_, EQ_LANES_SHORT_SKIP_)
+EQ_DSP_LANES_(eq_dsp_lanes_long, EQ_LANES_SUM64_("smlald"), EQ_LANES_SUM64_SKIP_)
+EQ_DSP_LANES_(eq_dsp_lanes_word, EQ_LANES_SUM64_("smlal"), EQ_LANES_SUM64_SKIP_)
+
+/* The sums of all blocks of one job; its kind is known when compiling. */
+EQ_INLINE void eq_dsp_lanes(const eq_dsp_lanes_t *job, int32_t kind)
+{
+    if (kind == EQ_LANES_SHORT) {
+        eq_dsp_lanes_short(job);
+    } else if (kind == EQ_LANES_LONG) {
+        eq_dsp_lanes_long(job);
+    } else {
+        eq_dsp_lanes_word(job);
+    }
+}
+#else
+/* What the assembler does for one sum of 64 bits: word `at` of the weights of each unit. */
+EQ_INLINE uint64_t eq_dsp_lanes_sum(const eq_dsp_lanes_t *job, const eq_u32 *w, const eq_u32 *x, uint64_t start,
+                                    int32_t kind)
+{
+    const int32_t words = eq_dsp_lanes_words(kind);
+    for (; x < job->x_end; x += 2, w += words) {
+        if (kind == EQ_LANES_WORD) {
+            start += (uint64_t)((int64_t)(int32_t)*x * (int32_t)*w);
+        } else {
+            start += (uint64_t)((int64_t)eq_low_lane(*x) * eq_low_lane(*w));
+            start += (uint64_t)((int64_t)eq_high_lane(*x) * eq_high_lane(*w));
+        }
+    }
+    return start;
+}
+
+/* The sums of all blocks of one job, one after the other. */
+EQ_INLINE void eq_dsp_lanes(const eq_dsp_lanes_t *job, int32_t kind)
+{
+    const int32_t channels = eq_dsp_lanes_words(kind), units = (int32_t)(job->x_end - job->x) / 2;
+    const eq_u32 *start = job->start;
+    uint8_t *to = job->sums;
+    for (const eq_u32 *w = job->w; w != job->w_end; w += channels * units, start += 4, to += 16) {
+        for (int32_t i = 0; i < 2 * channels; i++) {
+            const int32_t k = i % channels, at = 4 / channels * k;
+            eq_u32 *const sum = (eq_u32 *)(void *)(to + (i < channels ? 0 : job->step)) + at;
+            uint64_t v = start[at];
+            if (kind != EQ_LANES_SHORT) {
+                v |= (uint64_t)start[at + 1] << 32;
+            }
+            v = eq_dsp_lanes_sum(job, w + k, job->x + i / channels, v, kind);
+            sum[0] = (uint32_t)v;
+            if (kind != EQ_LANES_SHORT) {
+                sum[1] = (uint32_t)(v >> 32);
+            }
+        }
+    }
+}
+#endif
+
+#endif

@@ -1,0 +1,287 @@
+/* conv_expanded_dsp.h: convolution with DSP of minifloats whose grid does not fit a byte, and of weights with group scales.
+ *
+ * Weights stay packed at their width in flash. Those of `chunk` output channels at a time are looked up as integers on
+ * their grid, of 16 or 32 bits, and shifted where groups have scales; they lie in scratch for all pixels. Rows of x are
+ * looked up into a ring in scratch, with the zeros of the padding around them, once for each chunk. The window of two
+ * pixels is gathered from there, and the loops of edgeq_dsp_lanes.h run. Rows times weights are pixels under a filter of
+ * one tap.
+ */
+#ifndef EDGEQ_KERNEL_CONV_EXPANDED_DSP_H
+#define EDGEQ_KERNEL_CONV_EXPANDED_DSP_H
+
+#include "edgeq_acc.h"
+#include "edgeq_code.h"
+#include "edgeq_dsp_lanes.h"
+
+typedef struct {
+    int32_t in_h, in_w, pixel;   /* x; pixel: its channels */
+    int32_t out_h, out_w, out_c; /* y */
+    int32_t kernel_h, kernel_w;
+    int32_t stride_h, stride_w;
+    int32_t pad_h, pad_w;  /* at the beginning; what is needed at the end follows from the sizes */
+    int32_t rows, pitch;   /* of the ring, and elements of each: those of x and the padding */
+    int32_t units;         /* of a window; so many that a block has a multiple of eight codes */
+    int32_t chunk;         /* output channels, whole blocks */
+    int32_t shift;         /* binary point of the products less that of y */
+    int64_t lo, hi;        /* bounds on the grid of y */
+    const uint8_t *weight; /* bit stream; of each block, for each unit: of each channel its lanes or its element */
+    const uint32_t *start; /* 16 bytes for each block: start values of its sums */
+    const int8_t *shifts;  /* (out_c), or null where all are `shift` */
+    int32_t group, scales; /* input channels that share a scale, and groups of a tap */
+    const void *scale;     /* (out_c, kernel_h, kernel_w, scales): shifts to the left; null: none */
+} eq_conv_expanded_dsp_t;
+
+/* The parts of scratch. */
+typedef struct {
+    void *x_table, *w_table;
+    eq_u32 *units, *weight;
+    uint8_t *sums;
+    void *ring; /* the table of the weights lies there, too */
+} eq_conv_lanes_parts;
+
+EQ_INLINE int32_t eq_lanes_bytes(int32_t kind) { return kind == EQ_LANES_WORD ? 4 : 2; }
+
+EQ_INLINE int32_t eq_lanes_get(const void *p, uint32_t i, bool word)
+{
+    return word ? ((const eq_i32 *)p)[i] : ((const eq_i16 *)p)[i];
+}
+
+EQ_INLINE void eq_lanes_set(void *p, int32_t i, int32_t v, bool word)
+{
+    if (word) {
+        ((eq_i32 *)p)[i] = v;
+    } else {
+        ((eq_i16 *)p)[i] = (int16_t)v;
+    }
+}
+
+/* Grid integers of all codes of up to 8 bits; those that 32 bits do not hold never occur. */
+EQ_INLINE void eq_lanes_fill(void *table, eq_type t, bool word)
+{
+    const int32_t codes = (int32_t)(1u << eq_width(t)), half = codes / 2;
+    if (!eq_is_float(t)) {
+        for (int32_t code = 0; code < codes; code++) {
+            eq_lanes_set(table, code, eq_decode((uint32_t)code, t), word);
+        }
+        return;
+    }
+    for (int32_t code = 0; code < half; code++) {
+        const uint32_t v = (uint32_t)eq_float_magnitude((uint32_t)code, t);
+        eq_lanes_set(table, code, (int32_t)v, word);
+        eq_lanes_set(table, code + half, (int32_t)(0u - v), word);
+    }
+}
+
+/* n codes of a bit stream, a multiple of 8, looked up; three bytes may be read beyond the last one. */
+EQ_INLINE void eq_lanes_expand(void *to, const uint8_t *from, int32_t n, const void *table, int32_t bits, bool word)
+{
+    const uint32_t mask = (1u << bits) - 1u;
+    for (int32_t i = 0; i < n; i += 8, from += bits) {
+        const uint32_t low = eq_word(from), high = eq_word(from + bits / 2) >> (4 * (bits % 2));
+        for (int32_t j = 0; j < 4; j++) {
+            eq_lanes_set(to, i + j, eq_lanes_get(table, low >> (j * bits) & mask, word), word);
+            eq_lanes_set(to, i + 4 + j, eq_lanes_get(table, high >> (j * bits) & mask, word), word);
+        }
+    }
+}
+
+/* n codes, each in a byte, looked up. */
+EQ_INLINE void eq_lanes_decode(void *to, int32_t at, const uint8_t *from, int32_t n, const void *table, bool word)
+{
+    const int32_t end = at + n;
+    for (; at + 4 <= end; at += 4, from += 4) {
+        eq_lanes_set(to, at, eq_lanes_get(table, from[0], word), word);
+        eq_lanes_set(to, at + 1, eq_lanes_get(table, from[1], word), word);
+        eq_lanes_set(to, at + 2, eq_lanes_get(table, from[2], word), word);
+        eq_lanes_set(to, at + 3, eq_lanes_get(table, from[3], word), word);
+    }
+    for (; at < end; at++, from++) {
+        eq_lanes_set(to, at, eq_lanes_get(table, *from, word), word);
+    }
+}
+
+/* The weights of channel `o`, whose lanes lie in place `k` of a block of `channels`, times the scales of their groups. */
+EQ_INLINE void eq_conv_lanes_scale(const eq_conv_expanded_dsp_t *p, void *block, int32_t o, int32_t k, int32_t channels,
+                                   eq_type st, bool word)
+{
+    const int32_t lanes = word ? 1 : 2, run = p->kernel_w * p->pixel, step = channels * lanes;
+    int32_t si = o * p->kernel_h * p->kernel_w * p->scales;
+    for (int32_t tap = 0; tap < p->kernel_h * p->kernel_w; tap++) {
+        /* A row of the window begins at a unit of its own. */
+        const int32_t row = tap / p->kernel_w * ((run + lanes - 1) / lanes * lanes);
+        int32_t e = row + tap % p->kernel_w * p->pixel;
+        for (int32_t from = 0; from < p->pixel; from += p->group, si++) {
+            const int32_t shift = eq_load(p->scale, si, st), n = eq_min(p->group, p->pixel - from);
+            for (int32_t i = 0; i < n && shift > 0; i++) {
+                const int32_t at = (e + i) / lanes * step + k * lanes + (e + i) % lanes;
+                eq_lanes_set(block, at, eq_shl32(eq_lanes_get(block, (uint32_t)at, word), shift), word);
+            }
+            e += n;
+        }
+    }
+}
+
+/* The weights of n output channels from o on. */
+EQ_INLINE void eq_conv_lanes_weights(const eq_conv_expanded_dsp_t *p, const eq_conv_lanes_parts *parts, int32_t o,
+                                     int32_t n, eq_type wt, eq_type st, int32_t kind)
+{
+    const bool word = kind == EQ_LANES_WORD;
+    const int32_t channels = eq_dsp_lanes_words(kind), words = channels * p->units;
+    const int32_t codes = word ? words : 2 * words, bits = eq_width(wt);
+    const int32_t blocks = (n + channels - 1) / channels;
+    if (parts->w_table != parts->x_table) {
+        eq_lanes_fill(parts->w_table, wt, word);
+    }
+    eq_lanes_expand(parts->weight, p->weight + o / channels * (codes / 8 * bits), blocks * codes, parts->w_table, bits,
+                    word);
+    for (int32_t i = 0; st != 0 && i < n; i++) {
+        eq_conv_lanes_scale(p, parts->weight + i / channels * words, o + i, i % channels, channels, st, word);
+    }
+}
+
+/* Element of the ring with which row `iy` begins; the padding above is the first one. */
+EQ_INLINE int32_t eq_conv_lanes_row(const eq_conv_expanded_dsp_t *p, int32_t iy)
+{
+    return (iy + p->pad_h) % p->rows * p->pitch;
+}
+
+/* Rows from iy to `end` - 1 of x, or of the padding above and below it, into the ring. */
+EQ_INLINE void eq_conv_lanes_rows(const eq_conv_expanded_dsp_t *p, const eq_conv_lanes_parts *parts, const uint8_t *x,
+                                  int32_t iy, int32_t end, bool word)
+{
+    const int32_t left = p->pad_w * p->pixel, size = p->in_w * p->pixel;
+    for (; iy < end; iy++) {
+        int32_t at = eq_conv_lanes_row(p, iy);
+        const int32_t next = at + p->pitch;
+        if (iy >= 0 && iy < p->in_h) {
+            for (const int32_t to = at + left; at < to; at++) {
+                eq_lanes_set(parts->ring, at, 0, word);
+            }
+            eq_lanes_decode(parts->ring, at, x + iy * size, size, parts->x_table, word);
+            at += size;
+        }
+        for (; at < next; at++) {
+            eq_lanes_set(parts->ring, at, 0, word);
+        }
+    }
+}
+
+/* n words of each of two pixels, in turn. */
+EQ_INLINE eq_u32 *eq_conv_lanes_two(eq_u32 *to, const uint8_t *a, const uint8_t *b, int32_t n)
+{
+    for (; n >= 4; n -= 4, a += 16, b += 16, to += 8) {
+        to[0] = eq_word(a);
+        to[1] = eq_word(b);
+        to[2] = eq_word(a + 4);
+        to[3] = eq_word(b + 4);
+        to[4] = eq_word(a + 8);
+        to[5] = eq_word(b + 8);
+        to[6] = eq_word(a + 12);
+        to[7] = eq_word(b + 12);
+    }
+    for (; n > 0; n--, a += 4, b += 4, to += 2) {
+        to[0] = eq_word(a);
+        to[1] = eq_word(b);
+    }
+    return to;
+}
+
+/* The windows of two pixels, at a and b in y. An odd lane at the end of a row meets a weight of zero. */
+EQ_INLINE void eq_conv_lanes_gather(const eq_conv_expanded_dsp_t *p, const eq_conv_lanes_parts *parts, int32_t ay,
+                                    int32_t ax, int32_t by, int32_t bx, int32_t kind)
+{
+    const int32_t bytes = eq_lanes_bytes(kind), words = (p->kernel_w * p->pixel * bytes + 3) / 4;
+    const int32_t right = p->stride_w * p->pixel;
+    const uint8_t *const ring = parts->ring;
+    eq_u32 *to = parts->units;
+    for (int32_t ky = 0; ky < p->kernel_h; ky++) {
+        const int32_t a = eq_conv_lanes_row(p, ay * p->stride_h - p->pad_h + ky) + ax * right;
+        const int32_t b = eq_conv_lanes_row(p, by * p->stride_h - p->pad_h + ky) + bx * right;
+        to = eq_conv_lanes_two(to, ring + a * bytes, ring + b * bytes, words);
+    }
+}
+
+/* n channels of one pixel from o on; sums: theirs; quick: whether edgeq_code.h makes the code. */
+EQ_INLINE void eq_conv_lanes_put(const eq_conv_expanded_dsp_t *p, const uint8_t *sums, void *y, int32_t yi, int32_t o,
+                                 int32_t n, eq_type yt, int32_t rule, bool wide, bool quick)
+{
+    const int8_t *shifts = p->shifts;
+    const uint32_t least = quick ? eq_float_code(-p->lo, yt) : 0u, most = quick ? eq_float_code(p->hi, yt) : 0u;
+    for (int32_t i = 0; i < n; i++) {
+        const int32_t shift = eq_channel_shift(shifts, p->shift, o + i);
+        if (!quick) {
+            eq_put(y, yi + i, eq_acc_start(sums, i, wide), shift, p->lo, p->hi, yt, rule, wide);
+        } else if (wide) {
+            ((eq_u8 *)y)[yi + i] = eq_code64(((const eq_i64 *)(const void *)sums)[i], shift, least, most, rule, yt);
+        } else {
+            ((eq_u8 *)y)[yi + i] = eq_code32(((const eq_i32 *)(const void *)sums)[i], shift, least, most, rule, yt);
+        }
+    }
+}
+
+/* All pixels of n channels from o on, whose weights are in scratch. */
+EQ_INLINE void eq_conv_lanes_pixels(const eq_conv_expanded_dsp_t *p, const eq_conv_lanes_parts *parts, const uint8_t *x,
+                                    void *y, int32_t o, int32_t n, int32_t kind, eq_type yt, int32_t rule, bool quick)
+{
+    const int32_t pixels = p->out_h * p->out_w, channels = eq_dsp_lanes_words(kind), blocks = (n + channels - 1) / channels;
+    const bool word = kind == EQ_LANES_WORD, wide = kind != EQ_LANES_SHORT;
+    const eq_dsp_lanes_t job = {parts->units, parts->units + 2 * p->units, parts->sums, 16 * blocks,
+                                parts->weight + blocks * channels * p->units, parts->weight,
+                                (const eq_u32 *)p->start + 4 * (o / channels)};
+    int32_t ay = 0, ax = 0, have = -p->pad_h;
+    for (int32_t i = 0; i < pixels; i += 2) {
+        int32_t by = ay, bx = ax;
+        if (i + 1 < pixels && ++bx == p->out_w) {
+            bx = 0;
+            by++;
+        }
+        const int32_t end = by * p->stride_h - p->pad_h + p->kernel_h, top = ay * p->stride_h - p->pad_h;
+        if (have < end) {
+            eq_conv_lanes_rows(p, parts, x, have > top ? have : top, end, word);
+            have = end;
+        }
+        eq_conv_lanes_gather(p, parts, ay, ax, by, bx, kind);
+        eq_dsp_lanes(&job, kind);
+        eq_conv_lanes_put(p, parts->sums, y, i * p->out_c + o, o, n, yt, rule, wide, quick);
+        if (i + 1 < pixels) {
+            eq_conv_lanes_put(p, parts->sums + job.step, y, (i + 1) * p->out_c + o, o, n, yt, rule, wide, quick);
+        }
+        ay = by;
+        ax = bx + 1;
+        if (ax == p->out_w) {
+            ax = 0;
+            ay++;
+        }
+    }
+}
+
+/* xt, wt: types of x and of (the elements of) weights; st: of group scales, 0 where there are none; kind: see
+ * edgeq_dsp_lanes.h; yt, rule: of eq_put; quick: whether edgeq_code.h makes the codes of y.
+ * scratch: the table of x, four bytes for each code that is a word; 8 bytes for each unit; 32 for each block of a chunk;
+ * its weights; the ring and four bytes, where the table of the weights lies before. */
+EQ_KERNEL void eq_conv_expanded_dsp(const eq_conv_expanded_dsp_t *p, const void *const x[], void *y, void *scratch,
+                                    eq_type xt, eq_type wt, eq_type st, int32_t kind, eq_type yt, int32_t rule,
+                                    bool quick)
+{
+    const int32_t channels = eq_dsp_lanes_words(kind), most = eq_min(p->chunk, p->out_c);
+    const int32_t blocks = (most + channels - 1) / channels;
+    const bool word = kind == EQ_LANES_WORD;
+    eq_conv_lanes_parts parts;
+    parts.x_table = scratch;
+    parts.units = (eq_u32 *)scratch + (eq_lanes_bytes(kind) << eq_width(xt)) / 4;
+    parts.sums = (uint8_t *)(void *)(parts.units + 2 * p->units);
+    parts.weight = parts.units + 2 * p->units + 8 * blocks;
+    parts.ring = parts.weight + blocks * channels * p->units;
+    parts.w_table = xt == (wt & ~EQ_PACKED_) ? parts.x_table : parts.ring;
+    eq_lanes_fill(parts.x_table, xt, word);
+    for (int32_t i = 0; i < 2 * p->units; i++) {
+        parts.units[i] = 0;
+    }
+    for (int32_t o = 0; o < p->out_c; o += p->chunk) {
+        const int32_t n = eq_min(p->chunk, p->out_c - o);
+        eq_conv_lanes_weights(p, &parts, o, n, wt, st, kind);
+        eq_conv_lanes_pixels(p, &parts, x[0], y, o, n, kind, yt, rule, quick);
+    }
+}
+
+#endif
