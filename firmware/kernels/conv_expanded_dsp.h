@@ -55,6 +55,14 @@ EQ_INLINE void eq_lanes_set(void *p, int32_t i, int32_t v, bool word)
     }
 }
 
+/* n zeros. */
+EQ_INLINE void eq_lanes_clear(void *p, int32_t at, int32_t n, bool word)
+{
+    for (int32_t i = 0; i < n; i++) {
+        eq_lanes_set(p, at + i, 0, word);
+    }
+}
+
 /* Grid integers of all codes of up to 8 bits; those that 32 bits do not hold never occur. */
 EQ_INLINE void eq_lanes_fill(void *table, eq_type t, bool word)
 {
@@ -88,15 +96,15 @@ EQ_INLINE void eq_lanes_expand(void *to, const uint8_t *from, int32_t n, const v
 /* n codes, each in a byte, looked up. */
 EQ_INLINE void eq_lanes_decode(void *to, int32_t at, const uint8_t *from, int32_t n, const void *table, bool word)
 {
-    const int32_t end = at + n;
-    for (; at + 4 <= end; at += 4, from += 4) {
-        eq_lanes_set(to, at, eq_lanes_get(table, from[0], word), word);
-        eq_lanes_set(to, at + 1, eq_lanes_get(table, from[1], word), word);
-        eq_lanes_set(to, at + 2, eq_lanes_get(table, from[2], word), word);
-        eq_lanes_set(to, at + 3, eq_lanes_get(table, from[3], word), word);
+    const int32_t fours = n - n % 4;
+    for (int32_t i = 0; i < fours; i += 4) {
+        eq_lanes_set(to, at + i, eq_lanes_get(table, from[i], word), word);
+        eq_lanes_set(to, at + i + 1, eq_lanes_get(table, from[i + 1], word), word);
+        eq_lanes_set(to, at + i + 2, eq_lanes_get(table, from[i + 2], word), word);
+        eq_lanes_set(to, at + i + 3, eq_lanes_get(table, from[i + 3], word), word);
     }
-    for (; at < end; at++, from++) {
-        eq_lanes_set(to, at, eq_lanes_get(table, *from, word), word);
+    for (int32_t i = fours; i < n; i++) {
+        eq_lanes_set(to, at + i, eq_lanes_get(table, from[i], word), word);
     }
 }
 
@@ -151,17 +159,13 @@ EQ_INLINE void eq_conv_lanes_rows(const eq_conv_expanded_dsp_t *p, const eq_conv
 {
     const int32_t left = p->pad_w * p->pixel, size = p->in_w * p->pixel;
     for (; iy < end; iy++) {
-        int32_t at = eq_conv_lanes_row(p, iy);
-        const int32_t next = at + p->pitch;
+        const int32_t at = eq_conv_lanes_row(p, iy);
         if (iy >= 0 && iy < p->in_h) {
-            for (const int32_t to = at + left; at < to; at++) {
-                eq_lanes_set(parts->ring, at, 0, word);
-            }
-            eq_lanes_decode(parts->ring, at, x + iy * size, size, parts->x_table, word);
-            at += size;
-        }
-        for (; at < next; at++) {
-            eq_lanes_set(parts->ring, at, 0, word);
+            eq_lanes_clear(parts->ring, at, left, word);
+            eq_lanes_decode(parts->ring, at + left, x + iy * size, size, parts->x_table, word);
+            eq_lanes_clear(parts->ring, at + left + size, p->pitch - left - size, word);
+        } else {
+            eq_lanes_clear(parts->ring, at, p->pitch, word);
         }
     }
 }

@@ -41,8 +41,8 @@ def weight_format(rng: Rng, shape: tuple[int, ...]) -> Format:
     if kind == 2 and found.bits < 8:
         size = int(rng.choice([2, 3, 16, 32]))
         assert isinstance(found, FixedPoint | Minifloat)
-        spread = int(rng.choice([1, 4, 9, 16]))
-        return grouped(found, size, rng.integers(0, spread, (*shape[:-1], -(-shape[-1] // size))))
+        spread = min(int(rng.choice([1, 4, 9, 20])), Grouped.most_spread(found))
+        return grouped(found, size, rng.integers(0, spread + 1, (*shape[:-1], -(-shape[-1] // size))))
     return found
 
 
