@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from edgeq.mcu.ops import (
     _dsp,
-    _dsp_expanded,
     _dsp_fields,
     _dsp_narrow,
     _groups,
     _khot,
+    _lanes,
     _mve_narrow,
     _mve_scaled,
     _scalar,
@@ -35,9 +35,9 @@ VARIANTS = (
     Variant(_dsp.DSP, "linear_dsp", "four outputs at a time, SMLAD", _dsp.supports_linear, _dsp.linear),
     Variant(_dsp.DSP, "conv_dsp", "two rows by four outputs, SMLAD", _dsp.bytes_by_bytes, _dsp.rows),
     _dsp_narrow.LINEAR,
-    _dsp_expanded.LINEAR,
     *_scalar.LINEAR,
     _scalar_narrow.CONV,
+    _lanes.LINEAR,
     _khot.LINEAR,
     *_groups.CONV,
     Variant(PORTABLE, "linear", "four outputs at a time", always, _generic),

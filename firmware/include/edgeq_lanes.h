@@ -1,4 +1,4 @@
-/* edgeq_dsp_lanes.h: the inner loop of convolutions with DSP whose operands need 16 or 32 bits: two pixels at a time.
+/* edgeq_lanes.h: the inner loop of convolutions whose operands need 16 or 32 bits: two pixels at a time.
  *
  * Weights lie in scratch in the order in which they are read, and x as the windows of two pixels, one word of each in
  * turn. A block has 16 bytes of start values and as many of sums for a pixel: four output channels, or two where sums
@@ -9,8 +9,8 @@
  *
  * Sums wrap on the way and are right at the end, as range analysis has proved.
  */
-#ifndef EDGEQ_DSP_LANES_H
-#define EDGEQ_DSP_LANES_H
+#ifndef EDGEQ_LANES_H
+#define EDGEQ_LANES_H
 
 #include "edgeq_dsp.h"
 
@@ -23,10 +23,10 @@ typedef struct {
     int32_t step;
     const eq_u32 *w_end, *w; /* one block or more */
     const eq_u32 *start;     /* 16 bytes for each block */
-} eq_dsp_lanes_t;
+} eq_lanes_t;
 
 /* Words of weights of a unit. */
-EQ_INLINE int32_t eq_dsp_lanes_words(int32_t kind) { return kind == EQ_LANES_SHORT ? 4 : 2; }
+EQ_INLINE int32_t eq_lanes_words(int32_t kind) { return kind == EQ_LANES_SHORT ? 4 : 2; }
 
 #if EQ_DSP_ASM
 /* The registers: r0 weights, r1 x, r2..r5 sums of the first pixel, r6..r9 of the second, r10..r12 and lr operands. */
@@ -58,10 +58,10 @@ EQ_INLINE int32_t eq_dsp_lanes_words(int32_t kind) { return kind == EQ_LANES_SHO
     "add r3, r3, r3, lsl #1\n\t"
 
 /* The loop over units is unrolled eight times and entered so that a multiple of eight is left. */
-#define EQ_DSP_LANES_(name, UNIT, SKIP)                                                                                \
-    EQ_SHARED void name(const eq_dsp_lanes_t *from)                                                                    \
+#define EQ_LANES_(name, UNIT, SKIP)                                                                                \
+    EQ_SHARED void name(const eq_lanes_t *from)                                                                    \
     {                                                                                                                  \
-        register const eq_dsp_lanes_t *job __asm__("r0") = from;                                                       \
+        register const eq_lanes_t *job __asm__("r0") = from;                                                       \
         __asm__ volatile(                                                                                              \
             "push {r4-r11, lr}\n\t"                                                                                    \
             "ldm r0, {r1, r2, r4, r5, r6, r7, r8}\n\t"                                                                 \
@@ -103,57 +103,77 @@ EQ_INLINE int32_t eq_dsp_lanes_words(int32_t kind) { return kind == EQ_LANES_SHO
             : "+&r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");                                                    \
     }
 
-EQ_DSP_LANES_(eq_dsp_lanes_short, EQ_LANES_SHORT_UNIT_, EQ_LANES_SHORT_SKIP_)
-EQ_DSP_LANES_(eq_dsp_lanes_long, EQ_LANES_SUM64_("smlald"), EQ_LANES_SUM64_SKIP_)
-EQ_DSP_LANES_(eq_dsp_lanes_word, EQ_LANES_SUM64_("smlal"), EQ_LANES_SUM64_SKIP_)
+EQ_LANES_(eq_lanes_short, EQ_LANES_SHORT_UNIT_, EQ_LANES_SHORT_SKIP_)
+EQ_LANES_(eq_lanes_long, EQ_LANES_SUM64_("smlald"), EQ_LANES_SUM64_SKIP_)
+EQ_LANES_(eq_lanes_word, EQ_LANES_SUM64_("smlal"), EQ_LANES_SUM64_SKIP_)
 
 /* The sums of all blocks of one job; its kind is known when compiling. */
-EQ_INLINE void eq_dsp_lanes(const eq_dsp_lanes_t *job, int32_t kind)
+EQ_INLINE void eq_lanes_run(const eq_lanes_t *job, int32_t kind)
 {
     if (kind == EQ_LANES_SHORT) {
-        eq_dsp_lanes_short(job);
+        eq_lanes_short(job);
     } else if (kind == EQ_LANES_LONG) {
-        eq_dsp_lanes_long(job);
+        eq_lanes_long(job);
     } else {
-        eq_dsp_lanes_word(job);
+        eq_lanes_word(job);
     }
 }
 #else
-/* What the assembler does for one sum of 64 bits: word `at` of the weights of each unit. */
-EQ_INLINE uint64_t eq_dsp_lanes_sum(const eq_dsp_lanes_t *job, const eq_u32 *w, const eq_u32 *x, uint64_t start,
-                                    int32_t kind)
+/* One block of four sums of 32 bits for each of two pixels. */
+EQ_INLINE void eq_lanes_block_short(const eq_lanes_t *job, const eq_u32 *w, const eq_u32 *start, uint8_t *to)
 {
-    const int32_t words = eq_dsp_lanes_words(kind);
-    for (; x < job->x_end; x += 2, w += words) {
-        if (kind == EQ_LANES_WORD) {
-            start += (uint64_t)((int64_t)(int32_t)*x * (int32_t)*w);
-        } else {
-            start += (uint64_t)((int64_t)eq_low_lane(*x) * eq_low_lane(*w));
-            start += (uint64_t)((int64_t)eq_high_lane(*x) * eq_high_lane(*w));
+    eq_u32 *const first = (eq_u32 *)(void *)to, *const second = (eq_u32 *)(void *)(to + job->step);
+    for (int32_t k = 0; k < 4; k++, w++) {
+        uint32_t a = start[k], b = a;
+        const eq_u32 *at = w;
+        for (const eq_u32 *x = job->x; x < job->x_end; x += 2, at += 4) {
+            const int32_t low = eq_low_lane(*at), high = eq_high_lane(*at);
+            a += (uint32_t)(eq_low_lane(x[0]) * low) + (uint32_t)(eq_high_lane(x[0]) * high);
+            b += (uint32_t)(eq_low_lane(x[1]) * low) + (uint32_t)(eq_high_lane(x[1]) * high);
         }
+        first[k] = a;
+        second[k] = b;
     }
-    return start;
 }
 
-/* The sums of all blocks of one job, one after the other. */
-EQ_INLINE void eq_dsp_lanes(const eq_dsp_lanes_t *job, int32_t kind)
+/* a + the product of a unit of x and a word of weights */
+EQ_INLINE uint64_t eq_lanes_product(uint64_t a, uint32_t x, uint32_t w, int32_t kind)
 {
-    const int32_t channels = eq_dsp_lanes_words(kind), units = (int32_t)(job->x_end - job->x) / 2;
+    if (kind == EQ_LANES_WORD) {
+        return a + (uint64_t)((int64_t)(int32_t)x * (int32_t)w);
+    }
+    a += (uint64_t)(int64_t)(eq_low_lane(x) * eq_low_lane(w));
+    return a + (uint64_t)(int64_t)(eq_high_lane(x) * eq_high_lane(w));
+}
+
+/* One block of two sums of 64 bits for each of two pixels. */
+EQ_INLINE void eq_lanes_block_long(const eq_lanes_t *job, const eq_u32 *w, const eq_u32 *start, uint8_t *to,
+                                   int32_t kind)
+{
+    eq_i64 *const first = (eq_i64 *)(void *)to, *const second = (eq_i64 *)(void *)(to + job->step);
+    for (int32_t k = 0; k < 2; k++, w++) {
+        uint64_t a = start[2 * k] | (uint64_t)start[2 * k + 1] << 32, b = a;
+        const eq_u32 *at = w;
+        for (const eq_u32 *x = job->x; x < job->x_end; x += 2, at += 2) {
+            a = eq_lanes_product(a, x[0], *at, kind);
+            b = eq_lanes_product(b, x[1], *at, kind);
+        }
+        first[k] = (int64_t)a;
+        second[k] = (int64_t)b;
+    }
+}
+
+/* What the assembler does, one channel after the other. */
+EQ_INLINE void eq_lanes_run(const eq_lanes_t *job, int32_t kind)
+{
+    const int32_t words = eq_lanes_words(kind) * (int32_t)(job->x_end - job->x) / 2;
     const eq_u32 *start = job->start;
     uint8_t *to = job->sums;
-    for (const eq_u32 *w = job->w; w != job->w_end; w += channels * units, start += 4, to += 16) {
-        for (int32_t i = 0; i < 2 * channels; i++) {
-            const int32_t k = i % channels, at = 4 / channels * k;
-            eq_u32 *const sum = (eq_u32 *)(void *)(to + (i < channels ? 0 : job->step)) + at;
-            uint64_t v = start[at];
-            if (kind != EQ_LANES_SHORT) {
-                v |= (uint64_t)start[at + 1] << 32;
-            }
-            v = eq_dsp_lanes_sum(job, w + k, job->x + i / channels, v, kind);
-            sum[0] = (uint32_t)v;
-            if (kind != EQ_LANES_SHORT) {
-                sum[1] = (uint32_t)(v >> 32);
-            }
+    for (const eq_u32 *w = job->w; w != job->w_end; w += words, start += 4, to += 16) {
+        if (kind == EQ_LANES_SHORT) {
+            eq_lanes_block_short(job, w, start, to);
+        } else {
+            eq_lanes_block_long(job, w, start, to, kind);
         }
     }
 }

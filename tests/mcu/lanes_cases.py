@@ -84,7 +84,7 @@ def add(batch: Batch, op: str, shape: list[int], weight: list[int], **attrs: obj
 
 def conv(seed: int, count: int) -> Batch:
     """Kernels of 1 to 5, strides 1 and 2, paddings up to the kernel, every rest of channels and pixels."""
-    batch = Batch("expanded_convs", seed)
+    batch = Batch("lanes_convs", seed)
     rng = batch.rng
     while len(batch.outputs) < count:
         channels, filters = int(rng.choice(CHANNELS)), int(rng.choice(CHANNELS))
@@ -93,9 +93,20 @@ def conv(seed: int, count: int) -> Batch:
     return batch
 
 
+def depthwise(seed: int, count: int) -> Batch:
+    """Kernels of 1 to 5, dilations, every rest of channels; formats of bytes too, whose ties go to the even one here."""
+    batch = Batch("lanes_depthwise", seed)
+    rng = batch.rng
+    while len(batch.outputs) < count:
+        channels = int(rng.choice([1, 3, 4, 5, 6, 8, 17]))
+        size, kernel, geometry = windows.convolution(rng, [1, 2, 3, 3, 5], 7, [1, 1, 2])
+        add(batch, "conv", [*size, channels], [channels, *kernel, 1], groups=channels, **geometry)
+    return batch
+
+
 def linear(seed: int, count: int) -> Batch:
     """One row and several, every rest of inputs and outputs."""
-    batch = Batch("expanded_linears", seed)
+    batch = Batch("lanes_linears", seed)
     rng = batch.rng
     while len(batch.outputs) < count:
         inputs, outputs = int(rng.choice((*CHANNELS, 33, 70))), int(rng.choice(CHANNELS))
@@ -104,4 +115,4 @@ def linear(seed: int, count: int) -> Batch:
     return batch
 
 
-BATCHES: dict[str, Callable[[int, int], Batch]] = {"conv": conv, "linear": linear}
+BATCHES: dict[str, Callable[[int, int], Batch]] = {"conv": conv, "depthwise": depthwise, "linear": linear}

@@ -1,15 +1,16 @@
-"""Lowering for Cortex-M cores with DSP of minifloats beyond a byte and of group scales: expanded to 16 or 32 bits."""
+"""Lowering of minifloats beyond a byte and of group scales: codes looked up as integers of 16 or 32 bits in scratch."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeq.formats import Format, Grouped, Minifloat
-from edgeq.mcu.ops import _dsp, _groups
-from edgeq.mcu.ops._matrix import accumulator_frac, matrix_stage
+from edgeq.mcu.ops import _dsp, _groups, _scalar
+from edgeq.mcu.ops._matrix import accumulator_frac, matrix_stage, not_depthwise
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import Stage, stage
 from edgeq.mcu.ops._window import geometry
@@ -18,9 +19,11 @@ from edgeq.mcu.step import Blob, Param
 from edgeq.mcu.storage import pack, packed_type, storage
 
 Codes = npt.NDArray[np.int64]
+#: written in C, with assembler for DSP
+NAME = "lanes"
 #: bytes of scratch that expanded weights, and rows of the input, should not exceed
 EXPANDED, ROWS = 20480, 4096
-#: kind of the inner loop, as edgeq_dsp_lanes.h has it -> output channels of a block, elements of a unit
+#: kind of the inner loop, as edgeq_lanes.h has it -> output channels of a block, elements of a unit
 SHORT, LONG, WORD = "EQ_LANES_SHORT", "EQ_LANES_LONG", "EQ_LANES_WORD"
 BLOCKS = {SHORT: (4, 2), LONG: (2, 2), WORD: (2, 1)}
 #: codes that are read together, and bytes that may be read behind the last one
@@ -57,14 +60,20 @@ def _refused(ctx: Context) -> str | None:
     return None
 
 
+def _core(ctx: Context) -> str | None:
+    """A reason why the board lacks the instructions, or the RAM."""
+    suits = any(f in ctx.features for f in (_dsp.DSP, *_scalar.FOUR))
+    return None if suits else Foreign("the core is none of those it is written for")
+
+
 def supports_conv(ctx: Context) -> str | None:
     """Any kernel size, stride and padding; one group, taps side by side."""
-    return _dsp.has_dsp(ctx) or _dsp.one_window(ctx) or _refused(ctx)
+    return _core(ctx) or _dsp.one_window(ctx) or _refused(ctx)
 
 
 def supports_linear(ctx: Context) -> str | None:
     """One row and more."""
-    return _dsp.has_dsp(ctx) or _refused(ctx)
+    return _core(ctx) or _refused(ctx)
 
 
 def _kind(ctx: Context) -> str:
@@ -102,8 +111,13 @@ def _weights(ctx: Context, order: Codes, kind: str) -> Blob:
     codes = weight.data.reshape(len(weight.data), -1)
     padded = np.pad(codes, ((0, -len(codes) % channels), (0, 1)))[:, order]  # (channels, units, lanes)
     blocks = padded.reshape(-1, channels, *order.shape).swapaxes(1, 2)
-    _, data = pack(blocks.reshape(-1), fmt)
-    note = f"weights of {ctx.node.source}, {weight.format}, packed in the order of the kernel"
+    return _stream(ctx, blocks.reshape(-1), fmt)
+
+
+def _stream(ctx: Context, codes: Codes, fmt: Format) -> Blob:
+    """Codes of weights as a bit stream."""
+    _, data = pack(codes, fmt)
+    note = f"weights of {ctx.node.source}, {ctx.ins[1].format}, packed in the order of the kernel"
     behind = np.zeros(BEHIND, dtype=np.uint8)
     return Blob(f"{identifier(ctx.node.name)}_packed", "uint8_t", np.append(data.view(np.uint8), behind), note)
 
@@ -116,13 +130,6 @@ def _starts(ctx: Context, made: Stage, kind: str) -> Blob:
     return Blob(f"{identifier(ctx.node.name)}_start", "uint32_t", padded.view("<u4"), note)
 
 
-def _shifts(ctx: Context, made: Stage) -> Param:
-    if len(set(made.shifts)) == 1:
-        return 0
-    note = f"shift of each channel of {ctx.node.source}"
-    return Blob(f"{identifier(ctx.node.name)}_shift", "int8_t", np.asarray(made.shifts, dtype=np.int8), note)
-
-
 def _chunk(channels: int, block: int, size: int) -> int:
     """Channels to expand at a time, in whole blocks of `size` bytes and as equal parts as can be."""
     blocks = -(-channels // block)
@@ -130,11 +137,26 @@ def _chunk(channels: int, block: int, size: int) -> int:
     return block * -(-blocks // parts)
 
 
-def _ring(sizes: dict[str, int]) -> tuple[int, int]:
-    """Rows of x in scratch, and elements of each: a second pixel may lie on the next row of y."""
-    rows = sizes["kernel_h"] + (sizes["stride_h"] if sizes["out_w"] % 2 and sizes["out_h"] > 1 else 0)
-    seen = (sizes["out_w"] - 1) * sizes["stride_w"] + sizes["kernel_w"]
-    return rows, max(sizes["pad_w"] + sizes["in_w"], seen) * sizes["pixel"]
+def _ring(sizes: dict[str, int], rows: int, columns: int) -> dict[str, Param]:
+    """The ring of so many rows of x, for windows of so many columns, and the sizes that lie in it."""
+    seen = (sizes["out_w"] - 1) * sizes["stride_w"] + columns
+    pitch = max(sizes["pad_w"] + sizes["in_w"], seen) * sizes["pixel"]
+    inside = {key: sizes.pop(key) for key in ("in_h", "in_w", "pixel", "pad_h", "pad_w")}
+    return {f"ring.{key}": value for key, value in {**inside, "rows": rows, "pitch": pitch}.items()}
+
+
+def _stage_params(ctx: Context, made: Stage) -> dict[str, Param]:
+    """Parameters of `eq_code_stage`."""
+    shared = len(set(made.shifts)) == 1
+    note = f"shift of each channel of {ctx.node.source}"
+    shifts = Blob(f"{identifier(ctx.node.name)}_shift", "int8_t", np.asarray(made.shifts, dtype=np.int8), note)
+    found: dict[str, Param] = {"shift": made.shifts[0], "lo": made.lo, "hi": made.hi, "shifts": 0 if shared else shifts}
+    return {f"stage.{key}": value for key, value in found.items()}
+
+
+def _table_bytes(fmt: Format, element: int) -> int:
+    """Bytes of the grid integers of all codes of an input."""
+    return element << (fmt.bits if isinstance(fmt, Minifloat) else 8)
 
 
 def _groups_of(ctx: Context) -> tuple[str, dict[str, Param]]:
@@ -152,23 +174,32 @@ def _groups_of(ctx: Context) -> tuple[str, dict[str, Param]]:
 
 
 def _call(ctx: Context, sizes: dict[str, int]) -> Call:
-    """Parameters of `eq_conv_expanded_dsp_t`."""
+    """Parameters of `eq_conv_lanes_t`."""
     kind, x, weight = _kind(ctx), ctx.ins[0], ctx.ins[1]
     made, (block, lanes) = _stage(ctx, kind), BLOCKS[kind]
     order = _window(sizes["kernel_h"], sizes["kernel_w"] * sizes["pixel"], kind)
     element, channels = (4 if kind == WORD else 2), weight.shape[0]
     size = element * lanes * block * len(order)
     chunk = _chunk(channels, block, size)
-    (rows, pitch), (shared, groups) = _ring(sizes), _groups_of(ctx)
-    params: dict[str, Param] = {**sizes, "out_c": channels, "rows": rows, "pitch": pitch, "units": len(order)}
-    params |= {"chunk": chunk, "shift": made.shifts[0], "lo": made.lo, "hi": made.hi, **groups}
-    params |= {"weight": _weights(ctx, order, kind), "start": _starts(ctx, made, kind), "shifts": _shifts(ctx, made)}
-    ring = max(rows * pitch * element + 4, element << weight.format.bits)
-    codes = x.format.bits if isinstance(x.format, Minifloat) else 8
-    scratch = (element << codes) + 8 * len(order) + chunk // block * (32 + size) + ring + -ring % 4
+    # A second pixel may lie on the next row of y.
+    rows = sizes["kernel_h"] + (sizes["stride_h"] if sizes["out_w"] % 2 and sizes["out_h"] > 1 else 0)
+    ring, (shared, groups) = _ring(sizes, rows, sizes["kernel_w"]), _groups_of(ctx)
+    params: dict[str, Param] = {**ring, **sizes, "out_c": channels, "units": len(order), "chunk": chunk}
+    params |= {**_stage_params(ctx, made), **groups, "weight": _weights(ctx, order, kind)}
+    params["start"] = _starts(ctx, made, kind)
+    scratch = _table_bytes(x.format, element) + 8 * len(order) + chunk // block * (32 + size)
     kinds = (storage(x.format).eq_type, packed_type(_element(weight.format)), shared, kind)
     fixed = (*kinds, made.out_type, made.rule, str(_quick(ctx, made)).lower())
-    return Call(fixed, params, (x.name,), scratch)
+    return Call(fixed, params, (x.name,), scratch + _ring_bytes(ring, weight.format, element))
+
+
+def _ring_bytes(ring: Mapping[str, Param], weight: Format, element: int) -> int:
+    """Room of the ring and four bytes behind it, or of the table of the weights that lies there before."""
+    rows, pitch = ring["ring.rows"], ring["ring.pitch"]
+    assert isinstance(rows, int)
+    assert isinstance(pitch, int)
+    found = max(rows * pitch * element + 4, element << weight.bits)
+    return found + -found % 4
 
 
 def conv(ctx: Context) -> Call:
@@ -199,6 +230,42 @@ def linear(ctx: Context) -> Call:
     return _call(ctx, {**sizes, **rows, "pixel": inputs})
 
 
-_GAIN = "packed weights expanded to 16 or 32 bits for all pixels, then two pixels at a time, SMLAD, SMLALD or SMLAL"
-CONV = Variant(_dsp.DSP, "conv_expanded_dsp", _GAIN, supports_conv, conv)
-LINEAR = Variant(_dsp.DSP, "conv_expanded_dsp", _GAIN, supports_linear, linear)
+def supports_depthwise(ctx: Context) -> str | None:
+    """One filter for each channel; any kernel, stride, padding and dilation."""
+    if (reason := _core(ctx) or _groups.one_scale(ctx)) is not None:
+        return reason
+    groups, filters = ctx.node.integer("groups"), ctx.ins[1].shape[0]
+    if groups != ctx.ins[0].shape[-1] or filters != groups:
+        reason = f"{groups} groups, {ctx.ins[0].shape[-1]} channels, {filters} filters; it takes as many of each"
+        return not_depthwise(ctx, reason)
+    return _refused(ctx)
+
+
+def depthwise(ctx: Context) -> Call:
+    """Parameters of `eq_conv_depthwise_lanes_t`."""
+    x, weight, word = ctx.ins[0], ctx.ins[1], _kind(ctx) == WORD
+    assert weight.data is not None
+    made = _stage(ctx, _kind(ctx))
+    found = geometry(ctx, weight.shape[1:-1])
+    sizes = {key: value for key, value in found.items() if isinstance(value, int)} | {"pixel": x.shape[-1]}
+    rows, columns = ((sizes[f"kernel_{a}"] - 1) * sizes[f"dilation_{a}"] + 1 for a in "hw")
+    ring, element = _ring(sizes, rows, columns), 4 if word else 2
+    across = np.moveaxis(weight.data[..., 0], 0, -1).reshape(-1)
+    codes = np.pad(across, (0, -across.size % TOGETHER))
+    dtype = np.dtype("<i8" if made.wide else "<i4")
+    name, start = identifier(ctx.node.name), _dsp.starts(ctx, made).astype(dtype)
+    note = f"start values of the sums of {ctx.node.source}: bias and rounding constant"
+    params: dict[str, Param] = {**ring, **sizes, **_stage_params(ctx, made), "codes": codes.size}
+    params["weight"] = _stream(ctx, codes, weight.format)
+    params["start"] = Blob(f"{name}_start", f"int{8 * dtype.itemsize}_t", start, note)
+    scratch = 8 * x.shape[-1] + _table_bytes(x.format, element) + element * codes.size
+    fixed = (storage(x.format).eq_type, packed_type(weight.format), str(word).lower(), *made.fixed)
+    quick = str(_quick(ctx, made)).lower()
+    return Call((*fixed, quick), params, (x.name,), scratch + _ring_bytes(ring, weight.format, element))
+
+
+_GAIN = "packed weights expanded to 16 or 32 bits for all pixels, then two pixels at a time"
+_DEPTHWISE = "packed weights expanded to 16 or 32 bits for all pixels, then four channels at a time"
+CONV = Variant(NAME, "conv_lanes", _GAIN, supports_conv, conv)
+LINEAR = Variant(NAME, "conv_lanes", _GAIN, supports_linear, linear)
+DEPTHWISE = Variant(NAME, "conv_depthwise_lanes", _DEPTHWISE, supports_depthwise, depthwise)

@@ -15,15 +15,15 @@ from edgeq.formats import NAMED, FixedPoint, Format, Minifloat, grouped
 from edgeq.ir import Graph, GraphBuilder
 from edgeq.mcu.build import build
 from edgeq.mcu.execute import trace
-from edgeq.mcu.ops._dsp_expanded import EXPANDED
+from edgeq.mcu.ops._lanes import EXPANDED
 from edgeq.mcu.step import Blob, Step
-from tests.mcu import expanded_cases, tiny
+from tests.mcu import lanes_cases, tiny
 from tests.mcu.dsp_cases import single
 from tests.mcu.kernel_driver import FIRMWARE, WARNINGS, compilers, run_graphs
 from tests.mcu.test_kernels_dsp import steps_of, wrong
 
-KERNEL = "conv_expanded_dsp"
-OPS = sorted(expanded_cases.BATCHES)
+KERNEL = "conv_lanes"
+OPS = sorted(lanes_cases.BATCHES)
 SHORT, LONG, WORD = "EQ_LANES_SHORT", "EQ_LANES_LONG", "EQ_LANES_WORD"
 QUICK = ("-O0",)
 E2M1, E3M2, E4M3 = NAMED["e2m1"], NAMED["e3m2"], NAMED["e4m3"]
@@ -33,7 +33,7 @@ def one(x: Format, weight: Format, out: Format, shape: tuple[int, ...], filters:
     """A 3x3 convolution with weights of every magnitude."""
     rng, b = np.random.default_rng(5), GraphBuilder("one")
     element = getattr(weight, "element", weight)
-    codes = expanded_cases.numbers(element, (filters, 3, 3, shape[-1]), rng)
+    codes = lanes_cases.numbers(element, (filters, 3, 3, shape[-1]), rng)
     operands = [b.input("x", shape, x), b.constant("w", codes, weight)]
     window = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1), "groups": 1}
     return b.build([b.node("conv", "y", operands, out, rounding=rule, **window)])
@@ -41,7 +41,7 @@ def one(x: Format, weight: Format, out: Format, shape: tuple[int, ...], filters:
 
 def data(graph: Graph, samples: int = 1) -> dict[str, np.ndarray]:
     value = graph.values["x"]
-    return {"x": expanded_cases.numbers(value.format, (samples, *value.shape), np.random.default_rng(2))}
+    return {"x": lanes_cases.numbers(value.format, (samples, *value.shape), np.random.default_rng(2))}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def data(graph: Graph, samples: int = 1) -> dict[str, np.ndarray]:
 )
 def test_in_c_under_sanitizers(op: str, cc: str, count: int, tmp_path: Path) -> None:
     """The driver and the C meaning of the assembler; every buffer has its exact size."""
-    cases = single(expanded_cases.BATCHES[op](5, count))
+    cases = single(lanes_cases.BATCHES[op](5, count))
     found = run_graphs(cases, tmp_path, cc=cc, features=("dsp",))
     bad = [wrong(graph, inputs, f) for (graph, inputs), f in zip(cases, found, strict=True)]
     assert [line for lines in bad for line in lines] == []
@@ -82,7 +82,7 @@ def test_in_c_under_sanitizers(op: str, cc: str, count: int, tmp_path: Path) -> 
 def test_on_cores(op: str, board: str, toolchain: str, runner: str, optimize: str, count: int, tmp_path: Path) -> None:
     tiny.toolchain(load_board(board), toolchain)
     tiny.runner(load_board(board), runner)
-    batch = expanded_cases.BATCHES[op](3 + len(optimize + board), count)
+    batch = lanes_cases.BATCHES[op](3 + len(optimize + board), count)
     graph = batch.graph()
     made = build(graph, board, tmp_path / "out", optimize=optimize, toolchain=toolchain)
     assert made.warnings == ()
@@ -91,7 +91,7 @@ def test_on_cores(op: str, board: str, toolchain: str, runner: str, optimize: st
 
 @pytest.mark.parametrize("op", OPS)
 def test_cases_run_on_the_kernel_and_reach_every_path(op: str) -> None:
-    steps = steps_of(expanded_cases.BATCHES[op](1, 150).graph())
+    steps = steps_of(lanes_cases.BATCHES[op](1, 150).graph())
     fast = [s for s in steps if s.kernel == KERNEL]
     assert len(fast) > 0.8 * len(steps), [s.why for s in steps if s.kernel != KERNEL]
     inputs, weights, scales, kinds, outputs, rules, quick = map(set, zip(*(s.fixed for s in fast), strict=True))
@@ -168,9 +168,9 @@ def test_what_32_bits_do_not_hold_is_refused() -> None:
     e5m2 = NAMED["e5m2"]
     (step,) = steps_of(one(e5m2, E2M1, e5m2.per_tensor(0), (4, 4, 4), 4))
     assert step.kernel == "conv"
-    assert "not conv_expanded_dsp: numbers beyond 32 bits" in step.brief
+    assert "not conv_lanes: numbers beyond 32 bits" in step.brief
     (step,) = steps_of(one(FixedPoint(16, 4), E2M1, E2M1, (4, 4, 4), 4))
-    assert "not conv_expanded_dsp: input" in step.brief
+    assert "not conv_lanes: input" in step.brief
 
 
 @pytest.mark.parametrize(
