@@ -17,7 +17,7 @@ typedef struct {
     int32_t out_h, out_w, out_c; /* y */
     int32_t kernel_h, kernel_w;
     int32_t stride_h, stride_w;
-    int32_t units;         /* of a window; so many that a block has a multiple of eight codes */
+    int32_t units;         /* words of a window; so many that a block has a multiple of eight codes */
     int32_t chunk;         /* output channels, whole blocks */
     eq_code_stage stage;
     const uint8_t *weight; /* bit stream; of each block, for each unit: of each channel its lanes or its element */
@@ -34,13 +34,13 @@ typedef struct {
     void *ring; /* the table of the weights lies there, too */
 } eq_conv_lanes_parts;
 
-EQ_INLINE int32_t eq_lanes_bytes(int32_t kind) { return kind == EQ_LANES_WORD ? 4 : 2; }
+EQ_INLINE int32_t eq_lanes_bytes(int32_t kind) { return (kind & 3) == EQ_LANES_WORD ? 4 : 2; }
 
 /* The weights of channel `o`, whose lanes lie in place `k` of a block of `channels`, times the scales of their groups. */
 EQ_INLINE void eq_conv_lanes_scale(const eq_conv_lanes_t *p, void *block, int32_t o, int32_t k, int32_t channels,
-                                   eq_type st, bool word)
+                                   int32_t span, eq_type st, bool word)
 {
-    const int32_t lanes = word ? 1 : 2, run = p->kernel_w * p->ring.pixel, step = channels * lanes;
+    const int32_t lanes = word ? span : 2 * span, run = p->kernel_w * p->ring.pixel, step = channels * lanes;
     int32_t si = o * p->kernel_h * p->kernel_w * p->scales;
     for (int32_t tap = 0; tap < p->kernel_h * p->kernel_w; tap++) {
         /* A row of the window begins at a unit of its own. */
@@ -61,8 +61,8 @@ EQ_INLINE void eq_conv_lanes_scale(const eq_conv_lanes_t *p, void *block, int32_
 EQ_INLINE void eq_conv_lanes_weights(const eq_conv_lanes_t *p, const eq_conv_lanes_parts *parts, int32_t o,
                                      int32_t n, eq_type wt, eq_type st, int32_t kind)
 {
-    const bool word = kind == EQ_LANES_WORD;
-    const int32_t channels = eq_lanes_words(kind), words = channels * p->units;
+    const bool word = (kind & 3) == EQ_LANES_WORD;
+    const int32_t channels = eq_lanes_channels(kind), words = channels * p->units;
     const int32_t codes = word ? words : 2 * words, bits = eq_width(wt);
     const int32_t blocks = (n + channels - 1) / channels;
     if (parts->w_table != parts->x_table) {
@@ -71,22 +71,24 @@ EQ_INLINE void eq_conv_lanes_weights(const eq_conv_lanes_t *p, const eq_conv_lan
     eq_expand_codes(parts->weight, p->weight + o / channels * (codes / 8 * bits), blocks * codes, parts->w_table, bits,
                     word);
     for (int32_t i = 0; st != 0 && i < n; i++) {
-        eq_conv_lanes_scale(p, parts->weight + i / channels * words, o + i, i % channels, channels, st, word);
+        eq_conv_lanes_scale(p, parts->weight + i / channels * words, o + i, i % channels, channels, eq_lanes_span(kind),
+                            st, word);
     }
 }
 
-/* n words of each of two pixels, in turn. */
-EQ_INLINE eq_u32 *eq_conv_lanes_two(eq_u32 *to, const uint8_t *a, const uint8_t *b, int32_t n)
+/* n words of each of two pixels, `span` of them in turn, and what makes n a multiple of that. */
+EQ_INLINE eq_u32 *eq_conv_lanes_two(eq_u32 *to, const uint8_t *a, const uint8_t *b, int32_t n, int32_t span)
 {
-    for (; n >= 4; n -= 4, a += 16, b += 16, to += 8) {
+    for (; n >= 4 || (n > 0 && span == 4); n -= 4, a += 16, b += 16, to += 8) {
+        const int32_t second = span == 4 ? 4 : 1, step = span == 4 ? 1 : 2;
         to[0] = eq_word(a);
-        to[1] = eq_word(b);
-        to[2] = eq_word(a + 4);
-        to[3] = eq_word(b + 4);
-        to[4] = eq_word(a + 8);
-        to[5] = eq_word(b + 8);
-        to[6] = eq_word(a + 12);
-        to[7] = eq_word(b + 12);
+        to[second] = eq_word(b);
+        to[step] = eq_word(a + 4);
+        to[step + second] = eq_word(b + 4);
+        to[2 * step] = eq_word(a + 8);
+        to[2 * step + second] = eq_word(b + 8);
+        to[3 * step] = eq_word(a + 12);
+        to[3 * step + second] = eq_word(b + 12);
     }
     for (; n > 0; n--, a += 4, b += 4, to += 2) {
         to[0] = eq_word(a);
@@ -95,7 +97,7 @@ EQ_INLINE eq_u32 *eq_conv_lanes_two(eq_u32 *to, const uint8_t *a, const uint8_t 
     return to;
 }
 
-/* The windows of two pixels, at a and b in y. An odd lane at the end of a row meets a weight of zero. */
+/* The windows of two pixels, at a and b in y. What lies behind the end of a row meets weights of zero. */
 EQ_INLINE void eq_conv_lanes_gather(const eq_conv_lanes_t *p, const eq_conv_lanes_parts *parts, int32_t ay,
                                     int32_t ax, int32_t by, int32_t bx, int32_t kind)
 {
@@ -106,7 +108,7 @@ EQ_INLINE void eq_conv_lanes_gather(const eq_conv_lanes_t *p, const eq_conv_lane
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
         const int32_t a = eq_ring_row(&p->ring, ay * p->stride_h - p->ring.pad_h + ky) + ax * right;
         const int32_t b = eq_ring_row(&p->ring, by * p->stride_h - p->ring.pad_h + ky) + bx * right;
-        to = eq_conv_lanes_two(to, ring + a * bytes, ring + b * bytes, words);
+        to = eq_conv_lanes_two(to, ring + a * bytes, ring + b * bytes, words, eq_lanes_span(kind));
     }
 }
 
@@ -114,8 +116,8 @@ EQ_INLINE void eq_conv_lanes_gather(const eq_conv_lanes_t *p, const eq_conv_lane
 EQ_INLINE void eq_conv_lanes_pixels(const eq_conv_lanes_t *p, const eq_conv_lanes_parts *parts, const uint8_t *x,
                                     void *y, int32_t o, int32_t n, int32_t kind, eq_type yt, int32_t rule, bool quick)
 {
-    const int32_t pixels = p->out_h * p->out_w, channels = eq_lanes_words(kind), blocks = (n + channels - 1) / channels;
-    const bool word = kind == EQ_LANES_WORD, wide = kind != EQ_LANES_SHORT;
+    const int32_t pixels = p->out_h * p->out_w, channels = eq_lanes_channels(kind), blocks = (n + channels - 1) / channels;
+    const bool word = (kind & 3) == EQ_LANES_WORD, wide = (kind & 3) != EQ_LANES_SHORT;
     const eq_lanes_t job = {parts->units, parts->units + 2 * p->units, parts->sums, 16 * blocks,
                                 parts->weight + blocks * channels * p->units, parts->weight,
                                 (const eq_u32 *)p->start + 4 * (o / channels)};
@@ -149,14 +151,14 @@ EQ_INLINE void eq_conv_lanes_pixels(const eq_conv_lanes_t *p, const eq_conv_lane
 /* xt, wt: types of x and of (the elements of) weights; st: of group scales, 0 where there are none; kind: see
  * edgeq_lanes.h; yt, rule: of eq_put; quick: whether edgeq_code.h makes the codes of y.
  * scratch: the table of x, four bytes for each code that is a word; 8 bytes for each unit; 32 for each block of a chunk;
- * its weights; the ring and four bytes, where the table of the weights lies before. */
+ * its weights; the ring and sixteen bytes, where the table of the weights lies before. */
 EQ_KERNEL void eq_conv_lanes(const eq_conv_lanes_t *p, const void *const x[], void *y, void *scratch,
                                     eq_type xt, eq_type wt, eq_type st, int32_t kind, eq_type yt, int32_t rule,
                                     bool quick)
 {
-    const int32_t channels = eq_lanes_words(kind), most = eq_min(p->chunk, p->out_c);
+    const int32_t channels = eq_lanes_channels(kind), most = eq_min(p->chunk, p->out_c);
     const int32_t blocks = (most + channels - 1) / channels;
-    const bool word = kind == EQ_LANES_WORD;
+    const bool word = (kind & 3) == EQ_LANES_WORD;
     eq_conv_lanes_parts parts;
     parts.x_table = scratch;
     parts.units = (eq_u32 *)scratch + (eq_lanes_bytes(kind) << eq_width(xt)) / 4;

@@ -94,7 +94,7 @@ def conv(seed: int, count: int) -> Batch:
 
 
 def depthwise(seed: int, count: int) -> Batch:
-    """Kernels of 1 to 5, dilations, every rest of channels; formats of bytes too, whose ties go to the even one here."""
+    """Kernels of 1 to 5, dilations, every rest of channels; bytes too, where ties go to the even one."""
     batch = Batch("lanes_depthwise", seed)
     rng = batch.rng
     while len(batch.outputs) < count:

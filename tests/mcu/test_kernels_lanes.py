@@ -22,10 +22,11 @@ from tests.mcu.dsp_cases import single
 from tests.mcu.kernel_driver import FIRMWARE, WARNINGS, compilers, run_graphs
 from tests.mcu.test_kernels_dsp import steps_of, wrong
 
-KERNEL = "conv_lanes"
+KERNEL, KERNELS = "conv_lanes", {"conv_lanes", "conv_depthwise_lanes"}
 OPS = sorted(lanes_cases.BATCHES)
 SHORT, LONG, WORD = "EQ_LANES_SHORT", "EQ_LANES_LONG", "EQ_LANES_WORD"
 QUICK = ("-O0",)
+DSP, MVE = ("dsp",), ("dsp", "mve")
 E2M1, E3M2, E4M3 = NAMED["e2m1"], NAMED["e3m2"], NAMED["e4m3"]
 
 
@@ -45,17 +46,17 @@ def data(graph: Graph, samples: int = 1) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    ("op", "cc", "count"),
+    ("op", "cc", "features", "count"),
     [
-        ("conv", "gcc", 2),
-        *(pytest.param(op, cc, 30, marks=pytest.mark.heavy) for op in OPS for cc in compilers()),
+        ("conv", "gcc", MVE, 2),
+        *(pytest.param(op, cc, f, 20, marks=pytest.mark.heavy) for op in OPS for cc in compilers() for f in (DSP, MVE)),
     ],
 )
-def test_in_c_under_sanitizers(op: str, cc: str, count: int, tmp_path: Path) -> None:
+def test_in_c_under_sanitizers(op: str, cc: str, features: tuple[str, ...], count: int, tmp_path: Path) -> None:
     """The driver and the C meaning of the assembler; every buffer has its exact size."""
     cases = single(lanes_cases.BATCHES[op](5, count))
-    found = run_graphs(cases, tmp_path, cc=cc, features=("dsp",))
-    bad = [wrong(graph, inputs, f) for (graph, inputs), f in zip(cases, found, strict=True)]
+    found = run_graphs(cases, tmp_path, cc=cc, features=features)
+    bad = [wrong(graph, inputs, f, features) for (graph, inputs), f in zip(cases, found, strict=True)]
     assert [line for lines in bad for line in lines] == []
 
 
@@ -64,6 +65,7 @@ def test_in_c_under_sanitizers(op: str, cc: str, count: int, tmp_path: Path) -> 
     [
         ("conv", "cortex-m4", "gcc", "unicorn", "-O2", 8),
         ("linear", "cortex-m4", "gcc", "unicorn", "-Os", 4),
+        ("depthwise", "cortex-m4", "gcc", "unicorn", "-O2", 4),
         ("conv", "cortex-m55", "gcc", "qemu", "-O2", 3),
         *(
             pytest.param(op, board, toolchain, "qemu", optimize, 20, marks=pytest.mark.heavy)
@@ -89,12 +91,19 @@ def test_on_cores(op: str, board: str, toolchain: str, runner: str, optimize: st
     assert wrong(graph, batch.inputs, trace(made, batch.inputs, runner=runner), load_board(board).isa) == []
 
 
-@pytest.mark.parametrize("op", OPS)
-def test_cases_run_on_the_kernel_and_reach_every_path(op: str) -> None:
+def reached(op: str, kernel: str) -> list[set[str]]:
+    """The values of each fixed argument of a kernel that runs nearly all cases of an operator."""
     steps = steps_of(lanes_cases.BATCHES[op](1, 150).graph())
-    fast = [s for s in steps if s.kernel == KERNEL]
-    assert len(fast) > 0.8 * len(steps), [s.why for s in steps if s.kernel != KERNEL]
-    inputs, weights, scales, kinds, outputs, rules, quick = map(set, zip(*(s.fixed for s in fast), strict=True))
+    fast = [s for s in steps if s.kernel in KERNELS]
+    assert len(fast) > 0.8 * len(steps), [s.why for s in steps if s.kernel not in KERNELS]
+    mine = [s for s in fast if s.kernel == kernel]
+    assert {s.params["stage.shifts"] == 0 for s in mine} == {True, False}
+    return list(map(set, zip(*(s.fixed for s in mine), strict=True)))
+
+
+@pytest.mark.parametrize("op", ["conv", "linear"])
+def test_cases_reach_every_path(op: str) -> None:
+    inputs, weights, scales, kinds, outputs, rules, quick = reached(op, KERNEL)
     assert {"EQ_S(8)", "EQ_U(8)", "EQ_F(2, 1)", "EQ_F(3, 2)", "EQ_F(4, 3)"} <= inputs
     assert {"EQ_FP(3, 2)", "EQ_F(4, 3)", "EQ_SP(4)", "EQ_SP(3)", "EQ_S(8)", "EQ_F(5, 2)"} <= weights
     assert scales == {"0", "EQ_UP(4)", *(["EQ_U(8)"] if op == "conv" else [])}
@@ -102,7 +111,20 @@ def test_cases_run_on_the_kernel_and_reach_every_path(op: str) -> None:
     assert {"EQ_F(3, 2)", "EQ_F(4, 3)", "EQ_S(8)", "EQ_S(16)", "EQ_F(5, 2)"} <= outputs
     assert {"EQ_FLOOR", "EQ_HALF_UP", "EQ_HALF_EVEN"} <= rules
     assert quick == {"true", "false"}
-    assert {s.params["shifts"] == 0 for s in fast} == {True, False}
+
+
+def test_depthwise_cases_reach_every_path() -> None:
+    inputs, weights, words, outputs, rules, wide, quick = reached("depthwise", "conv_depthwise_lanes")
+    assert {"EQ_S(8)", "EQ_U(8)", "EQ_F(2, 1)", "EQ_F(3, 2)", "EQ_F(4, 3)"} <= inputs
+    assert {"EQ_FP(3, 2)", "EQ_F(4, 3)", "EQ_SP(4)", "EQ_F(5, 2)"} <= weights
+    assert {"EQ_F(3, 2)", "EQ_F(4, 3)", "EQ_S(8)", "EQ_S(16)", "EQ_F(5, 2)"} <= outputs
+    assert {"EQ_FLOOR", "EQ_HALF_UP", "EQ_HALF_EVEN"} <= rules
+    assert words == wide == quick == {"true", "false"}
+
+
+def test_helium_takes_vectors() -> None:
+    kinds = {s.fixed[3] for s in steps_of(lanes_cases.conv(1, 60).graph(), MVE) if s.kernel == KERNEL}
+    assert kinds == {f"{kind} | EQ_LANES_VECTOR" for kind in (SHORT, LONG, WORD)}
 
 
 def test_weights_in_chunks(tmp_path: Path) -> None:
@@ -143,7 +165,7 @@ def _short(step: Step) -> Step:
         lambda s: _bit(s, "weight"),
         lambda s: _bit(s, "start"),
         lambda s: _bit(s, "scale") if s.params["scale"] != 0 else _bit(s, "weight"),
-        lambda s: _short(s) if s.fixed[3] == WORD else replace(s, params={**s.params, "pad_w": 0}),
+        lambda s: _short(s) if s.fixed[3] == WORD else replace(s, params={**s.params, "ring.pad_w": 0}),
     ],
     ids=["weight", "start", "scale", "kind"],
 )

@@ -26,6 +26,8 @@ EXPANDED, ROWS = 20480, 4096
 #: kind of the inner loop, as edgeq_lanes.h has it -> output channels of a block, elements of a unit
 SHORT, LONG, WORD = "EQ_LANES_SHORT", "EQ_LANES_LONG", "EQ_LANES_WORD"
 BLOCKS = {SHORT: (4, 2), LONG: (2, 2), WORD: (2, 1)}
+#: with Helium so many words of each pixel and channel lie side by side
+VECTOR, SPAN = " | EQ_LANES_VECTOR", 4
 #: codes that are read together, and bytes that may be read behind the last one
 TOGETHER, BEHIND = 8, 3
 #: shifts with which edgeq_code.h makes a code from sums of 32 and 64 bits, and the most bits of its magnitude
@@ -95,12 +97,16 @@ def _quick(ctx: Context, made: Stage) -> bool:
     return bounded and least <= min(made.shifts) and max(made.shifts) <= most
 
 
-def _window(rows: int, run: int, kind: str) -> Codes:
-    """The elements of the units of a window: (units, elements of a unit); -1 where there is none."""
-    channels, lanes = BLOCKS[kind]
+def _span(ctx: Context) -> int:
+    """Words of a pixel, and of a channel, that lie side by side."""
+    return SPAN if "mve" in ctx.features else 1
+
+
+def _window(rows: int, run: int, channels: int, lanes: int) -> Codes:
+    """The elements of the units of a window: (units, lanes); -1 where there is none. channels: of a block."""
     one = np.pad(np.arange(rows * run).reshape(rows, run), ((0, 0), (0, -run % lanes)), constant_values=-1)
     found = one.reshape(-1, lanes)
-    return np.pad(found, ((0, -len(found) % (TOGETHER // (channels * lanes))), (0, 0)), constant_values=-1)
+    return np.pad(found, ((0, -len(found) % -(-TOGETHER // (channels * lanes))), (0, 0)), constant_values=-1)
 
 
 def _weights(ctx: Context, order: Codes, kind: str) -> Blob:
@@ -176,29 +182,35 @@ def _groups_of(ctx: Context) -> tuple[str, dict[str, Param]]:
 def _call(ctx: Context, sizes: dict[str, int]) -> Call:
     """Parameters of `eq_conv_lanes_t`."""
     kind, x, weight = _kind(ctx), ctx.ins[0], ctx.ins[1]
-    made, (block, lanes) = _stage(ctx, kind), BLOCKS[kind]
-    order = _window(sizes["kernel_h"], sizes["kernel_w"] * sizes["pixel"], kind)
+    made, (block, lanes), span = _stage(ctx, kind), BLOCKS[kind], _span(ctx)
+    order = _window(sizes["kernel_h"], sizes["kernel_w"] * sizes["pixel"], block, lanes * span)
     element, channels = (4 if kind == WORD else 2), weight.shape[0]
-    size = element * lanes * block * len(order)
+    units = len(order) * span
+    size = element * lanes * block * units
     chunk = _chunk(channels, block, size)
     # A second pixel may lie on the next row of y.
     rows = sizes["kernel_h"] + (sizes["stride_h"] if sizes["out_w"] % 2 and sizes["out_h"] > 1 else 0)
     ring, (shared, groups) = _ring(sizes, rows, sizes["kernel_w"]), _groups_of(ctx)
-    params: dict[str, Param] = {**ring, **sizes, "out_c": channels, "units": len(order), "chunk": chunk}
+    params: dict[str, Param] = {**ring, **sizes, "out_c": channels, "units": units, "chunk": chunk}
     params |= {**_stage_params(ctx, made), **groups, "weight": _weights(ctx, order, kind)}
     params["start"] = _starts(ctx, made, kind)
-    scratch = _table_bytes(x.format, element) + 8 * len(order) + chunk // block * (32 + size)
-    kinds = (storage(x.format).eq_type, packed_type(_element(weight.format)), shared, kind)
+    scratch = _table_bytes(x.format, element) + 8 * units + chunk // block * (32 + size)
+    kinds = (
+        storage(x.format).eq_type,
+        packed_type(_element(weight.format)),
+        shared,
+        kind + (VECTOR if span > 1 else ""),
+    )
     fixed = (*kinds, made.out_type, made.rule, str(_quick(ctx, made)).lower())
     return Call(fixed, params, (x.name,), scratch + _ring_bytes(ring, weight.format, element))
 
 
 def _ring_bytes(ring: Mapping[str, Param], weight: Format, element: int) -> int:
-    """Room of the ring and four bytes behind it, or of the table of the weights that lies there before."""
+    """Room of the ring and what is read behind it, or of the table of the weights that lies there before."""
     rows, pitch = ring["ring.rows"], ring["ring.pitch"]
     assert isinstance(rows, int)
     assert isinstance(pitch, int)
-    found = max(rows * pitch * element + 4, element << weight.bits)
+    found = max(rows * pitch * element + 4 * SPAN, element << weight.bits)
     return found + -found % 4
 
 
