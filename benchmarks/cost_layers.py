@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.networks import RULE, Maker, ScaledMaker  # noqa: E402
-from edgeq.formats import CODE_RULE, NAMED, FixedPoint, KHot  # noqa: E402
+from edgeq.formats import CODE_RULE, MX_GROUP, NAMED, FixedPoint, KHot, minifloat  # noqa: E402
 from edgeq.ir import Graph  # noqa: E402
 
 Shapes = tuple[tuple[Any, ...], ...]
@@ -142,6 +142,22 @@ class Layers:
         """The same in E2M1, or in E2M3."""
         fmt = NAMED[("e2m1", "e2m3")[i % 2]]
         self.m.activation, self.m.weight = fmt.per_tensor(4), fmt.per_tensor(6)
+        self._matrix(name, i, *shape)
+
+    def minifloat16(self, name: str, i: int, *shape: Any) -> None:
+        """The same in E3M2, whose grid needs 16 bits."""
+        self.m.activation, self.m.weight = NAMED["e3m2"].per_tensor(4), NAMED["e3m2"].per_tensor(6)
+        self._matrix(name, i, *shape)
+
+    def minifloat32(self, name: str, i: int, *shape: Any) -> None:
+        """The same in E4M3, whose grid needs 32 bits, and sums more; every code is a number here."""
+        fmt = minifloat("e4m3-none")
+        self.m.activation, self.m.weight = fmt.per_tensor(4), fmt.per_tensor(6)
+        self._matrix(name, i, *shape)
+
+    def groups(self, name: str, i: int, *shape: Any) -> None:
+        """The same with a scale for each 32 weights in E2M1, or in 8 bits."""
+        self.m.weight, self.m.group = (NAMED["e2m1"].per_tensor(6), FixedPoint(8, 6))[i % 2], MX_GROUP
         self._matrix(name, i, *shape)
 
     def khot(self, name: str, i: int, *shape: Any) -> None:
@@ -279,10 +295,19 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     "minifloat": tuple(
         (f"minifloat_{name}", "minifloat", Family(family.fit[::2], family.held)) for name, family in MATRICES
     ),
+    **{
+        method: tuple(
+            (f"{method}_{name}", method, Family(family.fit[::3], family.held[:1]))
+            for name, family in MATRICES
+            if name != "row" and (method, name) != ("groups", "depthwise")
+        )
+        for method in ("minifloat16", "minifloat32", "groups")
+    },
     "khot": tuple((f"{method}_{name}", method, family) for method in ("khot", "positive") for name, family in DIGITS),
 }  # fmt: skip
 #: groups whose layers have no scales, and where they are measured: elsewhere the order of preference alone decides
-PLAIN, PLAIN_BOARDS = ("narrow", "minifloat"), ("cortex-m4",)
+PLAIN = ("narrow", "minifloat", "minifloat16", "minifloat32", "groups")
+PLAIN_BOARDS = ("cortex-m4",)
 #: the only group of cores without a multiplier, which no other core has
 FEW_DIGITS, FEW_DIGITS_BOARDS = "khot", ("riscv32e",)
 

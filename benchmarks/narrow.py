@@ -24,21 +24,27 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.networks import window  # noqa: E402
 from edgeq.boards import Board, load_board  # noqa: E402
-from edgeq.formats import NAMED, FixedPoint, Format, Minifloat  # noqa: E402
+from edgeq.formats import NAMED, FixedPoint, Format, Minifloat, grouped  # noqa: E402
 from edgeq.ir import Graph, GraphBuilder  # noqa: E402
 from edgeq.mcu.bench import bench  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "narrow.json"
 INT8 = "int8"
 #: name -> activations, weights
-FORMATS: dict[str, tuple[Format, Format]] = {
+FORMATS: dict[str, tuple[Format, FixedPoint | Minifloat]] = {
     INT8: (FixedPoint(8, 4), FixedPoint(8, 6)),
     "W4A8": (FixedPoint(8, 4), FixedPoint(4, 3)),
     "W2A8": (FixedPoint(8, 4), FixedPoint(2, 1)),
     "E2M1": (NAMED["e2m1"], NAMED["e2m1"]),
     "E2M3": (NAMED["e2m3"], NAMED["e2m3"]),
     "E3M2": (NAMED["e3m2"], NAMED["e3m2"]),
+    "E4M3": (NAMED["e4m3"], NAMED["e4m3"]),
+    "MXFP4": (FixedPoint(8, 4), NAMED["e2m1"]),
+    "MXFP6": (FixedPoint(8, 4), NAMED["e3m2"]),
+    "MXINT8": (FixedPoint(8, 4), FixedPoint(8, 6)),
 }
+#: of them weights with a scale for each group of so many input channels, and how far apart those lie
+GROUP, SPREAD = 32, 6
 #: name -> rows and columns, channels, filters, kernel
 LAYERS = {
     "3x3 32>32, 16x16": (16, 32, 32, 3),
@@ -48,14 +54,26 @@ LAYERS = {
 }
 
 
-def layer(x: Format, weight: Format, shape: tuple[int, int, int, int]) -> Graph:
-    """A convolution with a bias and a ReLU, whose weights take every code but the least of fixed point."""
+def layer(x: Format, weight: FixedPoint | Minifloat, shape: tuple[int, int, int, int], group: int = 0) -> Graph:
+    """A convolution with a bias and a ReLU, whose weights take every code but the least of fixed point.
+
+    group: input channels that share a scale; 0: one scale for all.
+    """
     size, channels, filters, kernel = shape
     rng, builder = np.random.default_rng(0), GraphBuilder("one")
     lo, hi = weight.code_range
     least = lo if isinstance(weight, Minifloat) else lo + 1
     codes = rng.integers(least, hi, (filters, kernel, kernel, channels), endpoint=True)
-    operands = [builder.input("x", (size, size, channels), x), builder.constant("w", codes, weight)]
+    if isinstance(weight, Minifloat):
+        # Codes behind that of the greatest number stand for none.
+        sign, top = 1 << (weight.bits - 1), int(weight.from_grid(np.array([weight.max_magnitude]))[0])
+        codes = np.minimum(codes & (sign - 1), top) | codes & sign
+    fmt: Format = weight
+    if group:
+        scales = rng.integers(0, SPREAD, (filters, kernel, kernel, -(-channels // group)))
+        scales[:, 0, 0, 0] = 0
+        fmt = grouped(weight, group, scales)
+    operands = [builder.input("x", (size, size, channels), x), builder.constant("w", codes, fmt)]
     assert isinstance(x.frac, int)
     assert isinstance(weight.frac, int)
     bias = rng.integers(-100, 100, (filters,))
@@ -71,7 +89,7 @@ def layer(x: Format, weight: Format, shape: tuple[int, int, int, int]) -> Graph:
 
 def count(name: str, shape: tuple[int, int, int, int], board: Board) -> dict[str, Any]:
     """One layer in one format: kernel, instructions, bytes."""
-    net = layer(*FORMATS[name], shape)
+    net = layer(*FORMATS[name], shape, GROUP if name.startswith("MX") else 0)
     found = bench(net, board)
     row = found["layers"][0]
     size, channels, filters, kernel = shape
@@ -90,7 +108,7 @@ def lines(name: str, rows: list[dict[str, Any]]) -> Iterator[str]:
     one = rows[0]["instructions"]
     for r in rows:
         yield (
-            f"{name:18} {r['format']:5} {r['kernel']:22} {r['instructions']:10,} {r['per_mac']:7.3f} "
+            f"{name:18} {r['format']:6} {r['kernel']:22} {r['instructions']:10,} {r['per_mac']:7.3f} "
             f"{r['instructions'] / one:6.3f} {r['constants'] or 0:8,} {r['ram']:8,}"
         )
 
@@ -106,7 +124,7 @@ def main() -> None:
     for name in asked.boards:
         board = load_board(name)
         heads = f"{'instr.':>10} {'per MAC':>7} {'times':>6} {'flash':>8} {'RAM':>8}"
-        print(f"{'layer, ' + name:18} {'':5} {'kernel':22} {heads}")
+        print(f"{'layer, ' + name:18} {'':6} {'kernel':22} {heads}")
         for title, shape in wanted.items():
             rows = [count(each, shape, board) for each in FORMATS]
             print("\n".join(lines(title, rows)), flush=True)

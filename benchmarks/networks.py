@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.formats import CODE_RULE, Affine, FixedPoint, KHot, Minifloat
+from edgeq.formats import CODE_RULE, Affine, FixedPoint, Grouped, KHot, Minifloat, grouped
 from edgeq.ir import Graph, GraphBuilder
 
 ACTIVATION = FixedPoint(8, 4)
@@ -36,6 +36,8 @@ class Maker:
         self.weight: FixedPoint | Minifloat = FixedPoint(bits, 6)
         #: codes that weights are drawn from; None: all
         self.levels: np.ndarray | None = None
+        #: input channels whose weights share a scale; 0: all
+        self.group = 0
         self.rng = np.random.default_rng(0)
 
     def input(self, *shape: int) -> str:
@@ -48,9 +50,15 @@ class Maker:
         least = lo if isinstance(self.weight, Minifloat) else -hi
         drawn = self.rng.integers(least, hi, shape, endpoint=True)
         codes = drawn if self.levels is None else self.rng.choice(self.levels, shape)
-        weight = self.builder.constant(f"{name}.w", codes, self.weight)
+        weight = self.builder.constant(f"{name}.w", codes, self.format_of(shape) if self.group else self.weight)
         bias = self.rng.integers(-3000, 3000, shape[:1])
         return [weight, self.builder.constant(f"{name}.b", bias, BIAS)]
+
+    def format_of(self, shape: tuple[int, ...]) -> Grouped:
+        """Weights with scales of groups that lie up to five powers of two apart."""
+        scales = self.rng.integers(0, 6, (*shape[:-1], -(-shape[-1] // self.group)))
+        scales.reshape(len(scales), -1)[:, 0] = 0
+        return grouped(self.weight, self.group, scales)
 
     def conv(
         self,

@@ -12,9 +12,10 @@ adds for each digit of the weights counts binary places in `outputs` and digits 
 
 The coefficients are in costs.json, one set for each operator, form (a convolution of one tap, depthwise, up to three
 channels, one to one channel, with Helium one row, any other window; a vector or rows; an operand that repeats; weights
-below 8 bits, or minifloats; inputs without a sign where products are loops; scaled or not) and kernel, with the mean
-relative errors of the layers of the fit and of others that were kept out of it. Every kernel that has a rival on some
-core has its set; where there is none, the model says nothing and chooses nothing.
+below 8 bits, minifloats by the width of their grid, or group scales; inputs without a sign where products are loops;
+scaled or not) and kernel, with the mean relative errors of the layers of the fit and of others that were kept out of
+it. Every kernel that has a rival on some core has its set; where there is none, the model says nothing and chooses
+nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeq.formats import Minifloat
+from edgeq.formats import Grouped, Minifloat
 from edgeq.formats.khot import binary_places, count_digits
 from edgeq.ir import operator
 
@@ -71,12 +72,18 @@ def key(kernel: str, ctx: Context) -> str:
 
 
 def _numbers(ctx: Context) -> str:
-    """Of layers with weights: whether a minifloat is among the formats, or weights are below 8 bits."""
+    """Of layers with weights: whether they have group scales, a minifloat is among the formats (and which integers its
+    operands need on their grid: of 16 or 32 bits, if not bytes), or weights are below 8 bits.
+    """
     if ctx.node.op not in ("conv", "linear") or ctx.scaled:
         return ""
-    if any(isinstance(value.format, Minifloat) for value in (*ctx.ins[:2], ctx.out)):
-        return " minifloat"
-    return " narrow" if ctx.ins[1].format.bits < 8 else ""
+    x, weight = ctx.ins[0].format, ctx.ins[1].format
+    if isinstance(weight, Grouped):
+        return " groups"
+    if any(isinstance(fmt, Minifloat) for fmt in (x, weight, ctx.out.format)):
+        most = max((fmt.max_magnitude for fmt in (x, weight) if isinstance(fmt, Minifloat)), default=0)
+        return " minifloat" + ("" if most < 1 << 7 else "16" if most < 1 << 15 else "32")
+    return " narrow" if weight.bits < 8 else ""
 
 
 def _sign(ctx: Context) -> str:

@@ -64,7 +64,7 @@ def _grid_bits(weight: Value) -> int | None:
     return next((b for b in (8, 16, 32) if -(1 << (b - 1)) <= least and most < 1 << (b - 1)), None)
 
 
-def _scales(ctx: Context) -> tuple[str, Blob]:
+def scales(ctx: Context) -> tuple[str, Blob]:
     """eq_type and array of the shifts; zeros need none, and in C none may be as wide as the sum."""
     weight = ctx.ins[1]
     fmt = weight.format
@@ -94,7 +94,7 @@ def call(ctx: Context) -> Call:
     fmt, channels, made = ctx.ins[1].format, ctx.ins[1].shape[-1], matrix_stage(ctx)
     assert isinstance(fmt, Grouped)
     inner = of_elements(ctx)
-    kind, scale = _scales(ctx)
+    kind, scale = scales(ctx)
     params: dict[str, Param] = {f"conv.{k}": v for k, v in {**_sizes(ctx), **matrix_params(inner, made)}.items()}
     params |= {"group": min(fmt.group, channels), "scales": -(-channels // fmt.group), "scale": scale}
     xt, wt, *rest = matrix_fixed(inner, made)
