@@ -49,6 +49,8 @@ def lower(
     for word in (style or "dsp", *(styles or {}).values()):
         if word not in STYLES:
             raise InputError(f"style {word}: is none; choose one of {', '.join(STYLES)}")
+    if dsps is not None and dsps < 1:
+        raise InputError(f"{dsps} multiplier blocks: give 1 or more; style lut makes all products in logic")
     _check_borders(graph)
     chosen = {n.name: (styles or {}).get(n.name, style or "dsp") for n in graph.nodes}
     family = _family(board)

@@ -84,7 +84,7 @@ def sources(flow: Dataflow, width: int) -> dict[str, str]:
     for name, bits in _words(flow):
         if bits > MOST_WORD:
             raise UnsupportedError(
-                f"{name}: words of {bits:,} bits, and Vitis HLS has {MOST_WORD:,} at most: ask for fewer products a cycle"
+                f"{name}: words of {bits:,} bits, and Vitis HLS has {MOST_WORD:,} at most: ask for fewer products"
             )
     context = _context(flow, width)
     templates = resource_dir("templates") / "hls"

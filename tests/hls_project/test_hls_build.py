@@ -245,6 +245,25 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     assert "no compiler here" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("board", ["kv260", "icebreaker"])
+def test_options_of_firmware_are_refused(board: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A budget that is not looked at would be taken for one that holds."""
+    net = Net()
+    net.b.build([net.linear("y", net.input((5,)), 3, FixedPoint(8, 2))]).save(tmp_path / "net.edgeq")
+    build = ["build", str(tmp_path / "net.edgeq"), "--board", board, "-o", str(tmp_path / "out")]
+    options = "--budget-ram 64k, --budget-flash 64k, --push-rows, --schedule rows, -O -Os, --packing all"
+    for option in options.split(", "):
+        assert main([*build, *option.split()]) == 2
+        name = option.split()[0].replace("-O", "--optimize")
+        assert f"board {board}: runs no firmware, so {name} says nothing there" in capsys.readouterr().err
+    assert main([*build, "--dsps", "0"]) == 2
+    assert "0 multiplier blocks: give 1 or more" in capsys.readouterr().err
+    if board == "kv260":
+        assert main([*build, "--toolchain", "yowasp"]) == 2
+        assert "--toolchain says nothing there" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def no_compiler() -> list[str]:
     raise ToolError("no compiler here")
 
