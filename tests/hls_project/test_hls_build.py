@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import edgeq
 from edgeq.boards import load_board
 from edgeq.cli import main
 from edgeq.emulator import encode_inputs, executor
@@ -243,6 +244,19 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     assert "nothing here measures" in capsys.readouterr().err
     assert main(["verify", str(model), "--board", "zcu102", "-n", "1"]) == 2
     assert "no compiler here" in capsys.readouterr().err
+
+
+def test_the_python_command_builds_for_every_kind_of_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = edgeq.build(digits(), "kv260", tmp_path / "p", check=False, dsps=24)
+    assert isinstance(made, HlsBuild)
+    assert (made.board.name, made.checked) == ("kv260", None)
+    assert (tmp_path / "p" / "scripts" / "design.tcl").is_file()
+    with pytest.raises(InputError, match="build for board kv260: has no option budget_ram; choose of inferences, dsps"):
+        edgeq.build(digits(), load_board("kv260"), tmp_path / "x", budget_ram=1000)
+    monkeypatch.setattr("edgeq.fpga.build.build", lambda graph, board, out, *, style=None: (board.name, style))
+    assert edgeq.build(digits(), "icebreaker", tmp_path / "x", style="lut") == ("icebreaker", "lut")
+    with pytest.raises(InputError, match="board emulator: nothing is compiled for it"):
+        edgeq.build(digits(), "emulator", tmp_path / "x")
 
 
 @pytest.mark.parametrize("board", ["kv260", "icebreaker"])
