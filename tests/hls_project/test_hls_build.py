@@ -52,7 +52,11 @@ def test_the_project_is_complete(project: HlsBuild) -> None:
     stages = {row["stage"]: row["dsps"] for row in manifest["stages"]}
     assert set(stages) == {stage.name for stage in project.flow.stages}
     assert sum(stages.values()) == manifest["estimate"]["dsps"]
-    assert str(project.path) not in (project.path / "README.md").read_text("utf-8")
+    text = (project.path / "README.md").read_text("utf-8")
+    assert str(project.path) not in text
+    assert ("every value of the network, in 8 inferences, equals" in text) == bool(project.checked)
+    assert ("this project was not simulated" in text) != bool(project.checked)
+    assert f"interval\n   of `digits_top` should be about {estimated['cycles_per_inference']:,} cycles" in text
 
 
 @needs_csim
@@ -251,6 +255,7 @@ def test_the_python_command_builds_for_every_kind_of_board(tmp_path: Path, monke
     assert isinstance(made, HlsBuild)
     assert (made.board.name, made.checked) == ("kv260", None)
     assert (tmp_path / "p" / "scripts" / "design.tcl").is_file()
+    assert "this project was not simulated" in (tmp_path / "p" / "README.md").read_text("utf-8")
     with pytest.raises(InputError, match="build for board kv260: has no option budget_ram; choose of inferences, dsps"):
         edgeq.build(digits(), load_board("kv260"), tmp_path / "x", budget_ram=1000)
     monkeypatch.setattr("edgeq.fpga.build.build", lambda graph, board, out, *, style=None: (board.name, style))
