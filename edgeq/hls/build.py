@@ -123,11 +123,15 @@ def make_flow(
     if not inferences > 0:
         raise InputError(f"target of {inferences} inferences a second: give a number above 0")
     budget = max(1, int(device.target_hz / inferences))
-    flow = lower(graph, board, cycles=budget, dsps=dsps, style=style)
-    over = timing.cycles(flow, device.dma_bits) - budget
-    if over <= 0:
-        return flow
-    return lower(graph, board, cycles=max(1, budget - over), dsps=dsps, style=style)
+    try:
+        flow = lower(graph, board, cycles=budget, dsps=dsps, style=style)
+        over = timing.cycles(flow, device.dma_bits) - budget
+        if over <= 0:
+            return flow
+        return lower(graph, board, cycles=max(1, budget - over), dsps=dsps, style=style)
+    except BudgetError as error:
+        clock = f"{device.target_hz / 1e6:g} MHz"
+        raise BudgetError(f"{inferences:g} inferences a second at {clock}, {budget:,} cycles each: {error}") from None
 
 
 def with_clock(board: Board, mhz: float) -> Board:

@@ -70,6 +70,15 @@ def test_a_changed_digit_is_seen(kind: int) -> None:
     assert not equal(replace(flow, stages=tuple(broken if s is stage else s for s in flow.stages)))
 
 
+def test_a_layer_in_logic_bounds_what_blocks_could_reach() -> None:
+    """The blocks would do the last layer in 16 cycles; the convolution beside it takes its time, blocks or not."""
+    graph = khot(small(), KHot(8, 1))
+    bound = lower(graph, dsps=10_000, style="lut").cycles
+    mixed = lower(graph, dsps=10_000, styles={"first": "khot", "depthwise": "khot"})
+    assert styles(mixed) == {"first": "khot", "depthwise": "khot", "head": "dsp"}
+    assert mixed.cycles == bound
+
+
 def test_style_khot_takes_digits_where_they_are_smaller() -> None:
     """Weights with many digits stay bit planes; nothing is a multiplier."""
     graph = khot(small(), KHot(8, 1))

@@ -215,6 +215,10 @@ def test_what_is_wrong_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     large = net.b.build([net.linear("y", net.input((3000,)), 4000, FixedPoint(8, 2))])
     with pytest.raises(BudgetError, match=r"board pynq-z2: about [\d,]+ block RAMs are needed.*estimate"):
         build(large, "pynq-z2", tmp_path / "x")
+    with pytest.raises(
+        BudgetError, match=r"^1e\+09 inferences a second at 100 MHz, 1 cycles each: conv .*first.* least"
+    ):
+        build(digits(), "pynq-z2", tmp_path / "x", inferences=1e9)
     monkeypatch.setattr("edgeq.hls.simulate.find_compiler", lambda: ["c++"])
     monkeypatch.setattr("edgeq.hls.simulate.find_headers", lambda: tmp_path)
     wrong = {name: codes ^ (name == "long") for name, codes in executor(digits()).trace(inputs()).items()}

@@ -34,6 +34,7 @@ from tests.fpga.test_hardware_groups import network as groups
 from tests.fpga.test_hardware_minifloats import network as minifloats
 from tests.fpga.test_hardware_modes import OPS, aimed, every_mode
 from tests.fpga.test_khot import small as layers
+from tests.fpga.test_khot import tiny as two_layers
 from tests.fpga.test_lowering import CASES, SLOW
 from tests.fpga.test_verify_fpga import flipped
 from tests.hls_project.tools import needs_csim
@@ -197,6 +198,16 @@ def test_random_graph_of_minifloats(seed: int) -> None:
         assert_equal(graph, 2, seed, 16 + sum(products(graph, node) for node in graph.nodes))
     except UnsupportedError as error:
         pytest.skip(str(error))
+
+
+@needs_csim
+@pytest.mark.heavy
+def test_the_compiler_of_ziglang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no compiler is installed, the package brings one."""
+    pytest.importorskip("ziglang")
+    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    assert find_compiler()[1:4] == ["-m", "ziglang", "c++"]
+    assert_equal(two_layers(), dsps=4)
 
 
 @needs_csim
