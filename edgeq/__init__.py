@@ -19,7 +19,7 @@ _HOMES = {
     "export": "edgeq.frontends.torch",
     "from_keras": "edgeq.frontends.keras",
     "load": "edgeq.frontends",
-    "build": "edgeq.mcu.build",
+    "build": "edgeq.builds",
     "bench": "edgeq.mcu.bench",
     "Graph": "edgeq.ir",
     "FixedPoint": "edgeq.formats",
@@ -42,13 +42,13 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from edgeq.builds import build
     from edgeq.formats import FixedPoint, Minifloat
     from edgeq.frontends import load
     from edgeq.frontends.keras import from_keras
     from edgeq.frontends.torch import export
     from edgeq.ir import Graph
     from edgeq.mcu.bench import bench
-    from edgeq.mcu.build import build
     from edgeq.quant import Recipe, calibrate, prepare
     from edgeq.verify.run import verify
 

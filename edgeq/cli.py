@@ -19,8 +19,8 @@ from edgeq.errors import BudgetError, EdgeqError
 
 app = typer.Typer(
     name="edgeq",
-    help="One trained network as MCU firmware and Python emulator, equal to the bit.",
-    epilog="MODEL is a file: .edgeq. Boards: `edgeq boards`. Every command takes --json.",
+    help="One trained network as MCU firmware, FPGA project and Python emulator, equal to the bit.",
+    epilog="MODEL is a file: .edgeq, .tflite or .onnx. Boards: `edgeq boards`. Every command takes --json.",
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "hls": {"boards", "formats", "ir", "emulator", "schedule", "fpga"},
     "verify": {"boards", "formats", "ir", "emulator", "schedule", "mcu", "fpga", "hls", "frontends", "quant"},
     "hls4ml": {"boards", "formats", "ir", "emulator", "fpga", "hls", "verify"},
+    "builds": {"boards", "ir", "mcu", "fpga", "hls"},
     "report": {"boards", "formats", "ir", "emulator", "schedule", "mcu", "fpga", "hls", "verify"},
     "search": {
         *("boards", "formats", "ir", "passes", "emulator", "schedule", "quant", "frontends"),

@@ -10,7 +10,7 @@ import typer
 from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, build_fpga, choices
 from edgeq.commands.hls import build_hls
 from edgeq.commands.hls4ml import Backend, Io, build_hls4ml, wanted
-from edgeq.commands.schedule import Budget, Packing, PushRows, Schedule
+from edgeq.commands.schedule import Budget, Packing, PushRows, Schedule, refuse_on_hardware
 from edgeq.commands.schedule import chosen as scheduling
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, near, table, working
 
@@ -41,6 +41,10 @@ def build(
 ) -> int:
     """Generate and compile the firmware, print sizes and kernels; for an FPGA board, its bitstream or project."""
     net, chosen = load_model(model), find_board(board)
+    if chosen.kind in ("fpga", "hls"):
+        firmware = {"budget-ram": budget_ram, "budget-flash": budget_flash, "optimize": optimize != "-O2"}
+        tools = {"toolchain": toolchain if chosen.kind == "hls" else None}
+        refuse_on_hardware(chosen, firmware | scheduling(schedule, push_rows, packing) | tools)
     if wanted(chosen, backend, io, choices(target, dsps, style, clock)):
         return build_hls4ml(net, chosen, output, json, io, clock)
     if chosen.kind == "fpga":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from edgeq.boards import Board
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
 
@@ -52,3 +55,14 @@ def chosen(schedule: str, push_rows: bool, packing: str) -> dict[str, Any]:
     """The options that differ from what a build takes by itself."""
     kinds = {key: kind for key, kind in (("schedule", schedule), ("packing", packing)) if kind != "auto"}
     return kinds | ({"push_rows": True} if push_rows else {})
+
+
+def refuse_on_hardware(board: Board, given: dict[str, Any]) -> None:
+    """InputError where the options of firmware, those that are set among `given`, are meant for an FPGA."""
+    from edgeq.errors import InputError
+
+    named = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if named:
+        raise InputError(
+            f"board {board.name}: runs no firmware, so {', '.join(named)} says nothing there; leave it out"
+        )

@@ -2,15 +2,16 @@
 
 An engine of PE rows and SIMD columns computes `positions` products of a matrix (rows x columns) with a vector in
 `positions * ceil(rows / PE) * columns / SIMD` cycles. For a target T the fewest multipliers of each engine are found by
-trying every SIMD that divides the channels; for a budget of multipliers the least T is found by bisection, since more
-time never needs more multipliers. Streams get several lanes only where one element a cycle would be slower than T.
+trying every SIMD that divides the channels and leaves words of weights that tools can hold; for a budget of multipliers
+the least T is found by bisection, since more time never needs more multipliers. Streams get several lanes only where
+one element a cycle would be slower than T.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, log2
 
 from edgeq.errors import BudgetError
 from edgeq.fpga.khot import Places
@@ -18,6 +19,8 @@ from edgeq.fpga.khot import Places
 #: no engine is wider: beyond it adder trees and weight memories stop being practical
 MOST_SIMD = 64
 MOST_LANES = 64
+#: bits of a word of weights or of sums: Vitis HLS takes no wider integers (UG1399, AP_INT_MAX_W)
+MOST_WORD = 4096
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Work:
     cost:      multiplier blocks of one product (0: made in logic); pairs: products along SIMD that share them.
     luts:      look-up tables of one product that is made in logic.
     bits:      widths of an element and of a weight.
+    stored:    width of a weight in the engine's memory, where its digits are kept there (0: as a weight).
     places:    where the digits of a weight may stand (edgeq.fpga.khot); () where weights have too many digits.
     digit_luts: look-up tables of one product that is made of those digits.
     digits:    signed powers of two in all weights (0: the layer cannot have constant weights).
@@ -47,6 +51,7 @@ class Work:
     pairs: int = 1
     luts: float = 0.0
     bits: tuple[int, int] = (8, 8)
+    stored: int = 0
     places: Places = ()
     digit_luts: float = 0.0
     digits: int = 0
@@ -55,6 +60,15 @@ class Work:
     def blocks(self, pe: int, simd: int) -> int:
         """Multiplier blocks of an engine of that shape."""
         return pe * ceil(simd / self.pairs) * self.cost
+
+    def word(self, pe: int, simd: int) -> int:
+        """Bits of the widest word of an engine of that shape: its weights of a cycle, or the sums of its rows."""
+        return pe * max(simd * (self.stored or self.bits[1]), self.sum_bits)
+
+    @property
+    def sum_bits(self) -> int:
+        """Bits that hold every sum of a row."""
+        return sum(self.bits) + ceil(log2(self.taps * self.channels + 1))
 
 
 @dataclass(frozen=True)
@@ -111,7 +125,7 @@ def smallest(work: Work, target: int) -> Fold | None:
         # An engine gives out its results while it makes the next ones: it waits where those come sooner.
         step = max(depth, pe // out)
         cycles = work.positions * ceil(work.rows / pe) * step
-        if cycles <= target:
+        if cycles <= target and work.word(pe, simd) <= MOST_WORD:
             found.append(Fold(pe, simd, out, cycles, work.blocks(pe, simd)))
     return min(found, key=lambda f: (f.multipliers, f.products, f.cycles, f.pe), default=None)
 

@@ -9,7 +9,7 @@ from typing import Any
 from edgeq.errors import BudgetError, InputError, UnsupportedError
 from edgeq.fpga.dataflow import Dataflow, Stage, Stream, identifier
 from edgeq.fpga.fifos import with_fifos
-from edgeq.fpga.folding import Work, balance, fold
+from edgeq.fpga.folding import Work, balance, fastest, fold
 from edgeq.fpga.forks import with_forks
 from edgeq.fpga.lowering import Lowering, signed_codes
 from edgeq.fpga.ops import lower_node, products, work
@@ -49,6 +49,8 @@ def lower(
     for word in (style or "dsp", *(styles or {}).values()):
         if word not in STYLES:
             raise InputError(f"style {word}: is none; choose one of {', '.join(STYLES)}")
+    if dsps is not None and dsps < 1:
+        raise InputError(f"{dsps} multiplier blocks: give 1 or more; style lut makes all products in logic")
     _check_borders(graph)
     chosen = {n.name: (styles or {}).get(n.name, style or "dsp") for n in graph.nodes}
     family = _family(board)
@@ -102,13 +104,14 @@ def _blocks(names: Iterable[str], works: Mapping[str, Work], target: int) -> int
 def _balanced(works: Mapping[str, Work], budget: int, spent: int) -> int:
     """The least target for a budget; where all products are made in logic, as many products as the budget says.
 
+    Layers whose products are made in logic take nothing from a budget of blocks, but each can only be so fast.
     spent: multipliers of the budget that stages take beside the engines.
     """
     counted = {name: w for name, w in works.items() if w.cost} or works
     if counted is works:
         counted = {name: replace(w, cost=1, pairs=1) for name, w in works.items()}
     try:
-        return balance(counted, budget - spent)
+        return max(balance(counted, budget - spent), fastest(works.values()))
     except BudgetError as error:
         if not spent:
             raise

@@ -22,7 +22,7 @@ from edgeq.fpga.lower import lower
 from edgeq.fpga.toolchain.launch import Progress, silent
 from edgeq.fpga.toolchain.netlist import Usage
 from edgeq.hls import timing
-from edgeq.hls.project import bench_files, board_files, device_of, write_vectors
+from edgeq.hls.project import bench_files, board_files, device_of, readme, write_vectors
 from edgeq.hls.render import borders, top_name, write
 from edgeq.hls.simulate import simulate
 from edgeq.ir import Graph
@@ -104,9 +104,10 @@ def build(
     with scratch_beside(folder) as scratch:
         made = Path(scratch, folder.name)
         progress("writing the project")
-        inputs, trace = write_project(flow, target, made, sum(parts.values(), Usage()))
+        inputs, trace = write_project(flow, target, made)
         checked = _check(flow, device_of(target).dma_bits, inputs, trace, progress) if check else None
         result = HlsBuild(folder, target, graph, flow, parts, checked)
+        (made / "README.md").write_text(readme(flow, target, result.used, checked), "utf-8")
         (made / MANIFEST).write_text(json.dumps(make_manifest(result), indent=1) + "\n", "utf-8")
         put_in_place(made, folder, Path(scratch, "old"))
     return result
@@ -122,11 +123,15 @@ def make_flow(
     if not inferences > 0:
         raise InputError(f"target of {inferences} inferences a second: give a number above 0")
     budget = max(1, int(device.target_hz / inferences))
-    flow = lower(graph, board, cycles=budget, dsps=dsps, style=style)
-    over = timing.cycles(flow, device.dma_bits) - budget
-    if over <= 0:
-        return flow
-    return lower(graph, board, cycles=max(1, budget - over), dsps=dsps, style=style)
+    try:
+        flow = lower(graph, board, cycles=budget, dsps=dsps, style=style)
+        over = timing.cycles(flow, device.dma_bits) - budget
+        if over <= 0:
+            return flow
+        return lower(graph, board, cycles=max(1, budget - over), dsps=dsps, style=style)
+    except BudgetError as error:
+        clock = f"{device.target_hz / 1e6:g} MHz"
+        raise BudgetError(f"{inferences:g} inferences a second at {clock}, {budget:,} cycles each: {error}") from None
 
 
 def with_clock(board: Board, mhz: float) -> Board:
@@ -137,9 +142,9 @@ def with_clock(board: Board, mhz: float) -> Board:
 
 
 def write_project(
-    flow: Dataflow, board: Board, folder: Path, used: Usage
+    flow: Dataflow, board: Board, folder: Path
 ) -> tuple[dict[str, npt.NDArray[np.int64]], Mapping[str, npt.NDArray[np.int64]]]:
-    """Write all but the manifest; the golden inputs, and every value that the emulator makes of them."""
+    """Write all but README and manifest; the golden inputs, and every value that the emulator makes of them."""
     from edgeq.emulator import executor
 
     width = device_of(board).dma_bits
@@ -149,7 +154,7 @@ def write_project(
     write_vectors(flow.graph, folder / "tb" / "vectors", inputs, trace)
     for name, text in bench_files(flow, width).items():
         (folder / "tb" / name).write_text(text, "utf-8")
-    for name, text in board_files(flow, board, used).items():
+    for name, text in board_files(flow, board).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, "utf-8")
     return inputs, trace

@@ -72,11 +72,39 @@ def write_vectors(
             codes_file(folder / f"out{i}.txt", trace[name])
 
 
-def board_files(flow: Dataflow, board: Board, used: Usage) -> dict[str, str]:
-    """Path -> text of what the board decides.
+def board_files(flow: Dataflow, board: Board) -> dict[str, str]:
+    """Path -> text of what the board decides, but for the README."""
+    ins, outs = borders(flow, device_of(board).dma_bits)
+    context = _context(flow, board)
+    driver = {
+        **context,
+        "inputs": [driver_port(flow.graph, b) for b in ins],
+        "outputs": [driver_port(flow.graph, b) for b in outs],
+    }
+    return {
+        "scripts/build.tcl": fill("hls/build.tcl.j2", context),
+        "scripts/design.tcl": fill("hls/design.tcl.j2", context),
+        "pynq/driver.py": fill("hls/driver.py.j2", driver),
+        "Makefile": fill("hls/Makefile.j2", context),
+    }
 
-    used: the estimate, for the README.
-    """
+
+def readme(flow: Dataflow, board: Board, used: Usage, checked: int | None) -> str:
+    """The README of a project. used: the estimate; checked: inferences that C simulation got right, or None."""
+    width = device_of(board).dma_bits
+    context = {
+        **_context(flow, board),
+        "used": used,
+        "checked": checked,
+        "cycles": timing.cycles(flow, width),
+        "latency": timing.latency(flow, width),
+        "deep": [(name, depth, flow.streams[name].width) for name, depth in depths(flow).items()],
+    }
+    return fill("hls/README.md.j2", context)
+
+
+def _context(flow: Dataflow, board: Board) -> dict[str, Any]:
+    """What several templates say: names, ports, DMAs and what they join."""
     width = device_of(board).dma_bits
     ins, outs = borders(flow, width)
     pairs = range(max(len(ins), len(outs)))
@@ -94,8 +122,7 @@ def board_files(flow: Dataflow, board: Board, used: Usage) -> dict[str, str]:
         for port, there in (("M_AXI_MM2S", dma["source"]), ("M_AXI_S2MM", dma["sink"]))
         if there
     ]
-    deep = depths(flow)
-    context = {
+    return {
         **_names(flow, width),
         "graph": " ".join(flow.graph.name.split()),
         "board": board,
@@ -103,22 +130,6 @@ def board_files(flow: Dataflow, board: Board, used: Usage) -> dict[str, str]:
         "outputs": outs,
         "dmas": dmas,
         "masters": masters,
-        "used": used,
-        "cycles": timing.cycles(flow, width),
-        "latency": timing.latency(flow, width),
-        "deep": [(name, depth, flow.streams[name].width) for name, depth in deep.items()],
-    }
-    driver = {
-        **context,
-        "inputs": [driver_port(flow.graph, b) for b in ins],
-        "outputs": [driver_port(flow.graph, b) for b in outs],
-    }
-    return {
-        "scripts/build.tcl": fill("hls/build.tcl.j2", context),
-        "scripts/design.tcl": fill("hls/design.tcl.j2", context),
-        "pynq/driver.py": fill("hls/driver.py.j2", driver),
-        "Makefile": fill("hls/Makefile.j2", context),
-        "README.md": fill("hls/README.md.j2", context),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgeq.errors import UnsupportedError
 from edgeq.fpga.dataflow import Dataflow, Rom, Stage, Stream
+from edgeq.fpga.folding import MOST_WORD
 from edgeq.fpga.lower import layer_of
 from edgeq.fpga.render import heading_of, unread
 from edgeq.hls.library import TemplateParameter, has_function, headers, template_parameters
@@ -80,6 +81,11 @@ def sources(flow: Dataflow, width: int) -> dict[str, str]:
                 f"{layer_of(flow, stage) or stage.name}: there is no {stage.module} in C++ yet; "
                 "choose a board whose bitstream is made from Verilog (edgeq boards)"
             )
+    for name, bits in _words(flow):
+        if bits > MOST_WORD:
+            raise UnsupportedError(
+                f"{name}: words of {bits:,} bits, and Vitis HLS has {MOST_WORD:,} at most: ask for fewer products"
+            )
     context = _context(flow, width)
     templates = resource_dir("templates") / "hls"
     return {
@@ -89,6 +95,18 @@ def sources(flow: Dataflow, width: int) -> dict[str, str]:
         **{name: (templates / name).read_text("utf-8") for name in ("eq_axis.hpp", "eq_tap.hpp")},
         **headers(stage.module for stage in flow.stages if stage.module != "eq_fifo"),
     }
+
+
+def _words(flow: Dataflow) -> Iterator[tuple[str, int]]:
+    """Layer -> bits of the streams that it makes, of its memories, and of what its engine hands on inside."""
+    for stage in flow.stages:
+        label = layer_of(flow, stage) or stage.name
+        for name in stage.sinks():
+            yield label, _width(flow.streams[name])
+        for rom in _roms(stage):
+            yield label, rom.width
+        if stage.module in ("eq_mvu", "eq_mvc"):
+            yield label, stage.integer("PE" if stage.module == "eq_mvu" else "MH") * stage.integer("ACC_BITS")
 
 
 def write(flow: Dataflow, folder: Path, width: int) -> tuple[str, ...]:

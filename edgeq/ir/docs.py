@@ -20,7 +20,8 @@ Made from `edgeq/ir/ops` by `python -m edgeq.ir.docs`; do not edit by hand. How 
 [arithmetic](arithmetic.md). Adding one: [adding an operator](adding-an-operator.md).
 
 Shapes are those of values: channels-last, without the batch axis. Every operator has one output. The golden emulator
-runs all of them by their own meaning; the two columns on the right say what else does.
+runs all of them by their own meaning; the columns on the right say what else does. Hardware is Verilog and its twin in
+C++ for Vitis HLS, stage by stage ([FPGAs](fpga.md), [Vitis](hls.md)).
 
 """
 
@@ -67,6 +68,13 @@ def fast_twin(op: str) -> str:
     return "twin" if op in _registry("edgeq.emulator.ops", "FAST") else "runs the reference"
 
 
+def hardware(op: str) -> str:
+    """What makes hardware of an operator: Verilog and C++, and hls4ml where it is fed from the graph."""
+    made = ["Verilog, C++"] if op in _registry("edgeq.fpga.ops", "LOWERINGS") else []
+    made += ["hls4ml"] if op in _registry("edgeq.hls4ml.layers", "LAYERS") else []
+    return ", ".join(made) or "–"
+
+
 def _operand(text: str) -> str:
     name = text.rstrip("?*")
     return f"`{name}`" + (" (optional)" if text.endswith("?") else " (one or more)" if text.endswith("*") else "")
@@ -99,9 +107,9 @@ def _sentence(text: str) -> str:
 
 def operators_markdown() -> str:
     """The whole page."""
-    lines = ["| operator | kind | C kernels | fast emulator |", "|---|---|---|---|"]
+    lines = ["| operator | kind | C kernels | fast emulator | hardware |", "|---|---|---|---|---|"]
     for name, op in sorted(OPERATORS.items()):
-        lines.append(f"| [{name}](#{name}) | {kind(op)} | {c_kernels(name)} | {fast_twin(name)} |")
+        lines.append(f"| [{name}](#{name}) | {kind(op)} | {c_kernels(name)} | {fast_twin(name)} | {hardware(name)} |")
     lines += ["", *(f"- *{name}*: {meaning}" for name, meaning in _KINDS.items()), ""]
     stage = [*_table(dict(OUTPUT_STAGE)), ""]
     sections = [line for _, op in sorted(OPERATORS.items()) for line in _section(op)]

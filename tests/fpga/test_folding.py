@@ -8,7 +8,7 @@ from math import ceil
 import pytest
 
 from edgeq.errors import BudgetError
-from edgeq.fpga.folding import Work, balance, fastest, fold, smallest, total
+from edgeq.fpga.folding import MOST_WORD, Work, balance, fastest, fold, smallest, total
 
 #: ResNet-8 of MLPerf Tiny: places, output channels, input channels, taps
 RESNET8 = {
@@ -69,6 +69,16 @@ def test_streams_get_lanes_only_where_one_is_too_slow() -> None:
     assert slow is not None
     assert fast is not None
     assert (slow.out_lanes, fast.out_lanes) == (1, 4)
+
+
+def test_words_stay_as_narrow_as_tools_want() -> None:
+    """A layer that could keep all 2,520 blocks of the largest board busy would read 20,160 bits of weights a cycle."""
+    for bits, stored in (((8, 8), 0), ((8, 4), 0), ((8, 8), 15)):
+        work = {"a": Work("a", 64, 512, 512, 9, bits=bits, stored=stored)}
+        best = fold(work, balance(work, 2520))["a"]
+        assert MOST_WORD // 2 < best.pe * best.simd * (stored or bits[1]) <= MOST_WORD
+    one = Work("b", 1, 512, 1, 1, bits=(8, 8))
+    assert max(one.word(f.pe, f.simd) for t in range(1, 600) if (f := smallest(one, t))) <= MOST_WORD
 
 
 def test_what_cannot_be_is_said() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgeq.errors import InputError, UnsupportedError
-from edgeq.formats import Affine, FixedPoint, Minifloat
+from edgeq.formats import NAMED, Affine, FixedPoint, Minifloat, grouped
 from edgeq.formats.rounding import round_scalar
 from edgeq.hls4ml.matrix import one_grid, real
 from edgeq.hls4ml.plan import PRODUCTS, folding, make_plan
@@ -45,6 +45,13 @@ def test_channels_on_one_grid_are_the_same_numbers() -> None:
     value = Value("w", (2, 2), FixedPoint(4, (-2, 3), True, 0), codes)
     grid, frac = one_grid(Node("linear", "y", (), ()), value)
     assert real(grid, frac).tolist() == [[4.0, -32.0], [0.875, 0.375]]
+
+
+def test_groups_on_one_grid_are_the_same_numbers() -> None:
+    fmt = grouped(NAMED["e2m1"], 2, np.array([[0, -3, 1], [-1, -1, 2]]))
+    value = Value("w", (2, 5), fmt, np.arange(10).reshape(2, 5) % 16)
+    grid, frac = one_grid(Node("linear", "y", (), ()), value)
+    assert np.array_equal(real(grid, frac), fmt.decode(value.data))
 
 
 @pytest.mark.parametrize("clip", [(0, 12), (-5, 11), (3, 15), (-16, 4), (-7, -7), (5, 5)])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import edgeq
 from edgeq.boards import load_board
 from edgeq.cli import main
 from edgeq.emulator import encode_inputs, executor
@@ -51,7 +52,11 @@ def test_the_project_is_complete(project: HlsBuild) -> None:
     stages = {row["stage"]: row["dsps"] for row in manifest["stages"]}
     assert set(stages) == {stage.name for stage in project.flow.stages}
     assert sum(stages.values()) == manifest["estimate"]["dsps"]
-    assert str(project.path) not in (project.path / "README.md").read_text("utf-8")
+    text = (project.path / "README.md").read_text("utf-8")
+    assert str(project.path) not in text
+    assert ("every value of the network, in 8 inferences, equals" in text) == bool(project.checked)
+    assert ("this project was not simulated" in text) != bool(project.checked)
+    assert f"interval\n   of `digits_top` should be about {estimated['cycles_per_inference']:,} cycles" in text
 
 
 @needs_csim
@@ -210,6 +215,10 @@ def test_what_is_wrong_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     large = net.b.build([net.linear("y", net.input((3000,)), 4000, FixedPoint(8, 2))])
     with pytest.raises(BudgetError, match=r"board pynq-z2: about [\d,]+ block RAMs are needed.*estimate"):
         build(large, "pynq-z2", tmp_path / "x")
+    with pytest.raises(
+        BudgetError, match=r"^1e\+09 inferences a second at 100 MHz, 1 cycles each: conv .*first.* least"
+    ):
+        build(digits(), "pynq-z2", tmp_path / "x", inferences=1e9)
     monkeypatch.setattr("edgeq.hls.simulate.find_compiler", lambda: ["c++"])
     monkeypatch.setattr("edgeq.hls.simulate.find_headers", lambda: tmp_path)
     wrong = {name: codes ^ (name == "long") for name, codes in executor(digits()).trace(inputs()).items()}
@@ -243,6 +252,39 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     assert "nothing here measures" in capsys.readouterr().err
     assert main(["verify", str(model), "--board", "zcu102", "-n", "1"]) == 2
     assert "no compiler here" in capsys.readouterr().err
+
+
+def test_the_python_command_builds_for_every_kind_of_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = edgeq.build(digits(), "kv260", tmp_path / "p", check=False, dsps=24)
+    assert isinstance(made, HlsBuild)
+    assert (made.board.name, made.checked) == ("kv260", None)
+    assert (tmp_path / "p" / "scripts" / "design.tcl").is_file()
+    assert "this project was not simulated" in (tmp_path / "p" / "README.md").read_text("utf-8")
+    with pytest.raises(InputError, match="build for board kv260: has no option budget_ram; choose of inferences, dsps"):
+        edgeq.build(digits(), load_board("kv260"), tmp_path / "x", budget_ram=1000)
+    monkeypatch.setattr("edgeq.fpga.build.build", lambda graph, board, out, *, style=None: (board.name, style))
+    assert edgeq.build(digits(), "icebreaker", tmp_path / "x", style="lut") == ("icebreaker", "lut")
+    with pytest.raises(InputError, match="board emulator: nothing is compiled for it"):
+        edgeq.build(digits(), "emulator", tmp_path / "x")
+
+
+@pytest.mark.parametrize("board", ["kv260", "icebreaker"])
+def test_options_of_firmware_are_refused(board: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A budget that is not looked at would be taken for one that holds."""
+    net = Net()
+    net.b.build([net.linear("y", net.input((5,)), 3, FixedPoint(8, 2))]).save(tmp_path / "net.edgeq")
+    build = ["build", str(tmp_path / "net.edgeq"), "--board", board, "-o", str(tmp_path / "out")]
+    options = "--budget-ram 64k, --budget-flash 64k, --push-rows, --schedule rows, -O -Os, --packing all"
+    for option in options.split(", "):
+        assert main([*build, *option.split()]) == 2
+        name = option.split()[0].replace("-O", "--optimize")
+        assert f"board {board}: runs no firmware, so {name} says nothing there" in capsys.readouterr().err
+    assert main([*build, "--dsps", "0"]) == 2
+    assert "0 multiplier blocks: give 1 or more" in capsys.readouterr().err
+    if board == "kv260":
+        assert main([*build, "--toolchain", "yowasp"]) == 2
+        assert "--toolchain says nothing there" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def no_compiler() -> list[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from edgeq.boards import load_board
 from edgeq.errors import UnsupportedError
 from edgeq.formats import FixedPoint
 from edgeq.fpga import lower
@@ -92,6 +94,20 @@ def test_wide_codes_are_refused() -> None:
     wide = Border("out0", type(flow.streams["in0"])("y", "scores", 40, True, 1, 10), 32)
     with pytest.raises(UnsupportedError, match="scores: codes of 40 bits; the border carries 32"):
         _ = wide.container
+
+
+@pytest.mark.parametrize("style", ["dsp", "lut", "khot"])
+def test_no_word_is_wider_than_vitis_takes(style: str) -> None:
+    """Layers that could use 2,520 products at once: words of 20,000 bits without the limit (UG1399: 4,096)."""
+    net = Net()
+    graph = net.b.build([net.linear("y", net.input((512,)), 512, FixedPoint(8, 2))])
+    flow = lower(graph, load_board("zcu102"), dsps=2520, style=style)
+    widths = [int(w) for text in sources(flow, 128).values() for w in re.findall(r"ap_uint<(\d+)>", text)]
+    assert 1000 < max(widths) <= 4096
+    stage = stage_of(flow, "eq_mvu")
+    wide = replace(stage, params={**stage.params, "ACC_BITS": 4000})
+    with pytest.raises(UnsupportedError, match=r"^y: words of [\d,]+ bits, and Vitis HLS has 4,096 at most"):
+        sources(replace(flow, stages=tuple(wide if s is stage else s for s in flow.stages)), 128)
 
 
 def test_headers_come_with_what_they_include() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,21 +12,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.networks import khot
 from edgeq import verify
 from edgeq.emulator import executor
 from edgeq.errors import EdgeqError, ToolError, UnsupportedError
-from edgeq.formats import NAMED, Affine, FixedPoint
+from edgeq.formats import NAMED, Affine, FixedPoint, KHot
+from edgeq.formats.khot import DIGITS
 from edgeq.fpga import lower
 from edgeq.fpga.dataflow import Dataflow
+from edgeq.fpga.khot import find_places
 from edgeq.fpga.ops import LOWERINGS, products
+from edgeq.fpga.simulate import call
 from edgeq.hls import simulate as module
-from edgeq.hls.simulate import find_headers, simulate
-from edgeq.ir import Graph
+from edgeq.hls.render import write
+from edgeq.hls.simulate import find_compiler, find_headers, simulate
+from edgeq.ir import Graph, Node
 from edgeq.verify import TraceFunction
 from edgeq.verify.random_graphs import random_graph, random_inputs
 from tests.fpga.networks import U8, Net, digits, residual
+from tests.fpga.test_hardware_groups import network as groups
 from tests.fpga.test_hardware_minifloats import network as minifloats
 from tests.fpga.test_hardware_modes import OPS, aimed, every_mode
+from tests.fpga.test_khot import small as layers
+from tests.fpga.test_khot import tiny as two_layers
 from tests.fpga.test_lowering import CASES, SLOW
 from tests.fpga.test_verify_fpga import flipped
 from tests.hls_project.tools import needs_csim
@@ -45,6 +56,42 @@ def test_weights_of_few_digits_without_a_product() -> None:
     flow = lower(graph, dsps=24, style="khot")
     assert {s.params["STYLE"] for s in flow.stages if s.module == "eq_mvu"} == {"khot"}
     assert verify(graph, TraceFunction("hls", lambda inputs: simulate(flow, inputs, width=64)), random=2).equal
+
+
+@needs_csim
+@pytest.mark.skipif(not shutil.which("nm"), reason="nm is not installed (binutils)")
+def test_cpp_of_digits_holds_no_multiplication(tmp_path: Path) -> None:
+    """A compiler that optimises nothing names every operator of ap_int that it was asked for."""
+    graph, names = khot(layers(), KHot(8, 2, "binary")), ("first", "depthwise", "head")
+    for style, wanted in (("khot", False), ("dsp", True)):
+        flow, place = lower(graph, cycles=2000, styles=dict.fromkeys(names, style)), tmp_path / style
+        write(flow, place, 32)
+        options = f"-std=c++14 -O0 -w -c -I. -I{find_headers()} -o core.o {flow.name}_core.cpp"
+        call([*find_compiler(), *options.split()], place, "build.log")
+        named = subprocess.run(["nm", "-C", "core.o"], cwd=place, capture_output=True, text=True, check=True).stdout
+        assert "operator+" in named
+        assert (re.search(r"operator ?\*=?<", named) is not None) is wanted, style
+
+
+@needs_csim
+@pytest.mark.heavy
+@pytest.mark.parametrize("seed", range(400, 406))
+def test_random_graph_of_digits(seed: int) -> None:
+    """Both kinds of digits, one to three of them, in style khot wherever it applies."""
+    kept = ["conv", "linear", "conv_transpose", "add", "mul", "max_pool", "average_pool", "requantise", "reshape"]
+    fmt = KHot(8, 1 + seed % 3, DIGITS[seed % 2])
+    graph = khot(random_graph(np.random.default_rng([seed, 11]), ops=kept, max_nodes=6), fmt)
+    beside = sum(products(graph, node) for node in graph.nodes)
+    hot = {n.name: "khot" for n in graph.nodes if n.op in ("conv", "linear") and digits_fit(graph, n)}
+    inputs = random_inputs(graph, np.random.default_rng(seed), 2)
+    expected, shown = executor(graph).trace(inputs), simulate(lower(graph, dsps=16 + beside, styles=hot), inputs)
+    assert all(np.array_equal(shown[v], expected[v]) for node in graph.nodes for v in node.outputs)
+
+
+def digits_fit(graph: Graph, node: Node) -> bool:
+    """Whether a layer's weights can be lists of digits in hardware."""
+    weights = graph.ins(node)[1].data
+    return weights is not None and bool(find_places(weights, 8))
 
 
 @needs_csim
@@ -151,6 +198,22 @@ def test_random_graph_of_minifloats(seed: int) -> None:
         assert_equal(graph, 2, seed, 16 + sum(products(graph, node) for node in graph.nodes))
     except UnsupportedError as error:
         pytest.skip(str(error))
+
+
+@needs_csim
+@pytest.mark.heavy
+def test_the_compiler_of_ziglang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no compiler is installed, the package brings one."""
+    pytest.importorskip("ziglang")
+    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    assert find_compiler()[1:4] == ["-m", "ziglang", "c++"]
+    assert_equal(two_layers(), dsps=4)
+
+
+@needs_csim
+@pytest.mark.heavy
+def test_group_scales() -> None:
+    assert_equal(groups(), dsps=16)
 
 
 class Several(Net):

@@ -10,7 +10,7 @@ import pytest
 
 from edgeq.emulator.ops import FAST, REFERENCE
 from edgeq.ir import OPERATORS
-from edgeq.ir.docs import PAGE, c_kernels, fast_twin, operators_markdown
+from edgeq.ir.docs import PAGE, c_kernels, fast_twin, hardware, operators_markdown
 from edgeq.mcu.ops import KERNELS, SCALED
 
 ROOT = Path(__file__).parents[2]
@@ -58,3 +58,6 @@ def test_a_wing_that_lacks_an_operator_says_so() -> None:
     assert c_kernels("reshape") == "costs nothing"
     assert fast_twin("no such operator") == "runs the reference"
     assert fast_twin("conv") == "twin"
+    assert hardware("no such operator") == "–"
+    assert hardware("softmax") == "Verilog, C++"
+    assert hardware("conv") == "Verilog, C++, hls4ml"

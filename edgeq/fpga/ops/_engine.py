@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgeq.fpga.dataflow import Param, Stream
 from edgeq.fpga.digits import count_digits, packed_digits, rows_of_digits
-from edgeq.fpga.folding import Fold, Work
+from edgeq.fpga.folding import MOST_WORD, Fold, Work
 from edgeq.fpga.khot import MOST_DIGITS, coded, find_places, packed_places
 from edgeq.fpga.khot import weight_bits as digits_bits
 from edgeq.fpga.lowering import (
@@ -327,7 +327,7 @@ def matrix_work(ctx_style: str, node: Node, x: Value, weight: Codes, window: Win
     cost = product_cost(node, x, weight, ctx_style)
     label = f"{node.op} {node.name} (layer {node.source})"
     bits = (operand_bits(x.format), weight_bits(node, weight))
-    digits, places = constant_digits(weight), find_places(weight, operand_bits(x.format))
+    digits, places = constant_digits(weight, bits), find_places(weight, operand_bits(x.format))
     if ctx_style == "khot" and not places:
         raise fail(node, f"has weights of more than {MOST_DIGITS} digits; use style dsp or lut, or train it K-hot")
     if ctx_style == "constant" and not digits:
@@ -340,12 +340,15 @@ def matrix_work(ctx_style: str, node: Node, x: Value, weight: Codes, window: Win
         window.taps,
         cost=cost,
         bits=bits,
+        stored=digits_bits(places) if ctx_style == "khot" else 0,
         places=places,
         digits=digits,
         constant=ctx_style == "constant",
     )
 
 
-def constant_digits(weight: Codes) -> int:
-    """Signed digits of all weights; 0 where they are too many for adders of their own."""
-    return 0 if weight.size > CONSTANT_WEIGHTS else max(1, count_digits(weight))
+def constant_digits(weight: Codes, bits: tuple[int, int]) -> int:
+    """Signed digits of all weights; 0 where they are too many for adders of their own. bits: of element and weight."""
+    rows, columns = len(weight), weight.size // len(weight)
+    word = max(columns * bits[0], rows * (sum(bits) + signed_bits(0, columns)))
+    return 0 if weight.size > CONSTANT_WEIGHTS or word > MOST_WORD else max(1, count_digits(weight))
