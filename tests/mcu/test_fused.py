@@ -60,7 +60,7 @@ def test_fused_blocks_equal_the_emulator_under_the_sanitizers(tmp_path: Path, pu
     graph = net()
     made = build(graph, "host", tmp_path / "net", schedule="fused", push_rows=push)
     fused = [patches.nodes for stretch in made.plan.stretches for patches in stretch.fused]
-    assert sorted(map(len, fused)) == [2, 3, 4]
+    assert sorted(map(len, fused)) == ([2, 3, 4] if push else [2, 3])
     assert made.warnings == ()
     assert wrong(made, graph) == []
     assert wrong(made, graph, sanitize=True) == []
@@ -84,8 +84,7 @@ def test_a_wrong_tile_shows(tmp_path: Path) -> None:
     """Equality can fail: padding that is left out, and a code that differs from one tile to the next."""
     graph = net()
     made = build(graph, "host", tmp_path / "net", schedule="fused", push_rows=True)
-    border = r"eq_tile_border\(&maps\[1\], a, row, column\);"
-    recompiled(made, rf"(eq_tile_take\(&maps\[0\][^}}]*){border}", r"\1")
+    recompiled(made, r"eq_tile_border\(&maps\[1\], a, row, column\);", "")
     assert wrong(made, graph)
     again = build(graph, "host", tmp_path / "again", schedule="fused", push_rows=True)
     kernel = r"(_params, x, a \+ (\d+)u\);\n\s*)eq_tile_border"
