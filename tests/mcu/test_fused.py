@@ -31,8 +31,9 @@ class Blocks(Maker):
 
     def one(self, x: str, out: int) -> str:
         w = self.g.constant("w", self.rng.integers(-8, 8, (out, 1, 1, self.g.values[x].shape[-1])), W4)
+        b = self.g.constant("b", self.rng.integers(-20, 20, out), FixedPoint(8, 2))  # not zero where padding is
         window = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1)}
-        return self.g.node("conv", "one", [x, w], self.fmt, groups=1, **window)
+        return self.g.node("conv", "one", [x, w, b], self.fmt, groups=1, **window)
 
     def window(self, x: str, stride: int) -> str:
         channels = self.g.values[x].shape[-1]
