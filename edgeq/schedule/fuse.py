@@ -46,8 +46,8 @@ def fuse(
 ) -> Patches | None:
     """The patches of a block, one row and at most so many columns each; None where it does not run by patches.
 
-    Tiles are copied out of rows and into them, so that codes of a pixel have to fill whole bytes; columns are counted in
-    as many bits as rows.
+    Tiles are copied out of rows and into them, so that codes of a pixel have to fill whole bytes; columns are counted
+    in as many bits as rows.
     """
     height, width, _ = graph.outs(block[-1])[0].shape
     maps = [graph.values[v] for v in (block[0].inputs[0], *(node.outputs[0] for node in block))]

@@ -31,8 +31,9 @@ class Blocks(Maker):
 
     def one(self, x: str, out: int) -> str:
         w = self.g.constant("w", self.rng.integers(-8, 8, (out, 1, 1, self.g.values[x].shape[-1])), W4)
+        b = self.g.constant("b", self.rng.integers(-20, 20, out), FixedPoint(8, 2))  # not zero where padding is
         window = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1)}
-        return self.g.node("conv", "one", [x, w], self.fmt, groups=1, **window)
+        return self.g.node("conv", "one", [x, w, b], self.fmt, groups=1, **window)
 
     def window(self, x: str, stride: int) -> str:
         channels = self.g.values[x].shape[-1]
@@ -60,7 +61,7 @@ def test_fused_blocks_equal_the_emulator_under_the_sanitizers(tmp_path: Path, pu
     graph = net()
     made = build(graph, "host", tmp_path / "net", schedule="fused", push_rows=push)
     fused = [patches.nodes for stretch in made.plan.stretches for patches in stretch.fused]
-    assert sorted(map(len, fused)) == [2, 3, 4]
+    assert sorted(map(len, fused)) == ([2, 3, 4] if push else [2, 3])
     assert made.warnings == ()
     assert wrong(made, graph) == []
     assert wrong(made, graph, sanitize=True) == []
@@ -84,8 +85,7 @@ def test_a_wrong_tile_shows(tmp_path: Path) -> None:
     """Equality can fail: padding that is left out, and a code that differs from one tile to the next."""
     graph = net()
     made = build(graph, "host", tmp_path / "net", schedule="fused", push_rows=True)
-    border = r"eq_tile_border\(&maps\[1\], a, row, column\);"
-    recompiled(made, rf"(eq_tile_take\(&maps\[0\][^}}]*){border}", r"\1")
+    recompiled(made, r"eq_tile_border\(&maps\[1\], a, row, column\);", "")
     assert wrong(made, graph)
     again = build(graph, "host", tmp_path / "again", schedule="fused", push_rows=True)
     kernel = r"(_params, x, a \+ (\d+)u\);\n\s*)eq_tile_border"
