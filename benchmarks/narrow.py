@@ -2,7 +2,8 @@
 
     python benchmarks/narrow.py                        cortex-m4
     python benchmarks/narrow.py cortex-m4 cortex-m55   these boards
-    python benchmarks/narrow.py --only 1x1             layers whose name holds the word
+    python benchmarks/narrow.py --only 1x1             layers whose name holds the word; nothing is saved
+    python benchmarks/narrow.py --formats E3M2 MXFP4   these formats; the others keep their recorded counts
 
 Each layer is built and counted in every format, one network each; counts are exact (the QEMU plugin). Flash is
 the bytes of the layer's constants; RAM that of the network: input, output, scratch and stack.
@@ -118,6 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("boards", nargs="*", default=["cortex-m4"])
     parser.add_argument("--only", default="")
+    parser.add_argument("--formats", nargs="*", choices=list(FORMATS), default=list(FORMATS))
     asked = parser.parse_args()
     results: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
     wanted = {name: shape for name, shape in LAYERS.items() if asked.only in name}
@@ -126,7 +128,9 @@ def main() -> None:
         heads = f"{'instr.':>10} {'per MAC':>7} {'times':>6} {'flash':>8} {'RAM':>8}"
         print(f"{'layer, ' + name:18} {'':6} {'kernel':22} {heads}")
         for title, shape in wanted.items():
-            rows = [count(each, shape, board) for each in FORMATS]
+            known = {row["format"]: row for row in results.get(name, {}).get(title, [])}
+            known |= {each: count(each, shape, board) for each in asked.formats}
+            rows = [known[each] for each in FORMATS if each in known]
             print("\n".join(lines(title, rows)), flush=True)
             results.setdefault(name, {})[title] = rows
     if not asked.only:

@@ -214,7 +214,7 @@ def test_what_the_table_cannot_hold_is_refused() -> None:
     assert half_steps(e3m2, *e3m2.grid_range, "half_up") is None
     assert half_exact(e3m2, *e3m2.grid_range, "half_even") is None
     (step,) = steps_of(one(e2m1, e2m1, e3m2.per_tensor(0), (4, 4, 4), 4))
-    assert step.kernel == "conv"
+    assert step.kernel == "conv_lanes"
     assert "not conv_narrow_dsp: output e3m2" in step.brief
 
 
