@@ -137,8 +137,8 @@ def measured(data: Data, folder: Path, seed: int, options: argparse.Namespace, s
     net = kept(folder / "eight.edgeq", lambda: eight_bits(data, folder, seed, options))
     asked = {k: v for k, v in vars(options).items() if k not in ("data", "state", "seeds", "quick", "write")}
     for lam, weights in CHOICES[1:2] if options.quick else CHOICES:
-        settings = Settings((options.grid, options.grid), options.split, lam=lam, weights=weights, rest=options.rest)
-        settings = replace(settings, joint=options.joint)
+        settings = Settings((options.grid, options.grid), options.split, phi=options.phi, lam=lam, weights=weights)
+        settings = replace(settings, joint=options.joint, rest=options.rest)
         key = key_of("choice", seed, lam, weights, asked)
         if key not in store:
             images = upscaled(data.train_x[: options.calibration]).numpy()
@@ -206,7 +206,8 @@ def main() -> int:
     parser.add_argument("--calibration", type=int, default=64, help="images that widths come from")
     parser.add_argument("--test", type=int, default=2000, help="test images, run by the emulator")
     parser.add_argument("--grid", type=int, default=3)
-    parser.add_argument("--split", help="layer that ends the patch stage")
+    parser.add_argument("--split", default="blocks.3.project.0", help="layer that ends the patch stage")
+    parser.add_argument("--phi", type=float, default=2.5, help="standard deviations beyond which patches keep 8 bits")
     parser.add_argument("--joint", action="store_true", help="all patches without outliers share their widths")
     parser.add_argument("--rest", action="store_true", help="maps behind the patch stage get widths, too")
     parser.add_argument("--no-count", dest="count", action="store_false", help="build no firmware")

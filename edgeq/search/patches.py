@@ -34,7 +34,7 @@ from edgeq.search.quantmcu import (
     gaussian,
     scores,
 )
-from edgeq.search.reformat import groups, positive, with_formats, with_weights
+from edgeq.search.reformat import groups, positive, with_formats, with_weights, without_left_shifts
 
 #: samples that are traced at once
 BATCH = 8
@@ -142,6 +142,7 @@ def search_patches(graph: Graph, calibration: Any, settings: Settings, progress:
     if settings.weights < 8:
         inside = {name for names in branches.nodes.values() for name in names}
         mixed = with_weights(mixed, settings.weights, {n.name for n in mixed.nodes} if settings.rest else inside)
+    mixed = without_left_shifts(mixed, branches.graph)
     name = f"{graph.name}_patches"
     return Mixed(settings, graph, branches.graph, replace(mixed, name=name), branches, model, outliers, chosen)
 

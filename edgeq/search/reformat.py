@@ -105,6 +105,29 @@ def with_weights(graph: Graph, bits: int, nodes: Collection[str]) -> Graph:
     return with_formats(graph.replace(values=values), {})
 
 
+def without_left_shifts(graph: Graph, before: Graph) -> Graph:
+    """The graph whose outputs are no finer than the coarsest products that they are rounded from.
+
+    Kernels for speed shift right only. Looked at are nodes whose operands have other formats than in `before`.
+    """
+    group_of = {name: names for names in groups(graph) for name in names}
+    formats: dict[str, FixedPoint] = {}
+    for node in graph.nodes:
+        (out,) = node.outputs
+        if node.op not in ("conv", "linear") or out not in group_of:
+            continue
+        x, weight = (graph.values[name] for name in node.inputs[:2])
+        if x.name not in formats and all(v.format == before.values[v.name].format for v in (x, weight)):
+            continue
+        limit = min(accumulator_frac(replace(x, format=formats.get(x.name, x.format)), weight))
+        have = formats.get(out, graph.values[out].format)
+        assert isinstance(have, FixedPoint)
+        assert isinstance(have.frac, int)
+        if limit < have.frac:
+            formats |= dict.fromkeys(group_of[out], FixedPoint(have.width, limit, have.sign))
+    return with_formats(graph, formats) if formats else graph
+
+
 def _narrowed(weight: Value, bits: int) -> Value:
     """A weight in fewer bits, with a binary point for each output channel."""
     assert weight.data is not None

@@ -273,7 +273,8 @@ def _counted(graph: Graph, board: Board) -> tuple[int, str]:
 
     with tempfile.TemporaryDirectory(prefix="edgeq-study-") as scratch:
         made = build(graph, board, Path(scratch, "net"))
-        found = measure(made, {name: codes[None] for name, codes in golden_sample(made.graph).items()})
+        sample = golden_sample(made.graph)
+        found = measure(made, {name: sample[name][None] for name in made.graph.inputs})
     if found.counts is None:
         raise ToolError(f"nothing counts instructions on {board.name}; take --instructions estimated")
     return found.counts.total, f"counted by {found.counts.method}, {found.runner}"

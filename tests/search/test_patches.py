@@ -20,7 +20,7 @@ from edgeq.mcu.execute import trace as executed
 from edgeq.mcu.host import available_host_compilers
 from edgeq.schedule.branches import split_patches
 from edgeq.search.patches import Settings, bitops, search_patches
-from edgeq.search.reformat import groups, with_formats, with_weights
+from edgeq.search.reformat import groups, with_formats, with_weights, without_left_shifts
 from tests.schedule.test_plan import random_inputs
 from tests.schedule.test_stream import maps
 
@@ -155,6 +155,16 @@ def test_weights_get_a_binary_point_of_their_own_for_each_channel() -> None:
     for have, want, frac in zip(new.data, old.data, new.format.frac, strict=True):
         errors = [((np.clip((want + ((1 << d) >> 1)) >> d, -7, 7) * 2**d - want) ** 2).sum() for d in range(8)]
         assert ((have * 2 ** (7 - frac) - want) ** 2).sum() == min(errors)
+
+
+def test_no_output_is_finer_than_its_products() -> None:
+    graph = network()
+    stem = next(g for g in groups(graph) if "stem" in g)
+    coarse = with_formats(graph, dict.fromkeys(stem, FixedPoint(2, -4, False)))
+    made = without_left_shifts(coarse, graph)
+    assert made.values["expand"].format == FixedPoint(8, 3)  # products of 2^-(7 - 4)
+    assert made.values["depthwise"].format == graph.values["depthwise"].format
+    assert without_left_shifts(graph, graph) is graph
 
 
 @pytest.mark.parametrize(
