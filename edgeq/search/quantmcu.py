@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,10 +102,10 @@ def best_quantiser(histogram: Histogram, bits: int, signed: bool) -> Quantiser:
 
 def entropy(histogram: Histogram, quantiser: Quantiser | None = None) -> float:
     """H = -sum p log2 p of the values (section 3.3), in bits, as they are or quantised."""
-    counts = histogram.counts
+    counts: npt.NDArray[Any] = histogram.counts
     if quantiser is not None:
         codes = quantiser.of(histogram.integers)
-        counts = np.bincount(codes - codes.min(), weights=counts)  # type: ignore[assignment]
+        counts = np.bincount(codes - codes.min(), weights=counts)
     share = counts[counts > 0] / counts.sum()
     return float(-(share * np.log2(share)).sum())
 
