@@ -102,6 +102,7 @@ def trained(name: str, network: Callable[[], nn.Module], data: Data, folder: Pat
 
 def files(name: str, shared: Path, folder: Path, count: int) -> Source:
     """The float network as a file with arrays beside it, as `edgeq search` takes them; made where they are missing."""
+    folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{part}.npy" for part in ("calibration", f"test-{count}", f"labels-{count}")]
     model = shared / "models" / "resnet8_cifar10_float.tflite" if name == "resnet8" else folder / f"{name}.onnx"
     if name == "resnet8":
