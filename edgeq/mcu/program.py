@@ -194,8 +194,8 @@ def fitting_program(graph: Graph, board: Board, schedule: Schedule) -> Program |
     made = packed_graph(graph, ranges, board.isa, schedule.packing)
     # Packed codes are no slower here, but y of bytes cannot lie over x of less: the smaller arena is taken.
     networks = (graph, made) if made is not graph and schedule.packing == "fast" else (made,)
-    programs = (_program(network, board, schedule) for network in networks)
-    found = [program for program in programs if program is not None]
+    tried = [_program(network, board, schedule) for network in networks]
+    found = [program for program in tried if program is not None]
     return min(found, key=lambda program: program.plan.arena_bytes, default=None)
 
 

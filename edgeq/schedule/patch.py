@@ -183,10 +183,13 @@ def whole_name(value: Value) -> str:
 def check_patches(patches: Patches, graph: Graph) -> None:
     """Raise GraphError unless every region is what its node needs and the patches cover the output."""
     nodes = [n for n in graph.nodes if n.name in patches.nodes]
-    needed, _ = _regions(graph, nodes, patches.output, patches.tile)
+    needed, needs = _regions(graph, nodes, patches.output, patches.tile)
     for name, region in needed.items():
         if patches.regions.get(name) != region:
             raise GraphError(f"plan: {patches.name} has {patches.regions.get(name)} of {name}, needs {region}")
+    _, takes = _patch_graph(graph, nodes, needed, needs, patches.source, patches.output)
+    if patches.takes != takes:
+        raise GraphError(f"plan: {patches.name} takes {patches.takes} of {patches.source}, needs {takes}")
     for size, tile, count in zip(patches.size, patches.tile, patches.grid, strict=True):
         if not (count - 1) * tile < size <= count * tile:
             raise GraphError(f"plan: {count} patches of {tile} do not make up the {size} of {patches.output}")

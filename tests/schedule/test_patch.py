@@ -75,12 +75,25 @@ def test_a_wrong_halo_is_found(value: str) -> None:
     (patches,) = plan.patches
     region = patches.regions[value]
     moved = dataclasses.replace(region, rows=dataclasses.replace(region.rows, offset=region.rows.offset + 1))
-    wrong = dataclasses.replace(patches, regions={**patches.regions, value: moved})
+    takes = {name: moved if taken == region else taken for name, taken in patches.takes.items()}
+    wrong = dataclasses.replace(patches, regions={**patches.regions, value: moved}, takes=takes)
     bad = dataclasses.replace(plan, patches=(wrong,))
     with pytest.raises(GraphError, match="needs"):
         check_plan(bad, graph)
     if region.fill is not None:  # where nobody pads, the region's place in the map is not looked at but for the source
         assert not equal(graph, bad)
+
+
+def test_a_wrong_part_of_the_source_is_found() -> None:
+    graph = block()
+    plan = patched(graph, (2, 2))
+    (patches,) = plan.patches
+    name, region = next(iter(patches.takes.items()))
+    moved = dataclasses.replace(region, columns=dataclasses.replace(region.columns, offset=region.columns.offset + 1))
+    wrong = dataclasses.replace(plan, patches=(dataclasses.replace(patches, takes={**patches.takes, name: moved}),))
+    with pytest.raises(GraphError, match="takes"):
+        check_plan(wrong, graph)
+    assert not equal(graph, wrong)
 
 
 def test_a_border_without_its_code_is_found() -> None:
