@@ -12,6 +12,15 @@
 #if defined(__GNUC__) && !defined(__SYNTHESIS__)
 #pragma GCC diagnostic ignored "-Wunused-label"
 #endif
+// libc++ (clang, ziglang) keeps std::complex in an inner namespace; ap_int.h declares it in std to specialise it, which is
+// ambiguous there. Nothing here is complex, so that the specialisation is left out of simulations.
+#ifndef __SYNTHESIS__
+#include <cstddef>
+#if defined(_LIBCPP_VERSION) && !defined(__AP_INT_SPECIAL_H__)
+#define __AP_INT_SPECIAL_H__
+#define __AP_FIXED_SPECIAL_H__
+#endif
+#endif
 #include <ap_int.h>
 #include <hls_stream.h>
 
