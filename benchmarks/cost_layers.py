@@ -297,7 +297,7 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     ),
     **{
         method: tuple(
-            (f"{method}_{name}", method, Family(family.fit[::3], family.held[:1]))
+            (f"{method}_{name}", method, Family(family.fit[::3], family.held))
             for name, family in MATRICES
             if name != "row" and (method, name) != ("groups", "depthwise")
         )

@@ -123,8 +123,14 @@ def test_depthwise_cases_reach_every_path() -> None:
 
 
 def test_helium_takes_vectors() -> None:
-    kinds = {s.fixed[3] for s in steps_of(lanes_cases.conv(1, 60).graph(), MVE) if s.kernel == KERNEL}
-    assert kinds == {f"{kind} | EQ_LANES_VECTOR" for kind in (SHORT, LONG, WORD)}
+    """Also for what is left to the DSP instructions by loops for bytes that round half_up."""
+    (step,) = steps_of(one(E2M1, E2M1, E2M1.per_tensor(-2), (4, 4, 8), 8), MVE)
+    assert step.kernel == KERNEL
+    (step,) = steps_of(one(E2M1, E2M1, E2M1.per_tensor(-2), (4, 4, 8), 8, "half_up"), MVE)
+    assert step.kernel == "conv_narrow_mve"
+    for fmt, kind in ((E3M2, SHORT), (Minifloat(4, 0), LONG), (E4M3, WORD)):
+        (step,) = steps_of(one(fmt, fmt, E3M2.per_tensor(0), (4, 4, 8), 8), MVE)
+        assert step.fixed[3] == f"{kind} | EQ_LANES_VECTOR"
 
 
 def test_weights_in_chunks(tmp_path: Path) -> None:

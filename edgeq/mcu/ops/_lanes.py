@@ -69,6 +69,11 @@ def _core(ctx: Context) -> str | None:
     return None if suits else Foreign("the core is none of those it is written for")
 
 
+def _vectors(ctx: Context, wanted: bool) -> str | None:
+    """A reason why this place in the order of preference is for other cores."""
+    return None if ("mve" in ctx.features) == wanted else Foreign("with Helium it has another place in the order")
+
+
 def supports_conv(ctx: Context) -> str | None:
     """Any kernel size, stride and padding; one group, taps side by side."""
     return _core(ctx) or _dsp.one_window(ctx) or _refused(ctx)
@@ -279,6 +284,9 @@ def depthwise(ctx: Context) -> Call:
 
 _GAIN = "packed weights expanded to 16 or 32 bits for all pixels, then two pixels at a time"
 _DEPTHWISE = "packed weights expanded to 16 or 32 bits for all pixels, then four channels at a time"
-CONV = Variant(NAME, "conv_lanes", _GAIN, supports_conv, conv)
-LINEAR = Variant(NAME, "conv_lanes", _GAIN, supports_linear, linear)
+CONV = Variant(NAME, "conv_lanes", _GAIN, lambda ctx: _vectors(ctx, False) or supports_conv(ctx), conv)
+LINEAR = Variant(NAME, "conv_lanes", _GAIN, lambda ctx: _vectors(ctx, False) or supports_linear(ctx), linear)
+#: the same with Helium, where it is preferred to loops for bytes with DSP
+VECTOR_CONV = Variant(NAME, "conv_lanes", _GAIN, lambda ctx: _vectors(ctx, True) or supports_conv(ctx), conv)
+VECTOR_LINEAR = Variant(NAME, "conv_lanes", _GAIN, lambda ctx: _vectors(ctx, True) or supports_linear(ctx), linear)
 DEPTHWISE = Variant(NAME, "conv_depthwise_lanes", _DEPTHWISE, supports_depthwise, depthwise)

@@ -58,6 +58,7 @@ VARIANTS = (
     _mve_scaled.FIRST_LAYER,
     _mve_scaled.CONV,
     _mve_narrow.CONV,
+    _lanes.VECTOR_CONV,
     Variant(
         _dsp.DSP, "conv_depthwise_dsp", "four channels, two taps in one SMLAD", _dsp.supports_depthwise, _dsp.depthwise
     ),

@@ -31,6 +31,7 @@ VARIANTS = (
     _mve_scaled.ROWS,
     _mve_scaled.ANY_ROWS,
     _mve_narrow.CONV,
+    _lanes.VECTOR_LINEAR,
     _dsp_fields.ROWS,
     Variant(_dsp.DSP, "linear_dsp", "four outputs at a time, SMLAD", _dsp.supports_linear, _dsp.linear),
     Variant(_dsp.DSP, "conv_dsp", "two rows by four outputs, SMLAD", _dsp.bytes_by_bytes, _dsp.rows),
