@@ -118,7 +118,8 @@ def _quantised(x: Tensor, fmt: Any, node: Node | None) -> Tensor:
     """Numbers as a format holds them, within the bounds of the node that computes them."""
     least, most = fmt.grid_range if node is None else output_bounds(node, fmt)
     step = 2.0**fmt.frac
-    return rounded(x * step).clamp(least, most) / step
+    found: Tensor = rounded(x * step).clamp(least, most) / step
+    return found
 
 
 def _conv(node: Node, ins: list[Tensor]) -> Tensor:
@@ -179,7 +180,9 @@ def finetune(
     order = torch.Generator().manual_seed(seed)
     done = 0
     for _ in range(epochs):
-        for part in torch.randperm(len(y), generator=order).split(batch):
+        shuffled = torch.randperm(len(y), generator=order)
+        for begin in range(0, len(y), batch):
+            part = shuffled[begin : begin + batch]
             loss = functional.cross_entropy(twin(augment(x[part])).flatten(1), y[part])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -104,7 +104,7 @@ def entropy(histogram: Histogram, quantiser: Quantiser | None = None) -> float:
     counts = histogram.counts
     if quantiser is not None:
         codes = quantiser.of(histogram.integers)
-        counts = np.bincount(codes - codes.min(), weights=counts)  # type: ignore[assignment]
+        counts = np.bincount(codes - codes.min(), weights=counts)
     share = counts[counts > 0] / counts.sum()
     return float(-(share * np.log2(share)).sum())
 
