@@ -180,7 +180,9 @@ def finetune(
     order = torch.Generator().manual_seed(seed)
     done = 0
     for _ in range(epochs):
-        for part in torch.randperm(len(y), generator=order).split(batch):  # type: ignore[no-untyped-call]
+        shuffled = torch.randperm(len(y), generator=order)
+        for begin in range(0, len(y), batch):
+            part = shuffled[begin : begin + batch]
             loss = functional.cross_entropy(twin(augment(x[part])).flatten(1), y[part])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
