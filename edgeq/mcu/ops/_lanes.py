@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.formats import Format, Grouped, Minifloat
+from edgeq.ir.ops._matrix import accumulator_frac
 from edgeq.mcu.ops import _dsp, _groups, _scalar
-from edgeq.mcu.ops._matrix import accumulator_frac, matrix_stage, not_depthwise
+from edgeq.mcu.ops._matrix import matrix_stage, not_depthwise
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import Stage, stage
 from edgeq.mcu.ops._window import geometry
