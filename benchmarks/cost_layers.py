@@ -156,8 +156,8 @@ class Layers:
         self._matrix(name, i, *shape)
 
     def groups(self, name: str, i: int, *shape: Any) -> None:
-        """The same with a scale for each 32 weights in E2M1, or in 8 bits."""
-        self.m.weight, self.m.group = (NAMED["e2m1"].per_tensor(6), FixedPoint(8, 6))[i % 2], MX_GROUP
+        """The same with a scale for each 32 weights in E2M1."""
+        self.m.weight, self.m.group = NAMED["e2m1"].per_tensor(6), MX_GROUP
         self._matrix(name, i, *shape)
 
     def khot(self, name: str, i: int, *shape: Any) -> None:
@@ -297,7 +297,7 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     ),
     **{
         method: tuple(
-            (f"{method}_{name}", method, Family(family.fit[::3], family.held))
+            (f"{method}_{name}", method, Family(family.fit[:: 2 if name == "depthwise" else 3], family.held))
             for name, family in MATRICES
             if name != "row" and (method, name) != ("groups", "depthwise")
         )
