@@ -138,6 +138,11 @@ class Layers:
         self.m.weight = FixedPoint(4, 6)
         self._matrix(name, i, *shape)
 
+    def fields(self, name: str, i: int, *shape: Any) -> None:
+        """The same for inputs of 4 bits too, with a sign and without."""
+        self.m.activation, self.m.weight = FixedPoint(4, 4, i % 2 == 0), FixedPoint(4, 6)
+        self._matrix(name, i, *shape)
+
     def minifloat(self, name: str, i: int, *shape: Any) -> None:
         """The same in E2M1, or in E2M3."""
         fmt = NAMED[("e2m1", "e2m3")[i % 2]]
@@ -291,6 +296,7 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     "elements": (("elements", "elements", ELEMENTS), ("repeated", "repeated", REPEATED)),
     "pools": (("pool", "pools", POOLS), ("mean", "means", MEANS)),
     "narrow": tuple((f"narrow_{name}", "narrow", family) for name, family in MATRICES),
+    "fields": tuple((f"fields_{name}", "fields", family) for name, family in MATRICES),
     # Portable kernels take long over minifloats: every second layer.
     "minifloat": tuple(
         (f"minifloat_{name}", "minifloat", Family(family.fit[::2], family.held)) for name, family in MATRICES
@@ -306,7 +312,9 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
     "khot": tuple((f"{method}_{name}", method, family) for method in ("khot", "positive") for name, family in DIGITS),
 }  # fmt: skip
 #: groups whose layers have no scales, and where they are measured: elsewhere the order of preference alone decides
-PLAIN = ("narrow", "minifloat", "minifloat16", "minifloat32", "groups")
+PLAIN = ("narrow", "fields", "minifloat", "minifloat16", "minifloat32", "groups")
+#: parts of the names of kernels that only these groups measure
+PLAIN_KERNELS = ("_narrow_", "_fields_", "_lanes", "conv_expanded", "conv_groups")
 PLAIN_BOARDS = ("cortex-m4",)
 #: the only group of cores without a multiplier, which no other core has
 FEW_DIGITS, FEW_DIGITS_BOARDS = "khot", ("riscv32e",)

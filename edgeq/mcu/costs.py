@@ -12,10 +12,10 @@ adds for each digit of the weights counts binary places in `outputs` and digits 
 
 The coefficients are in costs.json, one set for each operator, form (a convolution of one tap, depthwise, up to three
 channels, one to one channel, with Helium one row, any other window; a vector or rows; an operand that repeats; weights
-below 8 bits, minifloats by the width of their grid, or group scales; inputs without a sign where products are loops;
-scaled or not) and kernel, with the mean relative errors of the layers of the fit and of others that were kept out of
-it. Every kernel that has a rival on some core has its set; where there is none, the model says nothing and chooses
-nothing.
+below 8 bits, both operands of up to 4 bits, minifloats by the width of their grid, or group scales; inputs without a
+sign where products are loops; scaled or not) and kernel, with the mean relative errors of the layers of the fit and of
+others that were kept out of it. Every kernel that has a rival on some core has its set; where there is none, the model
+says nothing and chooses nothing.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ NO_MULTIPLIER = CORES[-1]
 
 #: channels that a first layer has at most: their windows are a form of their own
 FIRST_CHANNELS = 3
+#: bits of operands of which several make one product
+FIELDS = 4
 #: the kernel that adds for each digit of the weights
 KHOT = "conv_khot"
 #: operators of two operands that broadcast, and of windows without weights
@@ -73,7 +75,8 @@ def key(kernel: str, ctx: Context) -> str:
 
 def _numbers(ctx: Context) -> str:
     """Of layers with weights: whether they have group scales, a minifloat is among the formats (and which integers its
-    operands need on their grid: of 16 or 32 bits, if not bytes), or weights are below 8 bits.
+    operands need on their grid: of 16 or 32 bits, if not bytes), weights and inputs have up to 4 bits, or weights less
+    than 8.
     """
     if ctx.node.op not in ("conv", "linear") or ctx.scaled:
         return ""
@@ -83,6 +86,8 @@ def _numbers(ctx: Context) -> str:
     if any(isinstance(fmt, Minifloat) for fmt in (x, weight, ctx.out.format)):
         most = max((fmt.max_magnitude for fmt in (x, weight) if isinstance(fmt, Minifloat)), default=0)
         return " minifloat" + ("" if most < 1 << 7 else "16" if most < 1 << 15 else "32")
+    if weight.bits <= FIELDS and x.bits <= FIELDS:
+        return " fields"
     return " narrow" if weight.bits < 8 else ""
 
 
