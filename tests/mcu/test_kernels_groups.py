@@ -118,7 +118,7 @@ def test_a_changed_shift_is_found(op: str, kernel: str, tmp_path: Path) -> None:
 
 
 def test_codes_stay_packed_with_a_nibble_for_each_group() -> None:
-    made = step(layer(), "dsp")
+    made = step(layer())
     weight, scale = made.params["conv.weight"], made.params["scale"]
     assert isinstance(weight, Blob)
     assert isinstance(scale, Blob)
@@ -126,6 +126,12 @@ def test_codes_stay_packed_with_a_nibble_for_each_group() -> None:
     assert weight.data.nbytes == 8 * 64 // 2 + 1
     assert scale.data.nbytes == 8 * 4 // 2 + 1
     assert made.kernel == "conv_groups"
+    made = step(layer(), "dsp")
+    weight, scale = made.params["weight"], made.params["scale"]
+    assert isinstance(weight, Blob)
+    assert isinstance(scale, Blob)
+    assert (weight.data.nbytes, scale.data.nbytes) == (8 * 64 // 2 + 4, 8 * 4 // 2 + 1)
+    assert made.kernel == "conv_lanes"
     assert "not linear_dsp: weights e2m1*2^[0..1] in groups of 16" in made.why
 
 
