@@ -21,6 +21,7 @@ def _examples_are_importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_checkpoint_gives_the_kept_network(name: str) -> None:
     common = importlib.import_module("common")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edgeq.boards import Board
 from edgeq.errors import BudgetError
-from edgeq.ir import Graph, Node, Ranges, Value, check, operator
+from edgeq.ir import Graph, Node, Ranges, Value, analyse, check, operator
 from edgeq.mcu import ops
 from edgeq.mcu.names import Names, identifier
 from edgeq.mcu.packing import packed_graph
@@ -282,7 +282,7 @@ def front(graph: Graph, board: Board, *, pushed: bool = False, kind: str = "rows
 
 def _lowered(network: Graph, split: Split, board: Board, kind: str) -> _Lowered:
     graph, own = split.graph, {node.name for node in network.nodes}
-    ranges = check(graph)
+    ranges = analyse(graph)  # the network was checked as it was given; here formats may be marked as packed
     steps = {node.name: ops.lower(graph, node, ranges, board.isa) for node in graph.nodes}
     tight = kind == "fused"
     by_rows, refused = row_steps(graph, ranges, board.isa, tight=tight) if kind != "layers" else ({}, {})

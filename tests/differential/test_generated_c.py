@@ -129,6 +129,7 @@ def test_the_header_is_cpp_too(tmp_path: Path) -> None:
     assert compiled(["g++", *flags, "use.cpp"], tmp_path) == ""
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(("name", "level"), [("cortex-m0", "-Os"), ("cortex-m4", "-O3"), ("riscv32", "-O2")])
 def test_a_project_is_clean_for_boards(name: str, level: str, tmp_path: Path) -> None:
     clean_for_board(one_of_each(), load_board(name), level, tmp_path)
@@ -218,6 +219,7 @@ def test_objects_of_many_need_no_library_and_hold_no_state(name: str, tmp_path: 
     stateless(sample(), name, tmp_path)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", ["host", "cortex-m0", "cortex-m4"])
 def test_objects_need_no_library_and_hold_no_state(name: str, tmp_path: Path) -> None:
     stateless(one_of_each(), name, tmp_path)
@@ -244,6 +246,7 @@ def stateless(graphs: Sequence[Graph], name: str, tmp_path: Path) -> None:
         assert f"{program.name}_run" in defined
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(not HOST_COMPILERS, reason="needs gcc or clang")
 def test_results_do_not_depend_on_the_optimisation() -> None:
     equal_at_levels([random_case(seed) for seed in range(200, 203)], ("-O0", "-O3"))

@@ -35,7 +35,7 @@ def test_levels_are_all_sums_of_at_most_k_digits(bits: int, k: int, digits: str)
     assert fmt.holds(every).tolist() == [int(v) in expected for v in every]
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(10)
 @pytest.mark.parametrize("rule", ["half_up", "half_even", "floor"])
 @pytest.mark.parametrize(("bits", "k", "digits"), CASES)
 def test_nearest_level_against_brute_force(bits: int, k: int, digits: str, rule: str) -> None:

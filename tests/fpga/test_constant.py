@@ -47,6 +47,7 @@ def equal(flow: Dataflow, seed: int = 0, **how: object) -> bool:
     return all(np.array_equal(codes, wanted[name]) for name, codes in trace.items())
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("cycles", [2000, 400])
 @pytest.mark.parametrize("stalls", [0.0, 0.5])
 def test_constant_layers_are_the_network(cycles: int, stalls: float) -> None:

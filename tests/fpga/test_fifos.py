@@ -48,6 +48,7 @@ def with_depth(flow: Dataflow, share: float) -> Dataflow:
     return replace(flow, stages=tuple(stages))
 
 
+@pytest.mark.sample(3)
 @needs_iverilog
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize("stalled", [False, True], ids=["free", "stalled"])

@@ -60,6 +60,7 @@ def test_a_board_by_name() -> None:
     assert "ulx3s-85f" in result.line()
 
 
+@pytest.mark.heavy
 def test_what_is_compared_is_what_would_be_built(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -238,6 +238,7 @@ def test_c_kernels_equal_the_reference(op: str, tmp_path: Path) -> None:
             np.testing.assert_array_equal(found[name], want, err_msg=f"{op} {name}")
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("op", ["LOGISTIC", "TANH"])
 def test_every_code_of_a_sigmoid_is_seen(op: str, tmp_path: Path) -> None:
     """All 65,536 codes, over scales with and without an exact multiplier; both emulators; half a KiB of table."""

@@ -58,6 +58,7 @@ def test_weights_of_few_digits_without_a_product() -> None:
     assert verify(graph, TraceFunction("hls", lambda inputs: simulate(flow, inputs, width=64)), random=2).equal
 
 
+@pytest.mark.heavy
 @needs_csim
 @pytest.mark.skipif(not shutil.which("nm"), reason="nm is not installed (binutils)")
 def test_cpp_of_digits_holds_no_multiplication(tmp_path: Path) -> None:
@@ -154,6 +155,7 @@ def wrong_modes(flow: Dataflow) -> list[str]:
     return [name for name in graph.outputs if not np.array_equal(shown[name], expected[name])]
 
 
+@pytest.mark.heavy
 @needs_csim
 def test_every_mode() -> None:
     """All rules and overflow modes of fixed point, about every tie and end."""
@@ -184,6 +186,7 @@ def test_random_graph_with_modes(seed: int) -> None:
         pytest.skip(str(error))
 
 
+@pytest.mark.heavy
 @needs_csim
 def test_minifloats() -> None:
     assert_equal(minifloats(NAMED["e2m1"], NAMED["e4m3"]))

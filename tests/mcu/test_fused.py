@@ -55,6 +55,7 @@ def net(width: int = 23, wide: int = 24, stride: int = 2, seed: int = 5, fmt: Fi
     return m.g.build([m.g.node("mean", "mean", [x], S8, axes=(0, 1), keep_axes=0)])
 
 
+@pytest.mark.sample(2)
 @needs_cc
 @pytest.mark.parametrize("push", [True, False])
 def test_fused_blocks_equal_the_emulator_under_the_sanitizers(tmp_path: Path, push: bool) -> None:
@@ -94,6 +95,7 @@ def test_a_wrong_tile_shows(tmp_path: Path) -> None:
         wrong(again, graph)
 
 
+@pytest.mark.heavy
 @needs_cc
 def test_the_selftest_knows_tiles(tmp_path: Path) -> None:
     made = build(net(), "host", tmp_path / "net", schedule="fused", push_rows=True)

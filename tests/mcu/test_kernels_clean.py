@@ -25,6 +25,7 @@ def source() -> str:
     return program([graph for op in sorted(OPERATORS) for graph, _ in cases(op).cases[::13]])
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("level", ["-O2", *(pytest.param(o, marks=pytest.mark.heavy) for o in ("-O1", "-Os", "-O3"))])
 @pytest.mark.parametrize("cc", COMPILERS)
 def test_no_warning(cc: str, level: str, tmp_path: Path) -> None:

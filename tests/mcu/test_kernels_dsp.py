@@ -86,7 +86,7 @@ def wrong(
     return lines
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(8)
 @pytest.mark.parametrize(("op", "features"), TARGETS)
 @pytest.mark.parametrize("cc", [pytest.param(c, marks=[pytest.mark.heavy] if c != "gcc" else []) for c in compilers()])
 def test_in_c_under_sanitizers(op: str, features: tuple[str, ...], cc: str, tmp_path: Path) -> None:
@@ -97,6 +97,7 @@ def test_in_c_under_sanitizers(op: str, features: tuple[str, ...], cc: str, tmp_
     assert [line for lines in results for line in lines] == []
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     ("op", "count"),
     [*((o, 4) for o in ROLLING), *(pytest.param(o, 60, marks=pytest.mark.heavy) for o in ROLLING)],
@@ -151,7 +152,7 @@ def test_a_chain_of_windows_needs_one_map(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["c2"], want["c2"])
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("op", OPS)
 @pytest.mark.parametrize(
     ("board", "toolchain", "runner", "optimize"),
@@ -216,7 +217,7 @@ def spoiled(step: Step) -> Step:
     return replace(step, fixed=("false" if step.fixed[0] == "true" else "true", *step.fixed[1:]))
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("op", [pytest.param(o, marks=[pytest.mark.heavy] if o == "first" else []) for o in OPS])
 def test_faults_are_found(op: str, tmp_path: Path) -> None:
     cases = dsp_cases.single(dsp_cases.BATCHES[op](1, 12))

@@ -72,6 +72,7 @@ def test_every_mx_format(tmp_path: Path) -> None:
     assert not differs([(graph, random_inputs(graph, np.random.default_rng(2), 2))], tmp_path)
 
 
+@pytest.mark.heavy
 def test_random_graphs_with_groups(tmp_path: Path) -> None:
     assert not differs(random_cases(0, 3), tmp_path)
 
@@ -100,6 +101,7 @@ def step(graph: Graph, *features: str) -> Step:
     return found
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("op", "kernel"), [("linear", "conv_groups"), ("conv", "conv_expanded")])
 def test_a_changed_shift_is_found(op: str, kernel: str, tmp_path: Path) -> None:
     graph = layer(op)

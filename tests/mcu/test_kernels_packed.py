@@ -133,6 +133,7 @@ def refusal(graph: Graph) -> str:
     return step.why.partition(f"not {FIELDS}: ")[2].partition("; not")[0]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     ("kind", "board", "count"),
     [

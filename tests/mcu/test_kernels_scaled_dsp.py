@@ -61,7 +61,7 @@ def differences(op: str, count: int, folder: Path, cc: str, in_place: bool) -> l
     return [line for (graph, data), f in zip(cases, found, strict=True) for line in wrong(graph, data, f)]
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("op", OPS)
 def test_in_c_over_the_input(op: str, tmp_path: Path) -> None:
     """The drivers and the C meaning of the assembler under sanitizers; y lies over x where the kernel allows it."""

@@ -83,7 +83,7 @@ def merged(seed: int, count: int) -> Batch:
     return whole
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("op", OPS)
 @pytest.mark.parametrize("cc", ["gcc", pytest.param("clang", marks=pytest.mark.heavy)])
 def test_in_c_under_sanitizers(op: str, cc: str, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.formats import Format, Grouped, Minifloat
+from edgeq.ir import operator
 from edgeq.ir.ops._matrix import accumulator_frac
 from edgeq.mcu.ops import _dsp, _groups, _scalar
 from edgeq.mcu.ops._matrix import matrix_stage, not_depthwise
@@ -22,6 +23,8 @@ from edgeq.mcu.storage import pack, packed_type, storage
 Codes = npt.NDArray[np.int64]
 #: written in C, with assembler for DSP
 NAME = "lanes"
+#: products of a layer at least: below, tables of a kilobyte gain next to nothing
+LEAST_MACS = 256
 #: bytes of scratch that expanded weights, and rows of the input, should not exceed
 EXPANDED, ROWS = 20480, 4096
 #: kind of the inner loop, as edgeq_lanes.h has it -> output channels of a block, elements of a unit
@@ -60,7 +63,8 @@ def _refused(ctx: Context) -> str | None:
         return f"output {out}; it writes codes with a container of their own"
     if _most(ctx) >= 1 << 31:
         return "numbers beyond 32 bits on their grid; it multiplies 16 and 32 bits"
-    return None
+    macs = operator(ctx.node.op).macs(ctx.node, ctx.ins, [ctx.out])
+    return f"{macs} products, too few for tables in RAM; it takes {LEAST_MACS}" if macs < LEAST_MACS else None
 
 
 def _core(ctx: Context) -> str | None:
