@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import edgeq
+from edgeq.formats import count_digits
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = ["cifar10_resnet8", "cifar10_mobilenet", "wrist_accelerometer_conv1d"]
@@ -57,3 +58,12 @@ def test_missing_data_is_one_clear_line(arguments: list[str], monkeypatch: pytes
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "data" in error or "/nowhere" in error
+
+
+def test_the_khot_network_has_two_digits_a_weight_and_runs_in_c() -> None:
+    """One of those that benchmarks/qfx.py trained."""
+    net = edgeq.load(EXAMPLES / "checkpoints" / "cifar10_resnet20_khot.edgeq")
+    weights = [net.ins(node)[1].data for node in net.nodes if node.op in ("conv", "linear")]
+    assert len(weights) == 22
+    assert max(int(count_digits(w, "signed").max()) for w in weights if w is not None) == 2
+    assert edgeq.verify(net, "host", random=1).equal
