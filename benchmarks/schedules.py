@@ -5,12 +5,13 @@
     python benchmarks/schedules.py resnet8 --board cortex-m4 --measure
     python benchmarks/schedules.py --fused                         schedules with fused blocks too (minutes)
     python benchmarks/schedules.py mobilenet_v2_step1 --measure --budget 16k
+    python benchmarks/schedules.py --fused --plot docs/scheduling.svg
 
 The arena is the planned one, that of a built image to the byte. MACs are those of the network times the factor; extra
 work is the planner's estimate of instructions beside the kernels (rows moved, kernels called). --measure builds the
 layer-by-layer image, the one by rows and the one with pushed rows, and counts instructions on the emulated board. With
 --budget the only image is the one with pushed rows that `edgeq build --budget-ram` makes, its every tensor is compared
-with the emulator's, and no front is printed.
+with the emulator's, and no front is printed. --plot draws the fronts, and what --measure and --budget counted before.
 """
 
 from __future__ import annotations
@@ -44,6 +45,10 @@ NETWORKS: dict[str, Callable[[], Graph]] = {
     "resnet8": resnet8,
     "dscnn": dscnn,
 }
+
+
+#: ways of input and kinds of schedules that fronts are of, and their colours
+CASES = {"image in the arena": "#7a8699", "rows pushed": "#3b7ddd", "rows pushed, blocks fused": "#e08a1e"}
 
 
 def macs_of(graph: Graph) -> int:
@@ -123,6 +128,39 @@ def report(name: str, board: str, measure: bool, fused: bool, budget: int | None
     return found
 
 
+def plot(name: str, found: dict[str, Any], path: Path) -> None:
+    """Draw RAM against work: points of the planner in its own estimate, counted builds as stars."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(7.2, 4.4))
+    counted = found.get("measured", {})
+    builds = [counted[key] for key in ("layers", "rows", "pushed") if "instructions" in counted.get(key, {})]
+    builds += [row for key, row in found.items() if key.startswith("within")]
+    base = counted.get("layers", {}).get("instructions", found["macs"])
+    for (title, colour), marker in zip(CASES.items(), "osd", strict=True):
+        if title in found:
+            x = [row["arena"] / 1024 for row in found[title]]
+            y = [(base + row["extra_work"]) / 1e6 for row in found[title]]
+            axis.step(x, y, where="post", color=colour, linewidth=0.8, alpha=0.6)
+            axis.plot(x, y, marker, color=colour, markersize=4, label=f"{title}, planned")
+    if builds:
+        x, y = [row["arena"] / 1024 for row in builds], [row["instructions"] / 1e6 for row in builds]
+        axis.plot(x, y, "*", color="#b0303a", markersize=10, label="built and counted")
+    axis.set_xscale("log", base=2)
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_xlabel("arena, KiB")
+    axis.set_ylabel("million instructions of an inference")
+    axis.set_title(f"{name}: RAM against work", fontsize=10)
+    axis.grid(alpha=0.25, which="both")
+    axis.legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    # no date, so that the same figures give the same file
+    figure.savefig(path, metadata={"Date": None})
+
+
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -131,12 +169,15 @@ def main() -> int:
     parser.add_argument("--measure", action="store_true")
     parser.add_argument("--fused", action="store_true")
     parser.add_argument("--budget", type=size, metavar="BYTES")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw all that is known of the network, .svg or .png")
     options = parser.parse_args()
     found = report(options.network, options.board, options.measure, options.fused, options.budget)
     kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
     key = f"{options.network} {options.board}"
     kept[key] = {**kept.get(key, {}), **found}  # what was measured before stays
     RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", "utf-8")
+    if options.plot:
+        plot(options.network, kept[key], options.plot)
     return 0
 
 
