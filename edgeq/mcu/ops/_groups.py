@@ -25,6 +25,12 @@ def one_scale(ctx: Context) -> str | None:
     return "weights have group scales; it reads one for each channel" if _grouped(ctx) else None
 
 
+def in_words(ctx: Context) -> str | None:
+    """The `supports` of a kernel that reads `expanded` weights."""
+    narrow = not _grouped(ctx) or _grid_bits(ctx.ins[1]) is not None
+    return None if narrow else "weights that leave 32 bits on the grid of their finest group"
+
+
 def supports(ctx: Context) -> str | None:
     """Group scales."""
     return None if _grouped(ctx) else Foreign("weights of one scale for each channel; it shifts group by group")

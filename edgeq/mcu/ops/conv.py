@@ -19,7 +19,7 @@ from edgeq.mcu.ops import (
 )
 from edgeq.mcu.ops._matrix import channel_params, matrix_fixed, matrix_params, matrix_stage, not_depthwise, weight_blob
 from edgeq.mcu.ops._window import geometry
-from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
+from edgeq.mcu.select import PORTABLE, Call, Context, Variant
 
 
 def _generic(ctx: Context) -> Call:
@@ -74,5 +74,5 @@ VARIANTS = (
     _khot.CONV,
     *_groups.CONV,
     Variant(PORTABLE, "conv_depthwise", "four channels side by side", _is_depthwise, _depthwise),
-    Variant(PORTABLE, "conv", "four output channels share each input", always, _generic),
+    Variant(PORTABLE, "conv", "four output channels share each input", _groups.in_words, _generic),
 )

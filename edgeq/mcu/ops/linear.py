@@ -15,7 +15,7 @@ from edgeq.mcu.ops import (
     _scalar_narrow,
 )
 from edgeq.mcu.ops._matrix import matrix_fixed, matrix_params, matrix_stage
-from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
+from edgeq.mcu.select import PORTABLE, Call, Context, Variant
 
 
 def _generic(ctx: Context) -> Call:
@@ -41,5 +41,5 @@ VARIANTS = (
     _lanes.LINEAR,
     _khot.LINEAR,
     *_groups.CONV,
-    Variant(PORTABLE, "linear", "four outputs at a time", always, _generic),
+    Variant(PORTABLE, "linear", "four outputs at a time", _groups.in_words, _generic),
 )
