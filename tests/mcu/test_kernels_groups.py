@@ -101,6 +101,15 @@ def step(graph: Graph, *features: str) -> Step:
     return found
 
 
+@pytest.mark.parametrize("op", ["linear", "conv"])
+@pytest.mark.parametrize("features", [(), ("dsp",), ("dsp", "mve")])
+def test_grids_beyond_32_bits_go_group_by_group(op: str, features: tuple[str, ...]) -> None:
+    """On every core: kernels that expand weights have no room for them."""
+    shifts = np.zeros((8, 4) if op == "linear" else (8, 1, 4), dtype=np.int64)
+    shifts[0, ..., 0] = 29
+    assert step(layer(op, grouped(NAMED["e2m1"], 16, shifts)), *features).kernel == "conv_groups"
+
+
 @pytest.mark.sample(2)
 @pytest.mark.parametrize(("op", "kernel"), [("linear", "conv_groups"), ("conv", "conv_expanded")])
 def test_a_changed_shift_is_found(op: str, kernel: str, tmp_path: Path) -> None:
