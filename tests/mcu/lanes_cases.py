@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.formats import NAMED, FixedPoint, Format, Grouped, Minifloat, grouped
-from tests.mcu import windows
-from tests.mcu.dsp_cases import CHANNELS, Batch, Rng
+from tests.mcu.dsp_cases import Batch, Rng
+from tests.mcu.layer_batches import layer_batches
 from tests.mcu.narrow_cases import finite, scaled
 
 #: 16 bits with sums of 32 (E3M2) and of 64 (E4M0, E3M4), 32 bits (E4M3, E4M2), and 32 bits bounded by their data (E5M2)
@@ -82,37 +80,4 @@ def add(batch: Batch, op: str, shape: list[int], weight: list[int], **attrs: obj
     batch.outputs.append(made)
 
 
-def conv(seed: int, count: int) -> Batch:
-    """Kernels of 1 to 5, strides 1 and 2, paddings up to the kernel, every rest of channels and pixels."""
-    batch = Batch("lanes_convs", seed)
-    rng = batch.rng
-    while len(batch.outputs) < count:
-        channels, filters = int(rng.choice(CHANNELS)), int(rng.choice(CHANNELS))
-        size, kernel, geometry = windows.convolution(rng, [1, 1, 2, 3, 5], 7)
-        add(batch, "conv", [*size, channels], [filters, *kernel, channels], groups=1, **geometry)
-    return batch
-
-
-def depthwise(seed: int, count: int) -> Batch:
-    """Kernels of 1 to 5, dilations, every rest of channels; bytes too, where ties go to the even one."""
-    batch = Batch("lanes_depthwise", seed)
-    rng = batch.rng
-    while len(batch.outputs) < count:
-        channels = int(rng.choice([1, 3, 4, 5, 6, 8, 17]))
-        size, kernel, geometry = windows.convolution(rng, [1, 2, 3, 3, 5], 7, [1, 1, 2])
-        add(batch, "conv", [*size, channels], [channels, *kernel, 1], groups=channels, **geometry)
-    return batch
-
-
-def linear(seed: int, count: int) -> Batch:
-    """One row and several, every rest of inputs and outputs."""
-    batch = Batch("lanes_linears", seed)
-    rng = batch.rng
-    while len(batch.outputs) < count:
-        inputs, outputs = int(rng.choice((*CHANNELS, 33, 70))), int(rng.choice(CHANNELS))
-        shape = ([inputs], [1, inputs], [int(rng.integers(2, 8)), inputs])[int(rng.integers(3))]
-        add(batch, "linear", shape, [outputs, inputs])
-    return batch
-
-
-BATCHES: dict[str, Callable[[int, int], Batch]] = {"conv": conv, "depthwise": depthwise, "linear": linear}
+BATCHES = layer_batches("lanes", add, (1, 1, 2, 3, 5), (1, 3, 4, 5, 6, 8, 17), 7)

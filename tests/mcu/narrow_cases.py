@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.formats import NAMED, FixedPoint, Format, Minifloat
-from tests.mcu import windows
-from tests.mcu.dsp_cases import CHANNELS, Batch, Rng, bounds, byte
+from tests.mcu.dsp_cases import Batch, Rng, bounds, byte
 from tests.mcu.kernel_cases import codes
+from tests.mcu.layer_batches import layer_batches
 
 #: minifloats whose grid fits a byte, for inputs and weights; those of at most 63 steps are outputs too
 LAYOUTS = [(e, m) for e in (1, 2, 3) for m in range(7) if 2 <= e + m <= 7]
@@ -85,37 +83,4 @@ def add(batch: Batch, op: str, shape: list[int], weight: list[int], **attrs: obj
     batch.outputs.append(made)
 
 
-def conv(seed: int, count: int) -> Batch:
-    """Kernels of 1 to 5, strides 1 and 2, paddings up to the kernel, every rest of channels and pixels."""
-    batch = Batch("narrow_convs", seed)
-    rng = batch.rng
-    while len(batch.outputs) < count:
-        channels, filters = int(rng.choice(CHANNELS)), int(rng.choice(CHANNELS))
-        size, kernel, geometry = windows.convolution(rng, [1, 2, 3, 5], 7)
-        add(batch, "conv", [*size, channels], [filters, *kernel, channels], groups=1, **geometry)
-    return batch
-
-
-def depthwise(seed: int, count: int) -> Batch:
-    """Kernels of 1 to 5, dilations, four channels and more."""
-    batch = Batch("narrow_depthwise", seed)
-    rng = batch.rng
-    while len(batch.outputs) < count:
-        channels = int(rng.choice([4, 5, 6, 7, 8, 16, 17]))
-        size, kernel, geometry = windows.convolution(rng, [1, 2, 3, 3, 5], 7, [1, 1, 2])
-        add(batch, "conv", [*size, channels], [channels, *kernel, 1], groups=channels, **geometry)
-    return batch
-
-
-def linear(seed: int, count: int) -> Batch:
-    """One row and several, every rest of inputs and outputs."""
-    batch = Batch("narrow_linears", seed)
-    rng = batch.rng
-    while len(batch.outputs) < count:
-        inputs, outputs = int(rng.choice((*CHANNELS, 33, 70))), int(rng.choice(CHANNELS))
-        shape = ([inputs], [1, inputs], [int(rng.integers(2, 5)), inputs])[int(rng.integers(3))]
-        add(batch, "linear", shape, [outputs, inputs])
-    return batch
-
-
-BATCHES: dict[str, Callable[[int, int], Batch]] = {"conv": conv, "depthwise": depthwise, "linear": linear}
+BATCHES = layer_batches("narrow", add, (1, 2, 3, 5), (4, 5, 6, 7, 8, 16, 17), 4)

@@ -11,13 +11,14 @@ import pytest
 from edgeq.boards import load_board
 from edgeq.emulator import reference
 from edgeq.formats import FixedPoint
-from edgeq.ir import Graph, GraphBuilder, analyse
+from edgeq.ir import Graph, GraphBuilder
 from edgeq.mcu.build import build
 from edgeq.mcu.execute import trace
-from edgeq.mcu.ops import lower, overwritten
+from edgeq.mcu.ops import overwritten
 from edgeq.mcu.step import Blob, Step
 from tests.mcu import dsp_cases, tiny
-from tests.mcu.kernel_driver import compilers, run_graphs
+from tests.mcu.kernel_checks import steps_of, wrong_in_c, wrong_on_core
+from tests.mcu.kernel_driver import compilers
 
 OPS = sorted(dsp_cases.BATCHES)
 BOOL = ("true", "false")
@@ -66,35 +67,13 @@ ARGUMENTS = {
 TARGETS = [*((op, ("dsp",)) for op in OPS), *((op, ("dsp", "mve")) for op in KERNELS_MVE)]
 
 
-def steps_of(graph: Graph, features: tuple[str, ...] = ("dsp",)) -> list[Step]:
-    ranges = analyse(graph)
-    found = [lower(graph, node, ranges, features) for node in graph.nodes]
-    return [step for step in found if step is not None]
-
-
-def wrong(
-    graph: Graph, inputs: dict[str, np.ndarray], found: dict[str, np.ndarray], features: tuple[str, ...] = ("dsp",)
-) -> list[str]:
-    """A line for each value that differs from its meaning."""
-    want = reference(graph, inputs)
-    lines = []
-    for step in steps_of(graph, features):
-        if not np.array_equal(want[step.output], found[step.output]):
-            node = next(n for n in graph.nodes if n.name == step.node)
-            shapes = [str((graph.values[v].shape, str(graph.values[v].format))) for v in (*node.inputs, *node.outputs)]
-            lines.append(f"{step.kernel} {step.fixed} {dict(node.attrs)}: {' '.join(shapes)}")
-    return lines
-
-
 @pytest.mark.sample(8)
 @pytest.mark.parametrize(("op", "features"), TARGETS)
 @pytest.mark.parametrize("cc", [pytest.param(c, marks=[pytest.mark.heavy] if c != "gcc" else []) for c in compilers()])
 def test_in_c_under_sanitizers(op: str, features: tuple[str, ...], cc: str, tmp_path: Path) -> None:
     """The drivers and the C meaning of the assembler; every buffer has its exact size."""
     cases = dsp_cases.single(dsp_cases.BATCHES[op](1, 8 if op == "first" else 30))
-    found = run_graphs(cases, tmp_path, cc=cc, features=features)
-    results = [wrong(graph, data, f, features) for (graph, data), f in zip(cases, found, strict=True)]
-    assert [line for lines in results for line in lines] == []
+    assert not any(wrong_in_c(cases, tmp_path, features, cc=cc))
 
 
 @pytest.mark.sample(3)
@@ -106,8 +85,7 @@ def test_in_c_over_the_input(op: str, count: int, tmp_path: Path) -> None:
     """y rolls over x where the kernel allows it: every pixel of a window is read before its bytes are written."""
     cases = [c for c in dsp_cases.single(dsp_cases.BATCHES[op](7, 8 * count)) if rolls(c[0])][:count]
     assert len(cases) == count
-    found = run_graphs(cases, tmp_path, features=("dsp",), in_place=True)
-    assert [line for (graph, data), f in zip(cases, found, strict=True) for line in wrong(graph, data, f)] == []
+    assert not any(wrong_in_c(cases, tmp_path, in_place=True))
 
 
 def rolls(graph: Graph) -> bool:
@@ -130,8 +108,7 @@ def test_windows_roll_over_their_input(op: str, tmp_path: Path) -> None:
     def hasty(step: Step) -> Step:
         return replace(step, params={**step.params, "hold": step.params["hold"] - least // 2})
 
-    found = run_graphs(few, tmp_path, features=("dsp",), in_place=True, mutate=hasty)
-    assert any(wrong(graph, data, f) for (graph, data), f in zip(few, found, strict=True))
+    assert any(wrong_in_c(few, tmp_path, in_place=True, mutate=hasty))
 
 
 def test_a_chain_of_windows_needs_one_map(tmp_path: Path) -> None:
@@ -174,14 +151,9 @@ def test_a_chain_of_windows_needs_one_map(tmp_path: Path) -> None:
     ],
 )
 def test_on_cores(op: str, board: str, toolchain: str, runner: str, optimize: str, tmp_path: Path) -> None:
-    tiny.toolchain(load_board(board), toolchain)
-    tiny.runner(load_board(board), runner)
     seed = {"-O0": 2, "-O2": 3, "-O3": 4, "-Os": 5}[optimize] + 10 * len(toolchain)
     batch = dsp_cases.BATCHES[op](seed, 60)
-    graph = batch.graph()
-    made = build(graph, board, tmp_path / "out", optimize=optimize, toolchain=toolchain)
-    assert made.warnings == ()
-    assert wrong(graph, batch.inputs, trace(made, batch.inputs, runner=runner), load_board(board).isa) == []
+    assert wrong_on_core(batch, board, toolchain, runner, optimize, tmp_path) == []
 
 
 @pytest.mark.parametrize(("op", "features"), TARGETS)
@@ -221,6 +193,5 @@ def spoiled(step: Step) -> Step:
 @pytest.mark.parametrize("op", [pytest.param(o, marks=[pytest.mark.heavy] if o == "first" else []) for o in OPS])
 def test_faults_are_found(op: str, tmp_path: Path) -> None:
     cases = dsp_cases.single(dsp_cases.BATCHES[op](1, 12))
-    found = run_graphs(cases, tmp_path, features=("dsp",), mutate=spoiled)
-    bad = sum(bool(wrong(graph, data, f)) for (graph, data), f in zip(cases, found, strict=True))
+    bad = sum(map(bool, wrong_in_c(cases, tmp_path, mutate=spoiled)))
     assert bad > len(cases) // 2

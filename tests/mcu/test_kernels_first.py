@@ -17,7 +17,7 @@ from edgeq.mcu.ops._dsp import window_order
 from edgeq.mcu.ops._dsp_first import column_order
 from edgeq.mcu.step import Step
 from tests.mcu import dsp_cases, scaled_dsp_cases, scaled_mve_cases, tiny
-from tests.mcu.test_kernels_dsp import steps_of, wrong
+from tests.mcu.kernel_checks import steps_of, wrong
 
 MVE = ("dsp", "mve")
 

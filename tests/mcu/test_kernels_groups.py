@@ -8,45 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeq.emulator import reference
 from edgeq.errors import UnsupportedError
 from edgeq.formats import MX, NAMED, FixedPoint, Grouped, Minifloat, grouped
 from edgeq.ir import Graph, GraphBuilder, analyse
 from edgeq.mcu.ops import lower
 from edgeq.mcu.step import Blob, Step
-from edgeq.verify.random_graphs import random_graph, random_inputs
-from tests.differential.test_groups import suits
+from edgeq.verify.random_graphs import random_inputs
+from tests.differential.test_groups import cases
 from tests.mcu.kernel_cases import Case
-from tests.mcu.kernel_driver import SANITIZE, Mutation, compilers, run_graphs
+from tests.mcu.kernel_checks import differs
+from tests.mcu.kernel_driver import compilers
 
 #: enough for equality; the heavy test has the sanitizers
 QUICK = ("-O0",)
-KINDS = ("minifloat", "fixed", "mixed")
-OPS = ["conv", "conv", "linear", "conv_transpose", "requantise", "add"]
-
-
-def differs(
-    cases: list[Case], folder: Path, cc: str = "gcc", mutate: Mutation | None = None, flags: tuple[str, ...] = QUICK
-) -> list[str]:
-    """Tensors that are not the emulator's."""
-    found = []
-    for (graph, inputs), trace in zip(cases, run_graphs(cases, folder, cc=cc, mutate=mutate, flags=flags), strict=True):
-        want = reference(graph, inputs)
-        found += [f"{graph.name} {name}" for name in want if not np.array_equal(want[name], trace[name])]
-    return found
 
 
 def random_cases(first: int, count: int) -> list[Case]:
     """Graphs of which each has group scales."""
-    found: list[Case] = []
-    seed = first
-    while len(found) < count:
-        rng = np.random.default_rng([seed, 17])
-        graph = random_graph(rng, ops=OPS, max_nodes=5, formats=KINDS[seed % 3], groups=True)  # type: ignore[arg-type]
-        if suits(graph):
-            found.append((graph, random_inputs(graph, rng, 3)))
-        seed += 1
-    return found
+    return [(case.graph, dict(case.inputs)) for case in cases(first, count)]
 
 
 def every_mx_format() -> Graph:
@@ -69,18 +48,18 @@ def every_mx_format() -> Graph:
 
 def test_every_mx_format(tmp_path: Path) -> None:
     graph = every_mx_format()
-    assert not differs([(graph, random_inputs(graph, np.random.default_rng(2), 2))], tmp_path)
+    assert not differs([(graph, random_inputs(graph, np.random.default_rng(2), 2))], tmp_path, flags=QUICK)
 
 
 @pytest.mark.heavy
 def test_random_graphs_with_groups(tmp_path: Path) -> None:
-    assert not differs(random_cases(0, 3), tmp_path)
+    assert not differs(random_cases(0, 3), tmp_path, flags=QUICK)
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("cc", compilers())
 def test_many_random_graphs_with_groups(cc: str, tmp_path: Path) -> None:
-    assert not differs(random_cases(1000, 20), tmp_path, cc, flags=SANITIZE)
+    assert not differs(random_cases(1000, 20), tmp_path, cc=cc)
 
 
 def layer(op: str = "linear", fmt: Grouped | None = None) -> Graph:
@@ -124,8 +103,8 @@ def test_a_changed_shift_is_found(op: str, kernel: str, tmp_path: Path) -> None:
         data[3] ^= 0x10
         return replace(step, params={**step.params, "scale": replace(old, data=data)})
 
-    assert not differs([case], tmp_path / "right")
-    assert differs([case], tmp_path / "wrong", mutate=mutate) == ["one fc"]
+    assert not differs([case], tmp_path / "right", flags=QUICK)
+    assert differs([case], tmp_path / "wrong", flags=QUICK, mutate=mutate) == ["one fc"]
 
 
 def test_codes_stay_packed_with_a_nibble_for_each_group() -> None:
@@ -154,7 +133,7 @@ def test_shifts_of_zeros_are_left_out(tmp_path: Path) -> None:
     scale = step(graph).params["scale"]
     assert isinstance(scale, Blob)
     assert scale.data.tolist() == [0, 0]
-    assert not differs([(graph, {"x": np.arange(-4, 4).reshape(2, 4)})], tmp_path)
+    assert not differs([(graph, {"x": np.arange(-4, 4).reshape(2, 4)})], tmp_path, flags=QUICK)
 
 
 def test_what_has_no_kernel_for_groups_expands_or_says_why() -> None:

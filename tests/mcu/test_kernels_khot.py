@@ -18,8 +18,8 @@ from edgeq.mcu.ops._khot import lists
 from edgeq.mcu.step import Blob, Step
 from tests.mcu import tiny
 from tests.mcu.kernel_cases import codes
-from tests.mcu.kernel_driver import compilers, run_graphs
-from tests.mcu.test_kernels_dsp import wrong
+from tests.mcu.kernel_checks import wrong, wrong_in_c
+from tests.mcu.kernel_driver import compilers
 
 KERNEL, CORE = "conv_khot", ("rv32i",)
 INPUTS = (FixedPoint(8, 4), FixedPoint(8, 4, False), FixedPoint(16, 9), FixedPoint(4, 2), FixedPoint(16, 5, False))
@@ -81,8 +81,7 @@ def test_in_c_under_sanitizers(cc: str, count: int, tmp_path: Path) -> None:
     assert {s.kernel for s in steps if s is not None} == {KERNEL}
     assert {s.fixed[1] for s in steps if s is not None} == {"EQ_U(8)", "EQ_U(16)"}
     assert {s.fixed[-1] for s in steps if s is not None} == {"true", "false"}
-    (found,) = run_graphs([(graph, data)], tmp_path, cc=cc, features=CORE)
-    assert wrong(graph, data, found, CORE) == []
+    assert wrong_in_c([(graph, data)], tmp_path, CORE, cc=cc) == [[]]
 
 
 @pytest.mark.parametrize(
@@ -117,10 +116,8 @@ def test_a_corrupted_digit_is_found(tmp_path: Path) -> None:
 
     graphs = [layer(KHot(8, k).levels, shape) for k, shape in ((1, (4, 1, 1, 6)), (2, (3, 3, 3, 2)))]
     cases = [(g, {"x": codes(FixedPoint(8, 4), (2, *g.values["x"].shape), np.random.default_rng(1))}) for g in graphs]
-    good = run_graphs(cases, tmp_path / "good", features=CORE)
-    bad = run_graphs(cases, tmp_path / "bad", features=CORE, mutate=spoiled)
-    assert [wrong(g, d, f, CORE) for (g, d), f in zip(cases, good, strict=True)] == [[], []]
-    assert all(wrong(g, d, f, CORE) for (g, d), f in zip(cases, bad, strict=True))
+    assert wrong_in_c(cases, tmp_path / "good", CORE) == [[], []]
+    assert all(wrong_in_c(cases, tmp_path / "bad", CORE, mutate=spoiled))
 
 
 def test_lists_are_the_weights() -> None:

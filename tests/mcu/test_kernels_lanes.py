@@ -10,18 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeq.boards import load_board
 from edgeq.formats import NAMED, FixedPoint, Format, Minifloat, grouped
 from edgeq.ir import Graph, GraphBuilder
-from edgeq.mcu.build import build
-from edgeq.mcu.execute import trace
 from edgeq.mcu.ops import _lanes
 from edgeq.mcu.ops._lanes import EXPANDED
 from edgeq.mcu.step import Blob, Step
-from tests.mcu import lanes_cases, tiny
+from tests.mcu import lanes_cases
 from tests.mcu.dsp_cases import single
-from tests.mcu.kernel_driver import FIRMWARE, WARNINGS, compilers, run_graphs
-from tests.mcu.test_kernels_dsp import steps_of, wrong
+from tests.mcu.kernel_checks import steps_of, wrong_in_c, wrong_on_core
+from tests.mcu.kernel_driver import FIRMWARE, WARNINGS, compilers
 
 KERNEL, KERNELS = "conv_lanes", {"conv_lanes", "conv_depthwise_lanes"}
 OPS = sorted(lanes_cases.BATCHES)
@@ -62,9 +59,7 @@ def data(graph: Graph, samples: int = 1) -> dict[str, np.ndarray]:
 def test_in_c_under_sanitizers(op: str, cc: str, features: tuple[str, ...], count: int, tmp_path: Path) -> None:
     """The driver and the C meaning of the assembler; every buffer has its exact size."""
     cases = single(lanes_cases.BATCHES[op](5, count))
-    found = run_graphs(cases, tmp_path, cc=cc, features=features)
-    bad = [wrong(graph, inputs, f, features) for (graph, inputs), f in zip(cases, found, strict=True)]
-    assert [line for lines in bad for line in lines] == []
+    assert not any(wrong_in_c(cases, tmp_path, features, cc=cc))
 
 
 @pytest.mark.sample(2)
@@ -90,13 +85,8 @@ def test_in_c_under_sanitizers(op: str, cc: str, features: tuple[str, ...], coun
     ],
 )
 def test_on_cores(op: str, board: str, toolchain: str, runner: str, optimize: str, count: int, tmp_path: Path) -> None:
-    tiny.toolchain(load_board(board), toolchain)
-    tiny.runner(load_board(board), runner)
     batch = lanes_cases.BATCHES[op](3 + len(optimize + board), count)
-    graph = batch.graph()
-    made = build(graph, board, tmp_path / "out", optimize=optimize, toolchain=toolchain)
-    assert made.warnings == ()
-    assert wrong(graph, batch.inputs, trace(made, batch.inputs, runner=runner), load_board(board).isa) == []
+    assert wrong_on_core(batch, board, toolchain, runner, optimize, tmp_path) == []
 
 
 def reached(op: str, kernel: str) -> list[set[str]]:
@@ -155,8 +145,7 @@ def test_weights_in_chunks(tmp_path: Path) -> None:
     assert all(s.params["chunk"] < case[4] for s, case in zip(steps, cases, strict=True))
     assert all(s.scratch < EXPANDED + 20480 for s in steps)
     pairs = [(g, data(g)) for g in graphs]
-    found = run_graphs(pairs, tmp_path, features=("dsp",), flags=QUICK)
-    assert [line for (g, d), f in zip(pairs, found, strict=True) for line in wrong(g, d, f)] == []
+    assert not any(wrong_in_c(pairs, tmp_path, flags=QUICK))
 
 
 def _bit(step: Step, name: str) -> Step:
@@ -194,10 +183,8 @@ def test_a_fault_is_found(fault: Callable[[Step], Step], tmp_path: Path) -> None
             one(FixedPoint(8, 4), mx, FixedPoint(32, 4 + E2M1.frac), (3, 3, 6), 4),
         )
     ]
-    good = run_graphs(pairs, tmp_path / "good", features=("dsp",), flags=QUICK)
-    bad = run_graphs(pairs, tmp_path / "bad", features=("dsp",), flags=QUICK, mutate=fault)
-    assert [wrong(g, d, f) for (g, d), f in zip(pairs, good, strict=True)] == [[], [], []]
-    assert all(wrong(g, d, f) for (g, d), f in zip(pairs, bad, strict=True))
+    assert wrong_in_c(pairs, tmp_path / "good", flags=QUICK) == [[], [], []]
+    assert all(wrong_in_c(pairs, tmp_path / "bad", flags=QUICK, mutate=fault))
 
 
 def test_what_32_bits_do_not_hold_is_refused() -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeq.emulator import reference
 from edgeq.formats import FIXED_RULES, OVERFLOWS, RULES, FixedPoint
 from edgeq.ir import Attr, Graph, GraphBuilder, analyse
 from edgeq.mcu.ops import lower
 from edgeq.mcu.step import Step
 from edgeq.verify.random_graphs import random_graph, random_inputs
 from tests.mcu.kernel_cases import Case
-from tests.mcu.kernel_driver import SANITIZE, Mutation, compilers, run_graphs
+from tests.mcu.kernel_checks import differs
+from tests.mcu.kernel_driver import compilers
 
 WIDTHS = (FixedPoint(4, 1), FixedPoint(5, -1, False), FixedPoint(8, 5))
 
@@ -42,19 +42,8 @@ def every_mode(rule: str) -> Case:
 QUICK = ("-O1",)
 
 
-def differs(
-    cases: list[Case], folder: Path, cc: str = "gcc", mutate: Mutation | None = None, flags: tuple[str, ...] = QUICK
-) -> list[str]:
-    """Names of the tensors that are not the emulator's."""
-    found = []
-    for (graph, inputs), trace in zip(cases, run_graphs(cases, folder, cc=cc, mutate=mutate, flags=flags), strict=True):
-        want = reference(graph, inputs)
-        found += [f"{graph.name} {name}" for name in want if not np.array_equal(want[name], trace[name])]
-    return found
-
-
 def test_every_mode(tmp_path: Path) -> None:
-    assert not differs([every_mode(rule) for rule in FIXED_RULES], tmp_path)
+    assert not differs([every_mode(rule) for rule in FIXED_RULES], tmp_path, flags=QUICK)
 
 
 def random_cases(first: int, count: int) -> list[Case]:
@@ -66,13 +55,13 @@ def random_cases(first: int, count: int) -> list[Case]:
 
 
 def test_random_graphs_with_modes(tmp_path: Path) -> None:
-    assert not differs(random_cases(0, 4), tmp_path)
+    assert not differs(random_cases(0, 4), tmp_path, flags=QUICK)
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("cc", compilers())
 def test_many_random_graphs_with_modes(cc: str, tmp_path: Path) -> None:
-    assert not differs(random_cases(100, 20), tmp_path, cc, flags=SANITIZE)
+    assert not differs(random_cases(100, 20), tmp_path, cc=cc)
 
 
 def test_a_wrong_mode_is_found(tmp_path: Path) -> None:
@@ -94,8 +83,8 @@ def test_a_wrong_mode_is_found(tmp_path: Path) -> None:
         new = "EQ_HALF_DOWN" if step.node == "rule" else "0"
         return replace(step, fixed=tuple(f.replace(wrong[step.node], new) for f in step.fixed))
 
-    assert not differs([case], tmp_path / "right")
-    assert differs([case], tmp_path / "wrong", mutate=mutate) == [f"wrong {name}" for name in wrong]
+    assert not differs([case], tmp_path / "right", flags=QUICK)
+    assert differs([case], tmp_path / "wrong", flags=QUICK, mutate=mutate) == [f"wrong {name}" for name in wrong]
 
 
 def linear(**attrs: Attr) -> Graph:

@@ -9,19 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeq.boards import load_board
 from edgeq.formats import NAMED, FixedPoint, Format, Minifloat
 from edgeq.ir import Graph, GraphBuilder
-from edgeq.mcu.build import build
-from edgeq.mcu.execute import trace
 from edgeq.mcu.ops import overwritten
 from edgeq.mcu.ops._dsp_narrow import EXPANDED
 from edgeq.mcu.ops._narrow import HALVES, half_exact, half_steps
 from edgeq.mcu.step import Blob, Step
-from tests.mcu import narrow_cases, tiny
+from tests.mcu import narrow_cases
 from tests.mcu.dsp_cases import single
-from tests.mcu.kernel_driver import compilers, run_graphs
-from tests.mcu.test_kernels_dsp import steps_of, wrong
+from tests.mcu.kernel_checks import steps_of, wrong_in_c, wrong_on_core
+from tests.mcu.kernel_driver import compilers
 
 KERNEL = "conv_narrow_dsp"
 OPS = sorted(narrow_cases.BATCHES)
@@ -59,9 +56,7 @@ def one(x: Format, weight: Format, out: Format, shape: tuple[int, ...], filters:
 def test_in_c_under_sanitizers(op: str, cc: str, features: tuple[str, ...], count: int, tmp_path: Path) -> None:
     """The driver and the C meaning of the assembler; every buffer has its exact size."""
     cases = single(narrow_cases.BATCHES[op](5, count))
-    found = run_graphs(cases, tmp_path, cc=cc, features=features)
-    bad = [wrong(graph, data, f, features) for (graph, data), f in zip(cases, found, strict=True)]
-    assert [line for lines in bad for line in lines] == []
+    assert not any(wrong_in_c(cases, tmp_path, features, cc=cc))
 
 
 @pytest.mark.sample(2)
@@ -87,13 +82,8 @@ def test_in_c_under_sanitizers(op: str, cc: str, features: tuple[str, ...], coun
     ],
 )
 def test_on_cores(op: str, board: str, toolchain: str, runner: str, optimize: str, count: int, tmp_path: Path) -> None:
-    tiny.toolchain(load_board(board), toolchain)
-    tiny.runner(load_board(board), runner)
     batch = narrow_cases.BATCHES[op](3 + len(optimize + board), count)
-    graph = batch.graph()
-    made = build(graph, board, tmp_path / "out", optimize=optimize, toolchain=toolchain)
-    assert made.warnings == ()
-    assert wrong(graph, batch.inputs, trace(made, batch.inputs, runner=runner), load_board(board).isa) == []
+    assert wrong_on_core(batch, board, toolchain, runner, optimize, tmp_path) == []
 
 
 @pytest.mark.parametrize("op", OPS)
@@ -139,8 +129,7 @@ def test_weights_in_chunks_and_rows_in_strips(tmp_path: Path) -> None:
     assert all(s.scratch < EXPANDED + 16384 for s in steps)
     rng = np.random.default_rng(2)
     cases = [(g, {"x": narrow_cases.codes(g.values["x"].format, (2, *g.values["x"].shape), rng)}) for g in graphs]
-    found = run_graphs(cases, tmp_path, features=("dsp",))
-    assert [line for (graph, data), f in zip(cases, found, strict=True) for line in wrong(graph, data, f)] == []
+    assert not any(wrong_in_c(cases, tmp_path))
 
 
 def test_rolls_over_its_input(tmp_path: Path) -> None:
@@ -153,10 +142,8 @@ def test_rolls_over_its_input(tmp_path: Path) -> None:
     def hasty(s: Step) -> Step:
         return replace(s, params={**s.params, "conv.hold": s.params["conv.hold"] - 2})  # type: ignore[operator]
 
-    good = run_graphs([(graph, data)], tmp_path / "good", features=("dsp",), in_place=True)
-    bad = run_graphs([(graph, data)], tmp_path / "bad", features=("dsp",), in_place=True, mutate=hasty)
-    assert wrong(graph, data, good[0]) == []
-    assert wrong(graph, data, bad[0]) != []
+    assert wrong_in_c([(graph, data)], tmp_path / "good", in_place=True) == [[]]
+    assert wrong_in_c([(graph, data)], tmp_path / "bad", in_place=True, mutate=hasty) != [[]]
 
 
 def test_a_corrupted_weight_is_found(tmp_path: Path) -> None:
@@ -176,10 +163,8 @@ def test_a_corrupted_weight_is_found(tmp_path: Path) -> None:
         data[4] ^= np.uint32(8)
         return replace(step, params={**step.params, "conv.stream": replace(blob, data=data)})
 
-    good = run_graphs(cases, tmp_path / "good", features=("dsp",))
-    bad = run_graphs(cases, tmp_path / "bad", features=("dsp",), mutate=spoiled)
-    assert [wrong(g, d, f) for (g, d), f in zip(cases, good, strict=True)] == [[], []]
-    assert all(wrong(g, d, f) for (g, d), f in zip(cases, bad, strict=True))
+    assert wrong_in_c(cases, tmp_path / "good") == [[], []]
+    assert all(wrong_in_c(cases, tmp_path / "bad", mutate=spoiled))
 
 
 @pytest.mark.parametrize("rule", ["half_up", "floor"])

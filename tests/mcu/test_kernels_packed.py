@@ -10,36 +10,20 @@ import pytest
 
 from edgeq.emulator import reference
 from edgeq.formats import FixedPoint
-from edgeq.ir import Graph, GraphBuilder, analyse
+from edgeq.ir import Graph, GraphBuilder
 from edgeq.mcu.build import build
 from edgeq.mcu.execute import trace
-from edgeq.mcu.ops import lower, overwritten
+from edgeq.mcu.ops import overwritten
 from edgeq.mcu.ops._dsp_fields import BLOCK
 from edgeq.mcu.step import Blob, Step
 from edgeq.mcu.storage import packed
 from tests.mcu import dsp_cases, packed_cases
-from tests.mcu.kernel_driver import compilers, run_graphs
+from tests.mcu.kernel_checks import steps_of, wrong_in_c
+from tests.mcu.kernel_driver import compilers
 
 FIELDS = "conv_fields_dsp"
 SATURATIONS = ("S8", "U8", "U7", "S4", "U4", "U3", "S2", "U2", "S4_8", "U4_8", "U3_8", "S2_8", "U2_8")
 HEAVY = pytest.mark.heavy
-
-
-def steps_of(graph: Graph, features: tuple[str, ...] = ("dsp",)) -> list[Step]:
-    ranges = analyse(graph)
-    found = [lower(graph, node, ranges, features) for node in graph.nodes]
-    return [step for step in found if step is not None]
-
-
-def wrong(graph: Graph, inputs: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> list[str]:
-    """A line for each value that differs from its meaning."""
-    want = reference(graph, inputs)
-    lines = []
-    for node, step in zip(graph.nodes, steps_of(graph), strict=True):
-        if not np.array_equal(want[step.output], found[step.output]):
-            shapes = [str((graph.values[v].shape, str(graph.values[v].format))) for v in (*node.inputs, *node.outputs)]
-            lines.append(f"{step.kernel} {step.fixed} {dict(node.attrs)}: {' '.join(shapes)}")
-    return lines
 
 
 @pytest.mark.parametrize("kind", sorted(packed_cases.BATCHES))
@@ -47,9 +31,7 @@ def wrong(graph: Graph, inputs: dict[str, np.ndarray], found: dict[str, np.ndarr
 def test_in_c_under_sanitizers(kind: str, cc: str, count: int, tmp_path: Path) -> None:
     """Every buffer has its exact size, to the last half of a byte."""
     cases = dsp_cases.single(packed_cases.BATCHES[kind](1, count))
-    found = run_graphs(cases, tmp_path, cc=cc, features=("dsp",))
-    results = [wrong(graph, data, f) for (graph, data), f in zip(cases, found, strict=True)]
-    assert [line for lines in results for line in lines] == []
+    assert not any(wrong_in_c(cases, tmp_path, cc=cc))
 
 
 def test_in_c_over_the_input(tmp_path: Path) -> None:
@@ -58,14 +40,12 @@ def test_in_c_over_the_input(tmp_path: Path) -> None:
     waiting = [c for c in cases if steps_of(c[0])[0].params["hold"]]
     assert len(waiting) > 5
     chosen = [*waiting[:3], *(c for c in cases if c not in waiting)][:5]
-    found = run_graphs(chosen, tmp_path / "right", features=("dsp",), in_place=True)
-    assert [line for (graph, data), f in zip(chosen, found, strict=True) for line in wrong(graph, data, f)] == []
+    assert not any(wrong_in_c(chosen, tmp_path / "right", in_place=True))
 
     def hasty(step: Step) -> Step:
         return replace(step, params={**step.params, "hold": 0})
 
-    found = run_graphs(waiting[:3], tmp_path / "hasty", features=("dsp",), in_place=True, mutate=hasty)
-    assert any(wrong(graph, data, f) for (graph, data), f in zip(waiting[:3], found, strict=True))
+    assert any(wrong_in_c(waiting[:3], tmp_path / "hasty", in_place=True, mutate=hasty))
 
 
 def rolls(graph: Graph) -> bool:
@@ -108,15 +88,14 @@ def test_drains_come_before_the_field_runs_over(weight: int, blocks: int, tmp_pa
     graph, inputs = full(weight, 128)
     (step,) = steps_of(graph)
     assert (step.kernel, step.params["chunk"]) == (FIELDS, blocks * BLOCK)
-    (found,) = run_graphs([(graph, inputs)], tmp_path / "right", features=("dsp",))
-    assert wrong(graph, inputs, found) == []
+    assert wrong_in_c([(graph, inputs)], tmp_path / "right") == [[]]
 
     def late(step: Step) -> Step:
         return replace(step, params={**step.params, "chunk": 2 * blocks * BLOCK, "first": 2 * blocks * BLOCK})
 
     if 2 * blocks <= 8:
-        (found,) = run_graphs([(graph, inputs)], tmp_path / "late", features=("dsp",), mutate=late)
-        assert len(wrong(graph, inputs, found)) == 1
+        (bad,) = wrong_in_c([(graph, inputs)], tmp_path / "late", mutate=late)
+        assert len(bad) == 1
 
 
 def test_sums_that_could_run_over_are_refused() -> None:
@@ -170,5 +149,4 @@ def test_a_bit_turned_over_shows(tmp_path: Path) -> None:
         data[-3] ^= np.uint32(1 << 8)
         return replace(step, params={**step.params, "stream": replace(stream, data=data)})
 
-    found = run_graphs(cases, tmp_path, features=("dsp",), mutate=turned)
-    assert sum(bool(wrong(graph, data, f)) for (graph, data), f in zip(cases, found, strict=True)) > 2
+    assert sum(map(bool, wrong_in_c(cases, tmp_path, mutate=turned))) > 2

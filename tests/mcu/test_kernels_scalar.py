@@ -17,8 +17,8 @@ from edgeq.mcu.execute import trace
 from edgeq.mcu.ops import lower
 from edgeq.mcu.step import Blob, Step
 from tests.mcu import dsp_cases, scalar_cases, tiny
+from tests.mcu.kernel_checks import steps_of, wrong, wrong_in_c, wrong_on_core
 from tests.mcu.kernel_driver import compilers, run_graphs
-from tests.mcu.test_kernels_dsp import steps_of, wrong
 
 OPS = sorted(scalar_cases.BATCHES)
 CORES = ("thumb1", "thumb2", "rv32m")
@@ -83,22 +83,14 @@ def cases_of(op: str, seed: int, count: int) -> scalar_cases.Scaled | dsp_cases.
 def test_in_c_under_sanitizers(op: str, core: str, cc: str, tmp_path: Path) -> None:
     """The drivers and the C meaning of the assembler; every buffer has its exact size."""
     cases = dsp_cases.single(cases_of(op, 1, 30))
-    found = run_graphs(cases, tmp_path, cc=cc, features=(core,))
-    results = [wrong(graph, data, f, (core,)) for (graph, data), f in zip(cases, found, strict=True)]
-    assert [line for lines in results for line in lines] == []
+    assert not any(wrong_in_c(cases, tmp_path, (core,), cc=cc))
 
 
 @pytest.mark.sample(3)
 @pytest.mark.parametrize(("op", "board", "toolchain", "runner", "optimize"), ON_CORES)
 def test_on_cores(op: str, board: str, toolchain: str, runner: str, optimize: str, tmp_path: Path) -> None:
-    tiny.toolchain(load_board(board), toolchain)
-    tiny.runner(load_board(board), runner)
     seed = {"-O0": 2, "-O2": 3, "-O3": 4, "-Os": 5}[optimize] + 10 * len(toolchain)
-    batch = cases_of(op, seed, 45)
-    made = build(batch.graph(), board, tmp_path / "out", optimize=optimize, toolchain=toolchain)
-    assert made.warnings == ()
-    found = trace(made, batch.inputs, runner=runner)
-    assert wrong(batch.graph(), batch.inputs, found, load_board(board).isa) == []
+    assert wrong_on_core(cases_of(op, seed, 45), board, toolchain, runner, optimize, tmp_path) == []
 
 
 @pytest.mark.parametrize("core", [pytest.param(core, marks=[HEAVY] if core == "thumb2" else []) for core in CORES])
@@ -132,8 +124,7 @@ def spoiled(step: Step) -> Step:
 def test_a_changed_weight_is_found(op: str, tmp_path: Path) -> None:
     """Where no bias drowns the products."""
     cases = [case for case in dsp_cases.single(scalar_cases.BATCHES[op](1, 40)) if len(case[0].nodes[0].inputs) == 2]
-    found = run_graphs(cases, tmp_path, features=("thumb1",), mutate=spoiled)
-    bad = sum(bool(wrong(graph, data, f, ("thumb1",))) for (graph, data), f in zip(cases, found, strict=True))
+    bad = sum(map(bool, wrong_in_c(cases, tmp_path, ("thumb1",), mutate=spoiled)))
     assert bad > len(cases) // 2
 
 

@@ -9,18 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeq.boards import load_board
 from edgeq.emulator import reference
 from edgeq.formats import Affine
 from edgeq.ir import Graph, GraphBuilder, analyse
-from edgeq.mcu.build import build
-from edgeq.mcu.execute import trace
 from edgeq.mcu.ops import lower, overwritten
 from edgeq.mcu.step import Blob, Step
-from tests.mcu import scaled_dsp_cases, tiny
+from tests.mcu import scaled_dsp_cases
 from tests.mcu.dsp_cases import single
+from tests.mcu.kernel_checks import steps_of, wrong, wrong_on_core
 from tests.mcu.kernel_driver import compilers, run_graphs
-from tests.mcu.test_kernels_dsp import steps_of, wrong
 
 OPS = sorted(scaled_dsp_cases.BATCHES)
 #: operators whose faults the default tests look for
@@ -92,14 +89,9 @@ def test_in_c_often(op: str, in_place: bool, cc: str, tmp_path: Path) -> None:
     ],
 )
 def test_on_cores(op: str, board: str, toolchain: str, runner: str, optimize: str, tmp_path: Path) -> None:
-    tiny.toolchain(load_board(board), toolchain)
-    tiny.runner(load_board(board), runner)
     seed = {"-O0": 2, "-O2": 3, "-O3": 4, "-Os": 5}[optimize] + 10 * len(toolchain) + 100 * len(runner)
     batch = scaled_dsp_cases.BATCHES[op](seed, 24 if runner == "unicorn" else 60)
-    graph = batch.graph()
-    made = build(graph, board, tmp_path / "out", optimize=optimize, toolchain=toolchain)
-    assert made.warnings == ()
-    assert wrong(graph, batch.inputs, trace(made, batch.inputs, runner=runner), load_board(board).isa) == []
+    assert wrong_on_core(batch, board, toolchain, runner, optimize, tmp_path) == []
 
 
 @pytest.mark.parametrize("op", OPS)

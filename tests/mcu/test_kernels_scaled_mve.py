@@ -21,9 +21,9 @@ from edgeq.mcu.select import Context
 from edgeq.mcu.step import Blob, Step
 from tests.mcu import tiny
 from tests.mcu.dsp_cases import single
+from tests.mcu.kernel_checks import steps_of, wrong, wrong_on_core
 from tests.mcu.kernel_driver import run_graphs
 from tests.mcu.scaled_mve_cases import BATCHES, Batch
-from tests.mcu.test_kernels_dsp import steps_of, wrong
 
 OPS = sorted(BATCHES)
 FEATURES = ("dsp", "mve")
@@ -125,15 +125,8 @@ def test_in_c_under_sanitizers_often(op: str, tmp_path: Path, monkeypatch: pytes
     ],
 )
 def test_on_the_core(toolchain: str, optimize: str, count: int, scratch: int, tmp_path: Path) -> None:
-    board = load_board("cortex-m55")
-    tiny.toolchain(board, toolchain)
-    tiny.runner(board, "qemu")
     seed = {"-O0": 2, "-O2": 3, "-O3": 4, "-Os": 5}[optimize] + 10 * len(toolchain) + scratch
-    batch = merged(seed, count)
-    graph = batch.graph()
-    made = build(graph, board, tmp_path / "out", optimize=optimize, toolchain=toolchain)
-    assert made.warnings == ()
-    assert wrong(graph, batch.inputs, trace(made, batch.inputs, runner="qemu"), board.isa) == []
+    assert wrong_on_core(merged(seed, count), "cortex-m55", toolchain, "qemu", optimize, tmp_path) == []
 
 
 @pytest.mark.parametrize("op", OPS)

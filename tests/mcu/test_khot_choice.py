@@ -17,7 +17,7 @@ from edgeq.mcu.select import chosen_by_rank
 from edgeq.mcu.step import Step
 from tests.mcu import tiny
 from tests.mcu.kernel_cases import codes
-from tests.mcu.test_kernels_dsp import wrong
+from tests.mcu.kernel_checks import wrong
 from tests.mcu.test_kernels_khot import CORE, KERNEL, layer
 
 
