@@ -18,6 +18,8 @@ from edgeq.search.study import COSTS, Row, Study, better_format, front
 STYLES = {"integer": ("#3b7ddd", "o"), "minifloat": ("#e08a1e", "^"), "mixed": ("#7a8699", "x")}
 #: labels of points on one front: more would lie on each other
 LABELS = 12
+#: how far below the float network a plot reaches: what is worse is of no use, and would press the rest together
+DEPTH = 0.25
 
 
 def write_all(study: Study, folder: Path) -> dict[str, Path]:
@@ -68,9 +70,20 @@ def draw(study: Study) -> Any:
         _plot(axis, study, cost)
     axes[0][0].set_ylabel("accuracy" if study.judged_by == "labels" else "agreement with the float network")
     axes[0][0].legend(frameon=False, fontsize=8, loc="lower right")
-    figure.suptitle(f"{study.name}: {study.test_samples:,} test samples, bars: 95 % intervals", fontsize=10)
+    least, below = _least(study)
+    axes[0][0].set_ylim(bottom=least)
+    title = f"{study.name}: {study.test_samples:,} test samples, bars: 95 % intervals"
+    figure.suptitle(title + (f"; {below} points are below" if below else ""), fontsize=10)
     figure.tight_layout()
     return figure
+
+
+def _least(study: Study) -> tuple[float | None, int]:
+    """Where the accuracy axis begins (None: where it likes to), and how many points it leaves out."""
+    known = [row.accuracy for row in study.rows if row.accuracy is not None]
+    least = study.float_accuracy - DEPTH
+    # Where nothing comes that near, everything is shown.
+    return (least, sum(one < least for one in known)) if least < max(known) and min(known) < least else (None, 0)
 
 
 def _plot(axis: Any, study: Study, cost: str) -> None:
@@ -91,8 +104,9 @@ def _plot(axis: Any, study: Study, cost: str) -> None:
     )  # fmt: skip
     for row in best[-LABELS:]:
         axis.annotate(
-            row.point.name, (getattr(row, cost), row.accuracy), fontsize=6, xytext=(2, 4), textcoords="offset points"
-        )
+            row.point.name, (getattr(row, cost), row.accuracy), fontsize=6, xytext=(2, 4), textcoords="offset points",
+            annotation_clip=True,
+        )  # fmt: skip
     axis.axhline(study.float_accuracy, color="#2f9e6e", linewidth=0.8, linestyle="--", label="float")
     axis.set_xlabel(COSTS[cost])
     axis.grid(alpha=0.25)
