@@ -148,7 +148,7 @@ def plans(source: Source, without: set[str]) -> list[Plan]:
 
 def studied(name: str, source: Source, args: argparse.Namespace) -> Study:
     """One network's study; what the store holds is not done again."""
-    store = Store(args.output / name / "points.jsonl")
+    store = Store(args.output / "points.jsonl")  # of all networks: engines belong to none
     rows: dict[Any, Any] = {}
     with Progress(transient=True) as bars:
         for number, plan in enumerate(plans(source, args.without), start=1):
