@@ -35,7 +35,7 @@ from common import Data, accuracy, checkpoint
 import edgeq
 from edgeq.boards import load_board
 from edgeq.ir import Graph
-from edgeq.search.finetune import finetune
+from edgeq.quant.finetune import finetune
 from edgeq.search.patch_costs import accuracy as accuracy_of
 from edgeq.search.patch_costs import rows
 from edgeq.search.patches import Settings, search_patches

@@ -14,12 +14,13 @@ ROOT = Path(edgeq.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 #: what everyone may import
-SHARED = {"errors", "folders", "resources", "templating", "__version__"}
+SHARED = {"errors", "folders", "progress", "resources", "templating", "__version__"}
 
 #: room -> rooms that it may import
 MAY_IMPORT = {
     "errors": set(),
     "folders": set(),
+    "progress": set(),
     "resources": set(),
     "templating": set(),
     "boards": set(),

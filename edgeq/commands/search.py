@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgeq.commands.schedule import size
-from edgeq.commands.shell import Json, Model, Progress, console, emit, find_board, load_model, near, table
+from edgeq.commands.shell import Json, Model, console, emit, find_board, load_model, near, table
 
 if TYPE_CHECKING:
+    from edgeq.progress import Progress
     from edgeq.search.patch_costs import Row
     from edgeq.search.patches import Mixed
     from edgeq.search.study import Study

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from edgeq.boards import Board
     from edgeq.ir import Graph
+    from edgeq.progress import Progress
 
 Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A network: a file .edgeq, .tflite or .onnx.", show_default=False)
@@ -28,8 +29,6 @@ OptionalBoard = Annotated[
     str | None, typer.Option("--board", "-b", metavar="B", help="A board's name (see `edgeq boards`) or .toml file.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; everything else on stderr.")]
-
-Progress = Callable[[int, int], None]
 
 
 def load_model(path: Path) -> Graph:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edgeq.demo.digits import Digits
     from edgeq.ir import Graph
     from edgeq.mcu.build import BuildResult
+    from edgeq.progress import Progress
     from edgeq.quant import Recipe
     from edgeq.verify import VerifyResult
 
@@ -93,7 +94,7 @@ class _Course:
     done: int = 0
     where: tuple[str, str] = ("", "")
 
-    def _next(self, what: str) -> Callable[[int, int], None]:
+    def _next(self, what: str) -> Progress:
         """Begin the next step; returns a function that tells how many epochs of it are done."""
         self.done += 1
         self.step(what, self.done, self.total, "")

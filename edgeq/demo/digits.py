@@ -5,7 +5,7 @@ The data are 1,797 images of 8x8 pixels with 16 grey levels (Alpaydin and Kaynak
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from edgeq.progress import Progress
     from edgeq.quant import Recipe
 
 #: one in five images is for testing
@@ -24,9 +25,6 @@ TEST_SHARE = 0.2
 FLOAT_EPOCHS = 25
 QUANTISED_EPOCHS = 12
 BATCH = 64
-
-#: called after each epoch with epochs done and epochs in all
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ from edgeq.errors import EdgeqError
 from edgeq.fpga import protocol
 from edgeq.fpga.protocol import Frame, FrameReader, Identity
 from edgeq.ir import Graph
+from edgeq.progress import Progress, silent
 
 RETRIES = 4  # repeats of one request
 ANSWER_S = 5.0  # an inference may take this long, without the time on the line
@@ -169,7 +170,7 @@ class Device:
         self,
         graph: Graph,
         inputs: Mapping[str, npt.NDArray[Any]],
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: Progress = silent,
     ) -> dict[str, npt.NDArray[np.int64]]:
         """Run a batch of input codes (graph layout, batch first), one inference after the other; codes of the output.
 
@@ -268,7 +269,7 @@ def run_on_port(
     inputs: Mapping[str, npt.NDArray[Any]],
     path: str,
     rates: Sequence[int] = (DEFAULT_BAUD,),
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> dict[str, npt.NDArray[np.int64]]:
     """Run a batch of input codes on the device behind a serial port; codes of the output by name.
 

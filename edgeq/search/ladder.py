@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from edgeq.progress import Progress, silent
 from edgeq.quant import prepare
 from edgeq.quant.calibration import observing
 from edgeq.quant.layers import Weighted
 from edgeq.quant.recipe import STATISTICS
 from edgeq.search.methods import example_of
-from edgeq.search.progress import Progress, silent
 from edgeq.search.space import Choice, Space, named_outputs
 from edgeq.search.task import Task
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from edgeq.ir import Graph, Node, Value
 from edgeq.passes import MOST_ROUNDS, PASSES
+from edgeq.progress import Progress, silent
 from edgeq.search.methods import calibrated, example_of
-from edgeq.search.progress import Progress, silent
 from edgeq.search.space import Space, named_outputs
 from edgeq.search.task import Task
 

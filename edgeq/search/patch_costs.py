@@ -14,8 +14,8 @@ from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
 from edgeq.mcu.program import make_program
 from edgeq.mcu.scheduling import Schedule
+from edgeq.progress import Progress, silent
 from edgeq.search.patches import Mixed, bitops, macs
-from edgeq.search.progress import Progress, silent
 
 #: samples that run at once where accuracy is measured
 BATCH = 8

@@ -20,9 +20,9 @@ from edgeq.errors import GraphError, InputError
 from edgeq.formats import FixedPoint
 from edgeq.ir import Graph, Node, operator
 from edgeq.mcu.storage import value_bytes
+from edgeq.progress import Progress, silent
 from edgeq.schedule.branches import Branches, Region, cuts, split_patches
 from edgeq.schedule.lifetimes import lifetimes
-from edgeq.search.progress import Progress, silent
 from edgeq.search.quantmcu import (
     FeatureMap,
     Gaussian,

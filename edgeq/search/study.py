@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from edgeq.errors import EdgeqError, InputError, ToolError
+from edgeq.progress import Progress, silent
 from edgeq.quant import Recipe
 from edgeq.quant.recipe import Number
 from edgeq.search.methods import DEFAULT_METHOD, calibrated, checked_methods, example_of
-from edgeq.search.progress import Progress, silent
 from edgeq.search.space import bits_of, checked_options
 from edgeq.search.store import Store, key_of
 from edgeq.search.sweep import Job, run

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgeq.errors import EdgeqError, InputError, ToolError
-from edgeq.search.progress import Progress, silent
+from edgeq.progress import Progress, silent
 from edgeq.search.store import Store
 
 #: seconds to wait for a cluster and its first worker

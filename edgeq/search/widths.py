@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from edgeq.errors import BudgetError, EdgeqError, InputError
+from edgeq.progress import Progress, silent
 from edgeq.quant import Recipe
 from edgeq.quant.recipe import Number
 from edgeq.search.allocators import ALLOCATORS
@@ -23,7 +24,6 @@ from edgeq.search.ladder import make_ladder
 from edgeq.search.methods import DEFAULT_METHOD, calibrated, checked_methods, example_of
 from edgeq.search.network import Network
 from edgeq.search.problem import Array, Assignment, Found, Problem, Row
-from edgeq.search.progress import Progress, silent
 from edgeq.search.sensitivity import SENSITIVITIES
 from edgeq.search.sensitivity._loss import divergence
 from edgeq.search.space import Space, bits_of, make_space

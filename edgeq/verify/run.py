@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from edgeq.errors import InputError
 from edgeq.ir import Graph
 from edgeq.ir.graph import expect_graph
+from edgeq.progress import Progress
 from edgeq.verify.compare import Comparison
 from edgeq.verify.data import random_inputs
 from edgeq.verify.executors import find
@@ -20,8 +21,6 @@ from edgeq.verify.result import VerifyResult
 
 #: bytes of traced codes held at once, for each side
 TRACE_BYTES = 64 << 20
-
-Progress = Callable[[int, int], None]
 
 
 def verify(

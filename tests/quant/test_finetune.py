@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 
 
 def test_the_twin_computes_the_numbers_of_the_graph_and_learns() -> None:
-    from edgeq.search.finetune import Twin, finetune
+    from edgeq.quant.finetune import Twin, finetune
 
     graph = network(size=16)
     codes = samples(graph, 24)
@@ -39,7 +39,7 @@ def test_the_twin_computes_the_numbers_of_the_graph_and_learns() -> None:
 
 
 def test_what_it_does_not_know_is_named() -> None:
-    from edgeq.search.finetune import Twin
+    from edgeq.quant.finetune import Twin
 
     g = GraphBuilder("net")
     x = g.input("x", (4,), FixedPoint(8, 4))

@@ -21,7 +21,7 @@ from edgeq.errors import UnsupportedError
 from edgeq.formats import DEFAULT_RULE, FixedPoint
 from edgeq.ir import Graph, Node, Value, check
 from edgeq.ir.operator import output_bounds
-from edgeq.search.progress import Progress, silent
+from edgeq.progress import Progress, silent
 
 #: attributes of nodes that do more than round by a shift and saturate
 _OTHER = ("multiplier", "a_multiplier", "overflow")
