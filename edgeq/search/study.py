@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from edgeq.errors import EdgeqError, InputError, ToolError
 from edgeq.progress import Progress, silent
 from edgeq.quant import Recipe
@@ -16,7 +18,7 @@ from edgeq.search.methods import DEFAULT_METHOD, calibrated, checked_methods, ex
 from edgeq.search.space import bits_of, checked_options
 from edgeq.search.store import Store, key_of
 from edgeq.search.sweep import Job, run
-from edgeq.search.task import Source, Task, classes, load_task, outputs
+from edgeq.search.task import Source, Task, load_task
 
 if TYPE_CHECKING:
     from edgeq.boards import Board
@@ -229,13 +231,13 @@ def accuracy_of(source: Source, digest: str, base: Recipe, point: Point) -> dict
 
     task = _task(source, digest)
     prepared = calibrated(task, recipe_of(base, point.weights, point.activations), point.method)
-    found = classes(prepared, task.test)
     graph = export(prepared, example_of(task))
+    found = torch.from_numpy(graph.run(task.test.numpy()).argmax(axis=1))  # as the module, in a fraction of its time
     return {
         "kind": "accuracy",
         "point": [point.weights, point.activations, point.method],
         "right": int((found == task.labels).sum()),
-        "as_float": int((found == outputs(task.model, task.test).argmax(dim=1)).sum()),
+        "as_float": int((found == task.float_classes).sum()),
         "samples": len(found),
         "weight_bytes": sum(packed_bytes(v) for v in graph.values.values() if v.constant),
     }

@@ -79,6 +79,11 @@ class Task:
         return float((classes(model, self.test) == self.labels).double().mean())
 
     @functools.cached_property
+    def float_classes(self) -> Tensor:
+        """The float network's class of each test sample."""
+        return classes(self.model, self.test)
+
+    @functools.cached_property
     def digest(self) -> str:
         """A hash of weights and data, by which finished results are known again."""
         made = hashlib.sha256()
