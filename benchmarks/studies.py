@@ -3,8 +3,8 @@
     python benchmarks/studies.py SHARED [--networks resnet8,mobilenet,fashion] [-j 2] [-o build/studies] [--record]
 
 SHARED is a folder with `models/resnet8_cifar10_float.tflite` (MLPerf Tiny, as published), CIFAR-10 as JPEG bytes
-(`data/cifar10_{train,test}_jpeg_packed.npz`, lossy) and `data/fashion_mnist.npz`. The MobileNet of
-examples/cifar10_mobilenet.py and a small convolutional network for Fashion-MNIST are trained in float first.
+(`data/cifar10_{train,test}_jpeg_packed.npz`, lossy) and `data/fashion_mnist.npz`. The MobileNet has the weights that
+examples/cifar10_mobilenet.py was trained to; a small convolutional network for Fashion-MNIST is trained first.
 
 256 training images calibrate, the first --images test images judge; every accuracy has its 95 % interval. The input,
 the output and the first and last layer keep 8 bits. All that is done lies in the folder -o: the same command goes on
@@ -49,6 +49,7 @@ MIXED = (4, 6, 8, "e2m1", "e2m3", "e3m2", "e4m3")
 TRAINING = Cifar(samples=20_480, tests=10_000, epochs=12, batch=128)
 RATE = 0.1
 COSTS = ("instructions", "luts")
+NETWORKS = ("resnet8", "mobilenet", "fashion")
 
 
 class FashionNet(nn.Module):
@@ -69,10 +70,18 @@ class FashionNet(nn.Module):
 
 
 def mobilenet() -> nn.Module:
-    """The network of the example."""
-    from cifar10_mobilenet import MobileNet
+    """The network of the example in float, its trained weights with BatchNorm in them."""
+    from cifar10_mobilenet import EXAMPLE, MobileNet
+    from common import checkpoint
 
-    return MobileNet()
+    model = MobileNet()
+    with np.load(checkpoint(EXAMPLE)) as found:
+        state = {key: torch.from_numpy(found[key]) for key in found.files}
+    for layer in model.modules():
+        if isinstance(layer, nn.Sequential) and len(layer) > 1 and isinstance(layer[1], nn.BatchNorm2d):
+            layer[0].bias, layer[1] = nn.Parameter(torch.zeros(layer[0].out_channels)), nn.Identity()
+    model.load_state_dict({key: state[key] for key in model.state_dict()})
+    return model.eval()
 
 
 def fashion_data(folder: Path) -> Data:
@@ -91,13 +100,13 @@ def fashion_data(folder: Path) -> Data:
 # -- float networks and their data --------------------------------------------------------------------------------
 
 
-def trained(name: str, network: Callable[[], nn.Module], data: Data, folder: Path) -> tuple[nn.Module, Data]:
+def trained(name: str, network: Callable[[], nn.Module], data: Data, folder: Path) -> nn.Module:
     """A float network trained by SGD, an epoch at a time."""
     torch.manual_seed(0)
     model = network()
     run = Run(folder / "float.pt", f"{name}, float", 0, TRAINING.epochs, TRAINING.samples, RATE, 5.0)
     train(model, data, run, TRAINING.batch, None, 0.0)
-    return model.eval(), data
+    return model.eval()
 
 
 def files(name: str, shared: Path, folder: Path, count: int) -> Source:
@@ -110,9 +119,11 @@ def files(name: str, shared: Path, folder: Path, count: int) -> Source:
         x, y = images(shared / "data" / "cifar10_test_jpeg_packed.npz", count)
     elif not all(p.is_file() for p in (model, *paths)):
         device = torch.device("cpu")
-        load = {"mobilenet": lambda: load_cifar(shared / "data", TRAINING, device)}
-        data = load.get(name, lambda: fashion_data(shared / "data"))()
-        network, data = trained(name, NETWORKS[name], data, folder)
+        if name == "mobilenet":
+            network, data = mobilenet(), load_cifar(shared / "data", TRAINING, device)
+        else:
+            data = fashion_data(shared / "data")
+            network = trained(name, FashionNet, data, folder)
         few, x, y = (t.numpy() for t in (
             scaled(data.train_x[:CALIBRATION]), scaled(data.test_x[:count]), data.test_y[:count]))  # fmt: skip
         write(model, lambda file: export_onnx(network, torch.from_numpy(few[:2]), file))
@@ -127,10 +138,6 @@ def export_onnx(network: nn.Module, example: Tensor, path: Path) -> None:
     """A float file for any number of images."""
     names: dict[str, Any] = {"input_names": ["x"], "output_names": ["y"], "dynamic_axes": {"x": {0: "n"}}}
     torch.onnx.export(network, (example,), str(path), dynamo=False, **names)
-
-
-#: what is trained; resnet8 is read
-NETWORKS: dict[str, Callable[[], nn.Module]] = {"mobilenet": mobilenet, "fashion": FashionNet}
 
 
 # -- the studies --------------------------------------------------------------------------------------------------
@@ -180,7 +187,7 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("shared", type=Path)
-    parser.add_argument("--networks", default="resnet8,mobilenet,fashion")
+    parser.add_argument("--networks", default=",".join(NETWORKS))
     parser.add_argument("--images", type=int, default=1000, help="test images that judge")
     parser.add_argument("-j", "--jobs", type=int, default=1, help="processes")
     parser.add_argument("--without", default="", help="instructions, luts or both: costs that are left out")
@@ -192,10 +199,8 @@ def main() -> int:
     torch.set_num_threads(1)
     try:
         for word in (*args.without, *names):
-            if word not in (*COSTS, "resnet8", *NETWORKS):
-                raise OSError(
-                    f"{word!r} is unknown; networks are resnet8, {', '.join(NETWORKS)}, costs {', '.join(COSTS)}"
-                )
+            if word not in (*COSTS, *NETWORKS):
+                raise OSError(f"{word!r} is unknown; networks are {', '.join(NETWORKS)}, costs {', '.join(COSTS)}")
         found = {}
         for name in names:
             source = files(name, args.shared, args.output / name, args.images)
