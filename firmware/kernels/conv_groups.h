@@ -16,9 +16,11 @@ typedef struct {
 } eq_conv_groups_t;
 
 /* *a += s * 2^shift */
-EQ_INLINE void eq_conv_groups_add(eq_acc *a, eq_acc s, int32_t shift, bool wide)
+EQ_INLINE void eq_conv_groups_add(eq_acc *a, eq_acc s, int32_t shift, int32_t wide)
 {
-    if (wide) {
+    if (wide == EQ_128) {
+        a->widest = eq_wide_add(a->widest, eq_wide_shl(s.widest, shift));
+    } else if (wide) {
         a->wide += eq_shl64(s.wide, shift);
     } else {
         a->narrow += eq_shl32(s.narrow, shift);
@@ -27,14 +29,15 @@ EQ_INLINE void eq_conv_groups_add(eq_acc *a, eq_acc s, int32_t shift, bool wide)
 
 /* Adds to `count` (1 or 4) channels from o on the products of one tap: elements of x from xi on. */
 EQ_INLINE void eq_conv_groups_tap(const eq_conv_groups_t *p, eq_acc *a, int32_t count, int32_t o, int32_t tap,
-                                  const void *x, int32_t xi, eq_type xt, eq_type wt, eq_type st, bool wide)
+                                  const void *x, int32_t xi, eq_type xt, eq_type wt, eq_type st, int32_t wide)
 {
     const int32_t channels = p->conv.in_c / p->conv.groups, filter = p->conv.filter, scales = p->scales;
     const int32_t row = p->conv.kernel_h * p->conv.kernel_w * scales;
     const int32_t wi = o * filter + tap * channels, si = o * row + tap * scales;
     for (int32_t g = 0, from = 0; g < scales; g++, from += p->group) {
         const int32_t n = eq_min(p->group, channels - from);
-        eq_acc s[4] = {{0, 0}, {0, 0}, {0, 0}, {0, 0}};
+        eq_acc s[4];
+        s[0] = s[1] = s[2] = s[3] = eq_acc_of(0, wide);
         if (count == 4) {
             eq_dot4(s, x, xi + from, xt, p->conv.weight, wi + from, filter, wt, n, wide);
         } else {
@@ -48,7 +51,7 @@ EQ_INLINE void eq_conv_groups_tap(const eq_conv_groups_t *p, eq_acc *a, int32_t 
 
 /* Adds to `count` channels from o on what the window of one output pixel sees. */
 EQ_INLINE void eq_conv_groups_sum(const eq_conv_groups_t *p, const eq_conv_window *v, eq_acc *a, int32_t count,
-                                  int32_t o, const void *x, eq_type xt, eq_type wt, eq_type st, bool wide)
+                                  int32_t o, const void *x, eq_type xt, eq_type wt, eq_type st, int32_t wide)
 {
     const int32_t channels = p->conv.in_c / p->conv.groups, group = o / (p->conv.out_c / p->conv.groups);
     const int32_t taps = v->runs * v->run / channels;
@@ -63,7 +66,7 @@ EQ_INLINE void eq_conv_groups_sum(const eq_conv_groups_t *p, const eq_conv_windo
 
 /* One output pixel. */
 EQ_INLINE void eq_conv_groups_pixel(const eq_conv_groups_t *p, const eq_conv_window *v, const void *x, void *y,
-                                    int32_t yi, eq_type xt, eq_type wt, eq_type st, eq_type yt, int32_t rule, bool wide)
+                                    int32_t yi, eq_type xt, eq_type wt, eq_type st, eq_type yt, int32_t rule, int32_t wide)
 {
     const eq_conv_t *c = &p->conv;
     const int32_t each = c->out_c / c->groups;
@@ -84,7 +87,7 @@ EQ_INLINE void eq_conv_groups_pixel(const eq_conv_groups_t *p, const eq_conv_win
 }
 
 EQ_KERNEL void eq_conv_groups(const eq_conv_groups_t *p, const void *const x[], void *y, eq_type xt, eq_type wt,
-                              eq_type st, eq_type yt, int32_t rule, bool wide)
+                              eq_type st, eq_type yt, int32_t rule, int32_t wide)
 {
     const int32_t out_h = p->conv.out_h, out_w = p->conv.out_w, out_c = p->conv.out_c;
     for (int32_t oy = 0; oy < out_h; oy++) {
