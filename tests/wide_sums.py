@@ -30,7 +30,11 @@ def codes_of(rng: np.random.Generator, fmt: Minifloat, shape: tuple[int, ...]) -
     return magnitude | (rng.integers(1, size=shape, endpoint=True) << (fmt.bits - 1)) * (magnitude > 0)
 
 
-def rounding(rules: Sequence[str] = tuple(FIXED_RULES), floats: Sequence[str] = tuple(RULES)) -> tuple[Graph, Codes]:
+def rounding(
+    rules: Sequence[str] = tuple(FIXED_RULES),
+    floats: Sequence[str] = tuple(RULES),
+    overflow: Sequence[str] = ("wrap", "zero"),
+) -> tuple[Graph, Codes]:
     """Four products each: every rule, fixed point and minifloats, bounds, overflow; a bit of 2^-62 decides many."""
     rng = np.random.default_rng(1)
     b = GraphBuilder("rounding")
@@ -51,7 +55,7 @@ def rounding(rules: Sequence[str] = tuple(FIXED_RULES), floats: Sequence[str] = 
         for name, point in (("e5m2", PLACES - 62), ("e2m1", PLACES - 62), ("e3m0", PLACES - 64), ("e5m2fnuz", 16)):
             fmt = minifloat(name).per_tensor(point)
             node(f"{rule}_{name}", fmt, rounding=rule, lo=-fmt.max_magnitude if rule != "floor" else 0)
-    for mode in ("wrap", "zero"):
+    for mode in overflow:
         for point in (PLACES - 63, PLACES - 1, PLACES, PLACES + 8):
             fmt = FixedPoint(7, point, point % 3 > 0)
             for clamp in ({}, {"lo": 0}, {"hi": 9}):

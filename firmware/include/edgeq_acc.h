@@ -4,21 +4,36 @@
 
 #include "edgeq_wide.h"
 
-/* Sums of 128 bits, where `wide` is neither false, 32 bits, nor true, 64. */
-enum { EQ_128 = 2 };
+/* Sums of 96 bits, where `wide` is neither false, 32 bits, nor true, 64: `narrow` has the lowest 32 of them. */
+enum { EQ_96 = 2 };
 
-/* `wide` is a compile-time constant in every kernel and says which of the three is used; the others vanish. */
+/* `wide` is a compile-time constant in every kernel and says which of both is used; the other one vanishes. */
 typedef struct {
     int32_t narrow;
     int64_t wide;
-    eq_wide widest;
 } eq_acc;
+
+/* The number that an accumulator of 96 bits holds. */
+EQ_INLINE eq_wide eq_acc_wide(eq_acc a)
+{
+    const eq_wide v = {eq_asr64(a.wide, 32), (uint64_t)a.wide << 32 | (uint32_t)a.narrow};
+    return v;
+}
+
+/* *a += v, in 96 bits */
+EQ_INLINE void eq_acc_add_wide(eq_acc *a, eq_wide v)
+{
+    const eq_wide sum = eq_wide_add(eq_acc_wide(*a), v);
+    a->narrow = (int32_t)(uint32_t)sum.low;
+    a->wide = (int64_t)((uint64_t)sum.high << 32 | sum.low >> 32);
+}
 
 EQ_INLINE eq_acc eq_acc_of(int64_t v, int32_t wide)
 {
-    eq_acc a = {0, 0, {0, 0u}};
-    if (wide == EQ_128) {
-        a.widest = eq_wide_of(v);
+    eq_acc a = {0, 0};
+    if (wide == EQ_96) {
+        a.narrow = (int32_t)(uint32_t)(uint64_t)v;
+        a.wide = eq_asr64(v, 32);
     } else if (wide) {
         a.wide = v;
     } else {
@@ -27,13 +42,13 @@ EQ_INLINE eq_acc eq_acc_of(int64_t v, int32_t wide)
     return a;
 }
 
-/* Element i of an array of start values: int32_t, int64_t where wide, or the two words of 128 bits, the high one first. */
+/* Element i of an array of start values: int32_t, int64_t where wide, or 96 bits as two of these, the upper 64 first. */
 EQ_INLINE eq_acc eq_acc_start(const void *bias, int32_t i, int32_t wide)
 {
-    eq_acc a = {0, 0, {0, 0u}};
-    if (wide == EQ_128) {
-        a.widest.high = ((const eq_i64 *)bias)[2 * i];
-        a.widest.low = (uint64_t)((const eq_i64 *)bias)[2 * i + 1];
+    eq_acc a = {0, 0};
+    if (wide == EQ_96) {
+        a.wide = ((const eq_i64 *)bias)[2 * i];
+        a.narrow = (int32_t)(uint32_t)(uint64_t)((const eq_i64 *)bias)[2 * i + 1];
     } else if (wide) {
         a.wide = ((const eq_i64 *)bias)[i];
     } else {
@@ -54,8 +69,8 @@ EQ_INLINE void eq_acc_start4(eq_acc a[4], const void *bias, int32_t i, int32_t w
 /* *a += v * 2^shift, v an element of any type */
 EQ_INLINE void eq_acc_add(eq_acc *a, const void *x, int32_t i, eq_type t, int32_t shift, int32_t wide)
 {
-    if (wide == EQ_128) {
-        a->widest = eq_wide_add(a->widest, eq_wide_shl(eq_wide_of(eq_load64(x, i, t)), shift));
+    if (wide == EQ_96) {
+        eq_acc_add_wide(a, eq_wide_shl(eq_wide_of(eq_load64(x, i, t)), shift));
     } else if (wide) {
         a->wide += eq_shl64(eq_load64(x, i, t), shift);
     } else {
@@ -66,8 +81,8 @@ EQ_INLINE void eq_acc_add(eq_acc *a, const void *x, int32_t i, eq_type t, int32_
 /* *a -= v * 2^shift */
 EQ_INLINE void eq_acc_subtract(eq_acc *a, const void *x, int32_t i, eq_type t, int32_t shift, int32_t wide)
 {
-    if (wide == EQ_128) {
-        a->widest = eq_wide_add(a->widest, eq_wide_shl(eq_wide_of(-eq_load64(x, i, t)), shift));
+    if (wide == EQ_96) {
+        eq_acc_add_wide(a, eq_wide_shl(eq_wide_of(-eq_load64(x, i, t)), shift));
     } else if (wide) {
         a->wide -= eq_shl64(eq_load64(x, i, t), shift);
     } else {
@@ -78,8 +93,8 @@ EQ_INLINE void eq_acc_subtract(eq_acc *a, const void *x, int32_t i, eq_type t, i
 /* *a += x[xi] * w[wi] */
 EQ_INLINE void eq_mac(eq_acc *a, const void *x, int32_t xi, eq_type xt, const void *w, int32_t wi, eq_type wt, int32_t wide)
 {
-    if (wide == EQ_128) {
-        a->widest = eq_wide_add(a->widest, eq_wide_product(eq_load64(x, xi, xt), eq_load64(w, wi, wt)));
+    if (wide == EQ_96) {
+        eq_acc_add_wide(a, eq_wide_product(eq_load64(x, xi, xt), eq_load64(w, wi, wt)));
     } else if (wide) {
         a->wide += eq_load64(x, xi, xt) * eq_load64(w, wi, wt);
     } else {
@@ -90,8 +105,8 @@ EQ_INLINE void eq_mac(eq_acc *a, const void *x, int32_t xi, eq_type xt, const vo
 /* *a += v * w for a product that range analysis bounds */
 EQ_INLINE void eq_acc_product(eq_acc *a, int64_t v, int32_t w, int32_t wide)
 {
-    if (wide == EQ_128) {
-        a->widest = eq_wide_add(a->widest, eq_wide_product(v, w));
+    if (wide == EQ_96) {
+        eq_acc_add_wide(a, eq_wide_product(v, w));
     } else if (wide) {
         a->wide += v * w;
     } else {
@@ -224,8 +239,8 @@ EQ_INLINE void eq_put(void *y, int32_t i, eq_acc a, int32_t shift, int64_t lo, i
                       int32_t wide)
 {
     const bool left = (rule & EQ_LEFT) != 0 && shift < 0;
-    if (wide == EQ_128) {
-        eq_wide_put(y, i, a.widest, shift, lo, hi, yt, rule);
+    if (wide == EQ_96) {
+        eq_wide_put(y, i, eq_acc_wide(a), shift, lo, hi, yt, rule);
     } else if (wide || eq_is_float(yt)) {
         int64_t v = wide ? a.wide : a.narrow;
         if (left) {

@@ -21,7 +21,9 @@ enum { EQ_ADD, EQ_SUB, EQ_MUL, EQ_MAX, EQ_MIN, EQ_PRELU };
 /* The greater or the lesser of two sums. */
 EQ_INLINE eq_acc eq_acc_choose(eq_acc a, eq_acc b, bool greater, int32_t wide)
 {
-    const bool above = wide == EQ_128 ? eq_wide_less(b.widest, a.widest) : wide ? a.wide > b.wide : a.narrow > b.narrow;
+    const bool above = wide == EQ_96 ? eq_wide_less(eq_acc_wide(b), eq_acc_wide(a))
+                       : wide        ? a.wide > b.wide
+                                     : a.narrow > b.narrow;
     return above == greater ? a : b;
 }
 
@@ -29,10 +31,10 @@ EQ_INLINE eq_acc eq_acc_choose(eq_acc a, eq_acc b, bool greater, int32_t wide)
 EQ_INLINE void eq_acc_prelu(eq_acc *sum, const void *a, int32_t ai, eq_type at, int32_t a_shift, const void *b,
                             int32_t bi, eq_type bt, int32_t b_shift, int32_t wide)
 {
-    if (wide == EQ_128) {
+    if (wide == EQ_96) {
         const int64_t v = eq_load64(a, ai, at);
         const eq_wide product = eq_wide_shl(eq_wide_product(v, eq_load64(b, bi, bt)), b_shift);
-        sum->widest = eq_wide_add(sum->widest, v < 0 ? product : eq_wide_shl(eq_wide_of(v), a_shift));
+        eq_acc_add_wide(sum, v < 0 ? product : eq_wide_shl(eq_wide_of(v), a_shift));
     } else if (wide) {
         const int64_t v = eq_load64(a, ai, at);
         sum->wide += v < 0 ? eq_shl64(v * eq_load64(b, bi, bt), b_shift) : eq_shl64(v, a_shift);

@@ -1,4 +1,4 @@
-/* edgeq_wide.h: numbers of 128 bits in two words of 64, for sums beyond 63 bits, and the output stage that empties them.
+/* edgeq_wide.h: numbers of 128 bits in two words of 64, for sums beyond 63 bits, and their output stage.
  *
  * C99 has no such integers. Range analysis has proved that a sum, aligned and with half an output step, stays below 2^94;
  * the operands of a product stay below 2^34.

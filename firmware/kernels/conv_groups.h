@@ -18,8 +18,8 @@ typedef struct {
 /* *a += s * 2^shift */
 EQ_INLINE void eq_conv_groups_add(eq_acc *a, eq_acc s, int32_t shift, int32_t wide)
 {
-    if (wide == EQ_128) {
-        a->widest = eq_wide_add(a->widest, eq_wide_shl(s.widest, shift));
+    if (wide == EQ_96) {
+        eq_acc_add_wide(a, eq_wide_shl(eq_acc_wide(s), shift));
     } else if (wide) {
         a->wide += eq_shl64(s.wide, shift);
     } else {
@@ -36,8 +36,7 @@ EQ_INLINE void eq_conv_groups_tap(const eq_conv_groups_t *p, eq_acc *a, int32_t 
     const int32_t wi = o * filter + tap * channels, si = o * row + tap * scales;
     for (int32_t g = 0, from = 0; g < scales; g++, from += p->group) {
         const int32_t n = eq_min(p->group, channels - from);
-        eq_acc s[4];
-        s[0] = s[1] = s[2] = s[3] = eq_acc_of(0, wide);
+        eq_acc s[4] = {{0, 0}, {0, 0}, {0, 0}, {0, 0}};
         if (count == 4) {
             eq_dot4(s, x, xi + from, xt, p->conv.weight, wi + from, filter, wt, n, wide);
         } else {

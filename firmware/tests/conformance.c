@@ -250,7 +250,7 @@ static void check_encode(void)
     expect("put ratio, wide", put_code(&f, num, up, below, rule, true, true), want);
     if (log2den >= 0) {
         expect("put, wide", put_code(&f, num, shift, 1, rule, false, true), want);
-        expect("put, of 128 bits", put_code(&f, num, shift, 1, rule, false, EQ_128), want);
+        expect("put, of 96 bits", put_code(&f, num, shift, 1, rule, false, EQ_96), want);
     }
     if (rule == EQ_HALF_UP && log2den >= 0 && !eq_is_float(f.type)) {
         const int64_t start = shift > 0 ? (int64_t)1 << (shift - 1) : 0;
@@ -285,10 +285,10 @@ static void check_wide(void)
     f.lo = number();
     f.hi = number();
     rule |= small() * EQ_CLAMP_LO;
-    eq_acc a = eq_acc_of(0, EQ_128);
-    a.widest = wide_number();
+    eq_acc a = eq_acc_of(0, EQ_96);
+    eq_acc_add_wide(&a, wide_number());
     const int32_t shift = small();
-    eq_put(memory, 0, a, shift, f.lo, f.hi, f.type, rule | EQ_LEFT, EQ_128);
+    eq_put(memory, 0, a, shift, f.lo, f.hi, f.type, rule | EQ_LEFT, EQ_96);
     expect("put wide", is_float ? (int64_t)eq_code(memory, 0, f.type) : eq_load64(memory, 0, f.type), number());
 }
 

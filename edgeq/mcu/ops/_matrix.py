@@ -69,8 +69,8 @@ def _bias(ctx: Context, made: Stage) -> Blob:
 
 
 def _two_words(numbers: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Numbers of 128 bits in words of 64, the high one first."""
-    words = [word for n in numbers for word in (n >> 64, (n & (1 << 64) - 1) - (n >> 63 & 1) * (1 << 64))]
+    """Numbers of 96 bits: the upper 64, and the lower 32 in as many."""
+    words = [word for n in numbers for word in (n >> 32, n & (1 << 32) - 1)]
     return np.array(words, dtype=np.dtype("<i8"))
 
 

@@ -10,8 +10,8 @@ from edgeq.mcu.select import Context
 from edgeq.mcu.storage import storage
 
 INT32 = (-(1 << 31), (1 << 31) - 1)
-#: `wide` of the kernels as C has it, by its number: accumulators of 32, 64 and 128 bits
-WIDE = ("false", "true", "EQ_128")
+#: `wide` of the kernels as C has it, by its number: accumulators of 32, 64 and 96 bits
+WIDE = ("false", "true", "EQ_96")
 WIDEST = 2
 #: a shift by more than this leaves the same as this one: range analysis keeps accumulators below 2**61 (2**93) then
 MAX_SHIFT = 62
