@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeq.emulator import reference
 from tests.differential.batch import run_on_host, write_batch
 from tests.differential.cases import Case, made_case
 from tests.differential.executors import plain_host
@@ -38,9 +39,9 @@ def case() -> Case:
 def wrong(folder: Path, mutate: Callable[[str, str], str]) -> list[str]:
     """Values that C under a fault makes otherwise."""
     made = case()
-    compiler = plain_host()[0]
+    golden, compiler = reference(made.graph, made.inputs), plain_host()[0]
     (found,) = run_on_host(write_batch([made], folder, mutate=mutate), compiler.cc, ("-O1",))  # type: ignore[attr-defined]
-    return [name for name, codes in found.items() if not np.array_equal(codes, made.golden[name])]
+    return [name for name, codes in found.items() if not np.array_equal(codes, golden[name])]
 
 
 @pytest.mark.skipif(not plain_host(), reason="needs gcc or clang")
