@@ -22,6 +22,8 @@ from edgeq.formats.rounding import DEFAULT_RULE, Int64Array, round_ratio
 MAX_FRAC = 1024
 #: `encode` needs numerators and denominators below this magnitude
 ENCODE_LIMIT = 1 << 62
+#: and sums that neither a divisor nor a multiplier follows stay below this one
+WIDE_LIMIT = 1 << 94
 
 Frac = int | tuple[int, ...]
 

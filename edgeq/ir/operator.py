@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,15 +19,20 @@ from edgeq.formats import (
     Format,
     align,
     encode,
+    encode_scalar,
     overflow,
+    overflow_scalar,
     round_ratio,
+    round_scalar,
     scale,
 )
+from edgeq.formats.format import ENCODE_LIMIT, WIDE_LIMIT
 from edgeq.formats.overflow import Clamp
 from edgeq.ir.graph import Node, Shape, Value
 
 Codes = npt.NDArray[Any]
-Grid = npt.NDArray[np.int64]
+#: grid integers: of 64 bits, or Python's own (dtype object) in a node whose sums need more
+Grid = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -131,14 +137,60 @@ class Arithmetic(Operator):
         return False
 
     def evaluate(self, node: Node, ins: Sequence[Value], outs: Sequence[Value], codes: Sequence[Codes]) -> list[Codes]:
-        grids = [value.format.to_grid(c) for value, c in zip(ins, codes, strict=True)]
+        grids = self.grids(node, ins, outs[0], codes)
         return [output_stage(node, self.exact(node, ins, grids), outs[0].format)]
+
+    def grids(self, node: Node, ins: Sequence[Value], out: Value, codes: Sequence[Codes]) -> list[Grid]:
+        """What `exact` takes: in 64 bits where these hold the worst case of these codes, else in Python's integers."""
+        found: list[Grid] = [value.format.to_grid(c) for value, c in zip(ins, codes, strict=True)]
+        if "multiplier" in node.attrs or not all(grid.size for grid in found):
+            return found
+        bounds = self.bounds(node, ins, [Interval(int(grid.min()), int(grid.max())) for grid in found])
+        if bounds is None or not is_wide(bounds, out.format):
+            return found
+        return [grid.astype(object) for grid in found]
+
+
+def is_wide(bounds: Bounds, fmt: Format) -> bool:
+    """Whether sums that go to `fmt` need more than 63 bits, which only those may that nothing divides."""
+    return bounds.den == (1, 1) and not fits(aligned_bounds(bounds, fmt), ENCODE_LIMIT)
+
+
+def fits(interval: Interval, limit: int) -> bool:
+    """Whether all numbers of an interval stay below a limit."""
+    return max(-interval.lo, interval.hi) < limit
+
+
+def aligned_bounds(bounds: Bounds, fmt: Format, limit: int = ENCODE_LIMIT) -> Interval:
+    """What an accumulator with that output format has to hold: sums, the left shift of their alignment, half a step.
+
+    Half a step of the output's grid is added before a shift to the right. A shift that leaves nothing of what is below
+    `limit` rounds to 0 or -1 like any larger one.
+    """
+    lo, hi, most = 0, 0, limit.bit_length() - 1
+    points = fmt.frac if isinstance(fmt.frac, tuple) else (fmt.frac,) * len(bounds.frac)
+    for low, high, frac, point in zip(bounds.lo, bounds.hi, bounds.frac, points, strict=True):
+        up, down = max(point - frac, 0), max(frac - point, 0)
+        half = ((bounds.den[1] << min(down, most)) >> 1) if down or bounds.den[1] > 1 else 0
+        lo, hi = min(lo, (low << min(up, 128)) - half), max(hi, (high << min(up, 128)) + half)
+    return Interval(lo, hi)
+
+
+def shifted(grid: Grid, places: int) -> Grid:
+    """grid * 2^places, which fits by the range analysis: beyond the limits there are only zeros to be shifted."""
+    most = WIDE_LIMIT if grid.dtype == object else ENCODE_LIMIT
+    moved: Grid = grid << min(places, most.bit_length() - 1)
+    return moved
 
 
 def output_stage(node: Node, exact: Exact, fmt: Format) -> Codes:
     """One rounding (`tflite`: two), saturation (or what `overflow` says), optional tighter bounds, and the codes."""
     rounding = node.text("rounding", DEFAULT_RULE)
     lo, hi = output_bounds(node, fmt)
+    if exact.num.dtype == object:
+        frac = np.broadcast_to(np.asarray(exact.frac), exact.num.shape).astype(object)
+        found = np.frompyfunc(lambda num, f: _rounded(node, num * Fraction(2) ** -f, fmt), 2, 1)(exact.num, frac)
+        return fmt.from_grid(found.astype(np.int64))
     if "multiplier" in node.attrs:
         scaled = scale(exact.num, node.ints("multiplier"), node.ints("shift"), rounding)
         return fmt.from_grid(np.clip(scaled, lo, hi))
@@ -148,6 +200,18 @@ def output_stage(node: Node, exact: Exact, fmt: Format) -> Codes:
         return fmt.from_grid(overflow(rounded, fmt, node.text("overflow"), clamp_of(node)))
     grid = encode(exact.num, np.asarray(exact.frac), fmt, rounding, exact.den)
     return fmt.from_grid(np.clip(grid, lo, hi))
+
+
+def _rounded(node: Node, x: Fraction, fmt: Format) -> int:
+    """The output stage of one real number of any size, as a grid integer of the output."""
+    rounding = node.text("rounding", DEFAULT_RULE)
+    if overflows(node):
+        assert isinstance(fmt, FixedPoint)
+        assert isinstance(fmt.frac, int)
+        rounded = round_scalar(x * Fraction(2) ** fmt.frac, rounding)
+        return overflow_scalar(rounded, fmt, node.text("overflow"), clamp_of(node))
+    lo, hi = output_bounds(node, fmt)
+    return min(max(encode_scalar(x, fmt, rounding), lo), hi)
 
 
 def output_bounds(node: Node, fmt: Format) -> tuple[int, int]:

@@ -12,9 +12,19 @@ from fractions import Fraction
 
 from edgeq.errors import RangeError
 from edgeq.formats import DEFAULT_RULE, FixedPoint, Format, encode_scalar, round_scalar, scale_scalar
-from edgeq.formats.format import ENCODE_LIMIT
+from edgeq.formats.format import ENCODE_LIMIT, WIDE_LIMIT
 from edgeq.ir.graph import Graph, Node, Value
-from edgeq.ir.operator import Bounds, Interval, Movement, clamp_of, output_bounds, overflows
+from edgeq.ir.operator import (
+    Bounds,
+    Interval,
+    Movement,
+    aligned_bounds,
+    clamp_of,
+    fits,
+    is_wide,
+    output_bounds,
+    overflows,
+)
 from edgeq.ir.ops import operator
 
 
@@ -22,7 +32,8 @@ from edgeq.ir.ops import operator
 class Accumulator:
     """Worst case of one node, alignment to the output grid and rounding constant included.
 
-    lo, hi: bounds of what the accumulator must hold; bits: width of the least signed integer that does.
+    lo, hi: bounds of what the accumulator must hold; bits: width of the least signed integer that does; wide: whether
+    that is more than the 63 bits in which sums are kept where they fit.
     """
 
     lo: int
@@ -31,6 +42,10 @@ class Accumulator:
     @property
     def bits(self) -> int:
         return signed_bits(self.lo, self.hi)
+
+    @property
+    def wide(self) -> bool:
+        return not fits(Interval(self.lo, self.hi), ENCODE_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -47,7 +62,7 @@ def signed_bits(lo: int, hi: int) -> int:
 
 
 def analyse(graph: Graph) -> Ranges:
-    """Bound every value and accumulator; RangeError names the first node that 64 bits cannot hold."""
+    """Bound every value and accumulator; RangeError names the first node that no accumulator holds."""
     values: dict[str, Interval] = {}
     accumulators: dict[str, Accumulator | None] = {}
     for value in graph.values.values():
@@ -79,26 +94,19 @@ def _known(value: Value) -> Interval:
     return Interval(*value.format.grid_range)
 
 
-def _fracs(fmt: Format, count: int) -> tuple[int, ...]:
-    return fmt.frac if isinstance(fmt.frac, tuple) else (fmt.frac,) * count
-
-
 def accumulator(node: Node, bounds: Bounds, fmt: Format) -> Accumulator:
-    """The accumulator that a node with that output format needs; RangeError where 64 bits do not hold it."""
+    """The accumulator that a node with that output format needs; RangeError where there is none of that width."""
     if "multiplier" in node.attrs:
         return _multiplied(node, bounds)
-    lo, hi = 0, 0
-    for low, high, frac, out in zip(bounds.lo, bounds.hi, bounds.frac, _fracs(fmt, len(bounds.frac)), strict=True):
-        up, down = max(out - frac, 0), max(frac - out, 0)
-        # Half a step of the output grid is added before the shift; a larger shift than any value rounds to 0 or -1.
-        half = ((bounds.den[1] << min(down, 62)) >> 1) if down or bounds.den[1] > 1 else 0
-        lo, hi = min(lo, (low << min(up, 128)) - half), max(hi, (high << min(up, 128)) + half)
-    if max(-lo, hi) >= ENCODE_LIMIT:
+    limit = WIDE_LIMIT if is_wide(bounds, fmt) else ENCODE_LIMIT
+    need = aligned_bounds(bounds, fmt, limit)
+    if not fits(need, limit):
+        what = "its sum" if bounds.den == (1, 1) else "its sum, which is divided,"
         raise RangeError(
-            f"{node.label}: its sum needs {signed_bits(lo, hi)} bits, more than the "
-            "63 that the arithmetic holds exactly; use narrower formats, closer binary points or fewer terms"
+            f"{node.label}: {what} needs {signed_bits(need.lo, need.hi)} bits, more than the {limit.bit_length()} that "
+            "the arithmetic holds exactly; use narrower formats, closer binary points or fewer terms"
         )
-    return Accumulator(lo, hi)
+    return Accumulator(need.lo, need.hi)
 
 
 def _channels(node: Node, bounds: Bounds) -> list[tuple[int, int, int, int]]:

@@ -64,9 +64,10 @@ def taps(
     fill: int,
 ) -> list[tuple[tuple[int, ...], npt.NDArray[Any]]]:
     """For each tap of the window its index and the view (N, *out, C) of x (N, *spatial, C) that it sees."""
-    rank = len(kernel)
-    width = [(0, 0)] + [(padding[2 * i], padding[2 * i + 1]) for i in range(rank)] + [(0, 0)]
-    padded = np.pad(x, width, constant_values=fill)
+    # Not np.pad, which puts integers of 64 bits among Python's.
+    sizes = [n + padding[2 * i] + padding[2 * i + 1] for i, n in enumerate(x.shape[1:-1])]
+    padded = np.full((x.shape[0], *sizes, x.shape[-1]), fill, x.dtype)
+    padded[(slice(None), *(slice(padding[2 * i], padding[2 * i] + n) for i, n in enumerate(x.shape[1:-1])))] = x
     found = []
     for tap in product(*(range(k) for k in kernel)):
         index = tuple(

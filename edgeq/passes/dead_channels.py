@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from edgeq.formats import Affine, FixedPoint, Format, Grouped
 from edgeq.ir import Attr, Graph, Node, Value
-from edgeq.ir.ops._matrix import accumulator_frac, aligned_bias
+from edgeq.ir.ops._matrix import accumulator_frac, aligned_bias, bias_terms
 from edgeq.passes._channels import (
     Classes,
     Known,
@@ -84,7 +84,7 @@ def _keep_read_channels(graph: Graph, node: Node, known: Mapping[str, Known], cl
         kept.update(classes.of(x))
         return
     have = known.get(x.name)
-    total = np.zeros(weight.shape[0], np.int64)
+    total = np.zeros(weight.shape[0], object)
     for c in range(channels(x)):
         column = _column(weight, c)
         if not column.any():
@@ -93,7 +93,7 @@ def _keep_read_channels(graph: Graph, node: Node, known: Mapping[str, Known], cl
         if number is None or (number != 0 and not _sees_all(node)):
             kept.add(classes.find(x.name, c))
         elif number != 0:
-            total += np.abs(column).sum(axis=1) * abs(number)
+            total += np.abs(column).sum(axis=1).astype(object) * abs(number)
     if total.any() and not _bias_has_room(graph, node, total):
         kept.update(classes.of(x))
 
@@ -109,10 +109,10 @@ def _sees_all(node: Node) -> bool:
     return node.op == "linear" or (node.op == "conv" and not any(node.ints("padding")))
 
 
-def _bias_has_room(graph: Graph, node: Node, more: Grid) -> bool:
+def _bias_has_room(graph: Graph, node: Node, more: npt.NDArray[np.object_]) -> bool:
     """Whether 32 bits on the grid of the products hold the bias with `more` on it."""
     ins = graph.ins(node)
-    bias = np.abs(aligned_bias(*ins)) if len(ins) > 2 else np.zeros_like(more)
+    bias = np.abs(np.array(bias_terms(ins), object))
     return bool((bias < 1 << 31).all() and (bias + more < 1 << 31).all())
 
 

@@ -54,7 +54,9 @@ def explain(
     if any(not v.constant and v.name not in codes for v in ins):
         return found
     operands = [v.data if v.data is not None else codes[v.name] for v in ins]
-    return replace(found, exact=_exact(node, ins, operands, index), inputs=_inputs(node, ins, operands, index))
+    return replace(
+        found, exact=_exact(node, ins, graph.outs(node)[0], operands, index), inputs=_inputs(node, ins, operands, index)
+    )
 
 
 def _both(value: Value, item: Any) -> tuple[int, float]:
@@ -96,14 +98,15 @@ def _inputs(node: Node, ins: list[Value], operands: list[npt.NDArray[Any]], inde
     return tuple(found)
 
 
-def _exact(node: Node, ins: list[Value], operands: list[npt.NDArray[Any]], index: Index) -> ExactResult | None:
+def _exact(
+    node: Node, ins: list[Value], out: Value, operands: list[npt.NDArray[Any]], index: Index
+) -> ExactResult | None:
     """The golden result before rounding, computed for this one sample."""
     op = operator(node.op)
     if not isinstance(op, Arithmetic):
         return None
     batched = [o if v.constant else o[None] for v, o in zip(ins, operands, strict=True)]
-    grids = [v.format.to_grid(codes) for v, codes in zip(ins, batched, strict=True)]
-    exact = op.exact(node, ins, grids)
+    exact = op.exact(node, ins, op.grids(node, ins, out, batched))
     at = (0, *index)
     den = np.broadcast_to(np.asarray(exact.den), exact.num.shape)[at]
     frac = np.broadcast_to(np.asarray(exact.frac), exact.num.shape)[at]

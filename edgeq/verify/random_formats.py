@@ -49,7 +49,7 @@ def random_format(rng: Rng, kind: Kind, frac: int | None = None, bits: tuple[int
 def random_minifloat(rng: Rng) -> Minifloat:
     """A minifloat by name, or one of any exponent, mantissa, bias and specials."""
     if chance(rng, 0.6):
-        # E5M2 is rare: products of its grid leave 64 bits.
+        # E5M2 is rare, as it is in networks: its products need the accumulator beyond 63 bits.
         return NAMED[pick(rng, ("e2m1", "e2m1", "e2m3", "e3m2", "e4m3", "e4m3", "e5m2"))]
     exponent = pick(rng, (1, 2, 2, 3, 3, 4, 5))
     mantissa = between(rng, max(0, 2 - exponent), 7 - exponent)

@@ -22,7 +22,7 @@ EQ_INLINE eq_bilinear eq_bilinear_of(const int32_t *row, const int32_t *column)
 
 /* Adds the weighted neighbours of channel c, `zero` taken off each. */
 EQ_INLINE void eq_bilinear_sum(eq_acc *a, const eq_bilinear *p, const void *x, int32_t c, int32_t zero, eq_type xt,
-                               bool wide)
+                               int32_t wide)
 {
     for (int32_t k = 0; k < 4; k++) {
         eq_acc_product(a, eq_factor(x, p->at[k] + c, xt, wide) - zero, p->weight[k], wide);

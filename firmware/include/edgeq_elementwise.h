@@ -19,17 +19,23 @@ typedef struct {
 enum { EQ_ADD, EQ_SUB, EQ_MUL, EQ_MAX, EQ_MIN, EQ_PRELU };
 
 /* The greater or the lesser of two sums. */
-EQ_INLINE eq_acc eq_acc_choose(eq_acc a, eq_acc b, bool greater, bool wide)
+EQ_INLINE eq_acc eq_acc_choose(eq_acc a, eq_acc b, bool greater, int32_t wide)
 {
-    const bool above = wide ? a.wide > b.wide : a.narrow > b.narrow;
+    const bool above = wide == EQ_96 ? eq_wide_less(eq_acc_wide(b), eq_acc_wide(a))
+                       : wide        ? a.wide > b.wide
+                                     : a.narrow > b.narrow;
     return above == greater ? a : b;
 }
 
 /* *sum += a where a is not negative, else a * b, each shifted to the left */
 EQ_INLINE void eq_acc_prelu(eq_acc *sum, const void *a, int32_t ai, eq_type at, int32_t a_shift, const void *b,
-                            int32_t bi, eq_type bt, int32_t b_shift, bool wide)
+                            int32_t bi, eq_type bt, int32_t b_shift, int32_t wide)
 {
-    if (wide) {
+    if (wide == EQ_96) {
+        const int64_t v = eq_load64(a, ai, at);
+        const eq_wide product = eq_wide_shl(eq_wide_product(v, eq_load64(b, bi, bt)), b_shift);
+        eq_acc_add_wide(sum, v < 0 ? product : eq_wide_shl(eq_wide_of(v), a_shift));
+    } else if (wide) {
         const int64_t v = eq_load64(a, ai, at);
         sum->wide += v < 0 ? eq_shl64(v * eq_load64(b, bi, bt), b_shift) : eq_shl64(v, a_shift);
     } else {
@@ -40,7 +46,7 @@ EQ_INLINE void eq_acc_prelu(eq_acc *sum, const void *a, int32_t ai, eq_type at, 
 
 /* The exact result, `start` added. */
 EQ_INLINE eq_acc eq_elementwise_of(eq_acc start, const void *a, int32_t ai, eq_type at, int32_t a_shift, const void *b,
-                                   int32_t bi, eq_type bt, int32_t b_shift, int32_t op, bool wide)
+                                   int32_t bi, eq_type bt, int32_t b_shift, int32_t op, int32_t wide)
 {
     eq_acc sum = start;
     if (op == EQ_MUL) {
@@ -64,7 +70,7 @@ EQ_INLINE eq_acc eq_elementwise_of(eq_acc start, const void *a, int32_t ai, eq_t
 
 EQ_INLINE void eq_elementwise_run(eq_acc start, const eq_elementwise_t *p, const void *a, int32_t ai, const void *b,
                                   int32_t bi, void *y, int32_t yi, int32_t op, eq_type at, eq_type bt, eq_type yt,
-                                  int32_t rule, bool wide)
+                                  int32_t rule, int32_t wide)
 {
     const int32_t last = p->rank - 1, n = p->shape[last], a_step = p->a_stride[last], b_step = p->b_stride[last];
     const int32_t a_shift = p->a_shift, b_shift = p->b_shift, shift = p->shift;
@@ -76,7 +82,7 @@ EQ_INLINE void eq_elementwise_run(eq_acc start, const eq_elementwise_t *p, const
 }
 
 EQ_INLINE void eq_elementwise(const eq_elementwise_t *p, const void *const x[], void *y, int32_t op, eq_type at,
-                              eq_type bt, eq_type yt, int32_t rule, bool wide)
+                              eq_type bt, eq_type yt, int32_t rule, int32_t wide)
 {
     const void *a = p->a != NULL ? p->a : x[0];
     const void *b = p->b != NULL ? p->b : x[p->a != NULL ? 0 : 1];

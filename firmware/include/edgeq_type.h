@@ -16,6 +16,12 @@
 #define EQ_INLINE static inline
 #define EQ_MAY_ALIAS
 #endif
+/* A function that is too long to be inlined wherever it is called. */
+#if defined(__GNUC__)
+#define EQ_SHARED static __attribute__((noinline, unused))
+#else
+#define EQ_SHARED static inline
+#endif
 /* A kernel: inlined into the function that gives it its compile-time arguments. */
 #define EQ_KERNEL EQ_INLINE
 

@@ -8,7 +8,7 @@ typedef eq_elementwise_t eq_add_t;
 
 /* y may lie over an operand of its own size whose elements are no narrower. */
 EQ_KERNEL void eq_add(const eq_add_t *p, const void *const x[], void *y, eq_type at, eq_type bt, eq_type yt,
-                      int32_t rule, bool wide)
+                      int32_t rule, int32_t wide)
 {
     eq_elementwise(p, x, y, EQ_ADD, at, bt, yt, rule, wide);
 }

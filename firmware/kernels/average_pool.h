@@ -19,7 +19,7 @@ typedef struct {
 /* One output pixel: `rows` by `columns` elements of each channel, the first of them at `from`. */
 EQ_INLINE void eq_average_pool_pixel(const eq_average_pool_t *p, const void *x, int32_t from, int32_t rows,
                                      int32_t columns, void *y, int32_t yi, eq_type xt, bool divide, eq_type yt,
-                                     int32_t rule, bool wide)
+                                     int32_t rule, int32_t wide)
 {
     const int32_t channels = p->channels, row = p->in_w * channels, shift = p->shift;
     const int64_t divisor = p->divisor != 0 ? p->divisor : p->unit * (rows * columns);
@@ -43,7 +43,7 @@ EQ_INLINE void eq_average_pool_pixel(const eq_average_pool_t *p, const void *x, 
 
 /* divide: false where every divisor is one power of two, which is then part of `shift`. */
 EQ_KERNEL void eq_average_pool(const eq_average_pool_t *p, const void *const x[], void *y, eq_type xt, bool divide,
-                               eq_type yt, int32_t rule, bool wide)
+                               eq_type yt, int32_t rule, int32_t wide)
 {
     for (int32_t oy = 0; oy < p->out_h; oy++) {
         const int32_t iy = oy * p->stride_h - p->pad_h;

@@ -19,7 +19,7 @@ typedef struct {
 #define EQ_VARIOUS ((eq_type)0)
 
 EQ_INLINE void eq_concat_run(const void *x, int32_t xi, int32_t n, void *y, int32_t yi, int32_t shift, int64_t lo,
-                             int64_t hi, eq_type xt, eq_type yt, int32_t rule, bool wide)
+                             int64_t hi, eq_type xt, eq_type yt, int32_t rule, int32_t wide)
 {
     for (int32_t i = 0; i < n; i++) {
         eq_acc a = eq_acc_of(0, wide);
@@ -30,7 +30,7 @@ EQ_INLINE void eq_concat_run(const void *x, int32_t xi, int32_t n, void *y, int3
 
 /* copy: true where all operands have the output's format and no bound is tighter than the format's. */
 EQ_KERNEL void eq_concat(const eq_concat_t *p, const void *const x[], void *y, eq_type xt, bool copy, eq_type yt,
-                         int32_t rule, bool wide)
+                         int32_t rule, int32_t wide)
 {
     int32_t at = 0, constants = 0;
     for (int32_t part = 0; part < p->parts; part++) {

@@ -49,7 +49,7 @@ EQ_INLINE eq_conv_window eq_conv_window_at(const eq_conv_t *p, int32_t oy, int32
 
 /* One output pixel, output channels `from` to `end` of group `group`. */
 EQ_INLINE void eq_conv_pixel(const eq_conv_t *p, const eq_conv_window *v, int32_t group, const void *x, void *y,
-                             int32_t yi, eq_type xt, eq_type wt, eq_type yt, int32_t rule, bool wide)
+                             int32_t yi, eq_type xt, eq_type wt, eq_type yt, int32_t rule, int32_t wide)
 {
     const int32_t channels = p->in_c / p->groups, each = p->out_c / p->groups;
     const int32_t kernel_w = p->kernel_w, filter = p->filter;
@@ -84,7 +84,7 @@ EQ_INLINE void eq_conv_pixel(const eq_conv_t *p, const eq_conv_window *v, int32_
 }
 
 EQ_KERNEL void eq_conv(const eq_conv_t *p, const void *const x[], void *y, eq_type xt, eq_type wt, eq_type yt,
-                       int32_t rule, bool wide)
+                       int32_t rule, int32_t wide)
 {
     const int32_t out_h = p->out_h, out_w = p->out_w, out_c = p->out_c, groups = p->groups;
     for (int32_t oy = 0; oy < out_h; oy++) {

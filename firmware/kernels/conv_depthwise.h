@@ -24,7 +24,7 @@ typedef struct {
 
 EQ_INLINE void eq_conv_depthwise_pixel(const eq_conv_depthwise_t *p, eq_conv_depthwise_window v, const void *x,
                                        void *y, int32_t yi, eq_type xt, eq_type wt, eq_type yt, int32_t rule,
-                                       bool wide)
+                                       int32_t wide)
 {
     const int32_t channels = p->channels, fours = channels - channels % 4, shift = p->shift;
     const int32_t x_row = p->dilation_h * p->in_w * channels, x_column = p->dilation_w * channels;
@@ -59,7 +59,7 @@ EQ_INLINE void eq_conv_depthwise_pixel(const eq_conv_depthwise_t *p, eq_conv_dep
 }
 
 EQ_KERNEL void eq_conv_depthwise(const eq_conv_depthwise_t *p, const void *const x[], void *y, eq_type xt, eq_type wt,
-                                 eq_type yt, int32_t rule, bool wide)
+                                 eq_type yt, int32_t rule, int32_t wide)
 {
     for (int32_t oy = 0; oy < p->out_h; oy++) {
         const int32_t iy = oy * p->stride_h - p->pad_h, ky = eq_first_tap(iy, p->dilation_h);

@@ -30,7 +30,7 @@ EQ_INLINE void eq_conv_expand(const eq_conv_groups_t *p, void *to, int32_t at, i
 /* Output channels o to o + n - 1, all of group `group`, of all pixels. */
 EQ_INLINE void eq_conv_expanded_part(const eq_conv_groups_t *p, int32_t group, int32_t o, int32_t n, const void *x,
                                      void *y, void *scratch, eq_type xt, eq_type wt, eq_type st, eq_type et, eq_type yt,
-                                     int32_t rule, bool wide)
+                                     int32_t rule, int32_t wide)
 {
     const int32_t out_h = p->conv.out_h, out_w = p->conv.out_w, out_c = p->conv.out_c;
     const int32_t channels = p->conv.in_c / p->conv.groups;
@@ -40,7 +40,7 @@ EQ_INLINE void eq_conv_expanded_part(const eq_conv_groups_t *p, int32_t group, i
     job.groups = 1;
     job.filter = p->conv.kernel_h * p->conv.kernel_w * channels;
     job.weight = scratch;
-    job.bias = wide ? (const void *)((const eq_i64 *)p->conv.bias + o) : (const void *)((const eq_i32 *)p->conv.bias + o);
+    job.bias = wide ? (const void *)((const eq_i64 *)p->conv.bias + wide * o) : (const void *)((const eq_i32 *)p->conv.bias + o);
     job.shifts = p->conv.shifts != NULL ? p->conv.shifts + o : NULL;
     for (int32_t k = 0; k < n; k++) {
         eq_conv_expand(p, scratch, k * job.filter, o + k, wt, st, et);
@@ -55,7 +55,7 @@ EQ_INLINE void eq_conv_expanded_part(const eq_conv_groups_t *p, int32_t group, i
 }
 
 EQ_KERNEL void eq_conv_expanded(const eq_conv_groups_t *p, const void *const x[], void *y, void *scratch, eq_type xt,
-                                eq_type wt, eq_type st, eq_type et, eq_type yt, int32_t rule, bool wide)
+                                eq_type wt, eq_type st, eq_type et, eq_type yt, int32_t rule, int32_t wide)
 {
     const int32_t each = p->conv.out_c / p->conv.groups;
     for (int32_t group = 0; group < p->conv.groups; group++) {

@@ -16,9 +16,11 @@ typedef struct {
 } eq_conv_groups_t;
 
 /* *a += s * 2^shift */
-EQ_INLINE void eq_conv_groups_add(eq_acc *a, eq_acc s, int32_t shift, bool wide)
+EQ_INLINE void eq_conv_groups_add(eq_acc *a, eq_acc s, int32_t shift, int32_t wide)
 {
-    if (wide) {
+    if (wide == EQ_96) {
+        eq_acc_add_wide(a, eq_wide_shl(eq_acc_wide(s), shift));
+    } else if (wide) {
         a->wide += eq_shl64(s.wide, shift);
     } else {
         a->narrow += eq_shl32(s.narrow, shift);
@@ -27,7 +29,7 @@ EQ_INLINE void eq_conv_groups_add(eq_acc *a, eq_acc s, int32_t shift, bool wide)
 
 /* Adds to `count` (1 or 4) channels from o on the products of one tap: elements of x from xi on. */
 EQ_INLINE void eq_conv_groups_tap(const eq_conv_groups_t *p, eq_acc *a, int32_t count, int32_t o, int32_t tap,
-                                  const void *x, int32_t xi, eq_type xt, eq_type wt, eq_type st, bool wide)
+                                  const void *x, int32_t xi, eq_type xt, eq_type wt, eq_type st, int32_t wide)
 {
     const int32_t channels = p->conv.in_c / p->conv.groups, filter = p->conv.filter, scales = p->scales;
     const int32_t row = p->conv.kernel_h * p->conv.kernel_w * scales;
@@ -48,7 +50,7 @@ EQ_INLINE void eq_conv_groups_tap(const eq_conv_groups_t *p, eq_acc *a, int32_t 
 
 /* Adds to `count` channels from o on what the window of one output pixel sees. */
 EQ_INLINE void eq_conv_groups_sum(const eq_conv_groups_t *p, const eq_conv_window *v, eq_acc *a, int32_t count,
-                                  int32_t o, const void *x, eq_type xt, eq_type wt, eq_type st, bool wide)
+                                  int32_t o, const void *x, eq_type xt, eq_type wt, eq_type st, int32_t wide)
 {
     const int32_t channels = p->conv.in_c / p->conv.groups, group = o / (p->conv.out_c / p->conv.groups);
     const int32_t taps = v->runs * v->run / channels;
@@ -63,7 +65,7 @@ EQ_INLINE void eq_conv_groups_sum(const eq_conv_groups_t *p, const eq_conv_windo
 
 /* One output pixel. */
 EQ_INLINE void eq_conv_groups_pixel(const eq_conv_groups_t *p, const eq_conv_window *v, const void *x, void *y,
-                                    int32_t yi, eq_type xt, eq_type wt, eq_type st, eq_type yt, int32_t rule, bool wide)
+                                    int32_t yi, eq_type xt, eq_type wt, eq_type st, eq_type yt, int32_t rule, int32_t wide)
 {
     const eq_conv_t *c = &p->conv;
     const int32_t each = c->out_c / c->groups;
@@ -84,7 +86,7 @@ EQ_INLINE void eq_conv_groups_pixel(const eq_conv_groups_t *p, const eq_conv_win
 }
 
 EQ_KERNEL void eq_conv_groups(const eq_conv_groups_t *p, const void *const x[], void *y, eq_type xt, eq_type wt,
-                              eq_type st, eq_type yt, int32_t rule, bool wide)
+                              eq_type st, eq_type yt, int32_t rule, int32_t wide)
 {
     const int32_t out_h = p->conv.out_h, out_w = p->conv.out_w, out_c = p->conv.out_c;
     for (int32_t oy = 0; oy < out_h; oy++) {

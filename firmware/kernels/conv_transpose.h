@@ -31,7 +31,7 @@ EQ_INLINE int32_t eq_conv_transpose_from(int32_t offset, int32_t stride, int32_t
 
 /* Adds to `count` (1 or 4) channels from o on what reaches output pixel (ty, tx), counted before the cut. */
 EQ_INLINE void eq_conv_transpose_sum(const eq_conv_transpose_t *p, eq_acc *a, int32_t count, int32_t o, int32_t ty,
-                                     int32_t tx, const void *x, eq_type xt, eq_type wt, bool wide)
+                                     int32_t tx, const void *x, eq_type xt, eq_type wt, int32_t wide)
 {
     const int32_t channels = p->in_c / p->groups, filter = p->filter;
     const int32_t group = o / (p->out_c / p->groups) * channels;
@@ -55,7 +55,7 @@ EQ_INLINE void eq_conv_transpose_sum(const eq_conv_transpose_t *p, eq_acc *a, in
 
 /* One output pixel. */
 EQ_INLINE void eq_conv_transpose_pixel(const eq_conv_transpose_t *p, int32_t oy, int32_t ox, const void *x, void *y,
-                                       eq_type xt, eq_type wt, eq_type yt, int32_t rule, bool wide)
+                                       eq_type xt, eq_type wt, eq_type yt, int32_t rule, int32_t wide)
 {
     const int32_t ty = oy + p->pad_h, tx = ox + p->pad_w, yi = (oy * p->out_w + ox) * p->out_c;
     const int32_t each = p->out_c / p->groups, shift = p->shift;
@@ -78,7 +78,7 @@ EQ_INLINE void eq_conv_transpose_pixel(const eq_conv_transpose_t *p, int32_t oy,
 }
 
 EQ_KERNEL void eq_conv_transpose(const eq_conv_transpose_t *p, const void *const x[], void *y, eq_type xt, eq_type wt,
-                                 eq_type yt, int32_t rule, bool wide)
+                                 eq_type yt, int32_t rule, int32_t wide)
 {
     for (int32_t oy = 0; oy < p->out_h; oy++) {
         for (int32_t ox = 0; ox < p->out_w; ox++) {

@@ -15,7 +15,7 @@ typedef struct {
 } eq_linear_t;
 
 EQ_KERNEL void eq_linear(const eq_linear_t *p, const void *const x[], void *y, eq_type xt, eq_type wt, eq_type yt,
-                         int32_t rule, bool wide)
+                         int32_t rule, int32_t wide)
 {
     const int32_t n = p->inputs, filter = p->filter, outputs = p->outputs, fours = eq_fours(outputs, wt), shift = p->shift;
     const int64_t lo = p->lo, hi = p->hi;

@@ -14,7 +14,7 @@ typedef struct {
 
 /* One row of y: a from element ai, b from element bi. */
 EQ_INLINE void eq_matmul_row(const eq_matmul_t *p, const void *a, int32_t ai, const void *b, int32_t bi, void *y,
-                             int32_t yi, eq_type at, eq_type bt, eq_type yt, int32_t rule, bool wide)
+                             int32_t yi, eq_type at, eq_type bt, eq_type yt, int32_t rule, int32_t wide)
 {
     const int32_t terms = p->terms, columns = p->columns, fours = columns - columns % 4, shift = p->shift;
     const int64_t lo = p->lo, hi = p->hi;
@@ -40,7 +40,7 @@ EQ_INLINE void eq_matmul_row(const eq_matmul_t *p, const void *a, int32_t ai, co
 }
 
 EQ_KERNEL void eq_matmul(const eq_matmul_t *p, const void *const x[], void *y, eq_type at, eq_type bt, eq_type yt,
-                         int32_t rule, bool wide)
+                         int32_t rule, int32_t wide)
 {
     const void *a = p->a != NULL ? p->a : x[0];
     const void *b = p->b != NULL ? p->b : x[p->a != NULL ? 0 : 1];

@@ -13,7 +13,7 @@ typedef struct {
     int64_t lo, hi;  /* bounds on the grid of y */
 } eq_mean_t;
 
-EQ_INLINE eq_acc eq_mean_sum(const eq_mean_t *p, const void *x, int32_t from, eq_type xt, bool wide)
+EQ_INLINE eq_acc eq_mean_sum(const eq_mean_t *p, const void *x, int32_t from, eq_type xt, int32_t wide)
 {
     const int32_t n = p->sum_shape[p->sum_rank - 1], step = p->sum_stride[p->sum_rank - 1];
     int32_t counter[EQ_RANK] = {0};
@@ -28,7 +28,7 @@ EQ_INLINE eq_acc eq_mean_sum(const eq_mean_t *p, const void *x, int32_t from, eq
 
 /* divide: false where the divisor is a power of two, which is then part of `shift`. */
 EQ_KERNEL void eq_mean(const eq_mean_t *p, const void *const x[], void *y, eq_type xt, bool divide, eq_type yt,
-                       int32_t rule, bool wide)
+                       int32_t rule, int32_t wide)
 {
     const int32_t n = p->shape[p->rank - 1], step = p->stride[p->rank - 1], shift = p->shift;
     const int64_t lo = p->lo, hi = p->hi, divisor = p->divisor;

@@ -13,7 +13,7 @@ typedef struct {
 
 /* y may lie over x where its elements are no wider. */
 EQ_KERNEL void eq_requantise(const eq_requantise_t *p, const void *const x[], void *y, eq_type xt, eq_type yt,
-                             int32_t rule, bool wide)
+                             int32_t rule, int32_t wide)
 {
     const int32_t count = p->count, shift = p->shift;
     const int64_t lo = p->lo, hi = p->hi;

@@ -13,7 +13,7 @@ typedef struct {
 } eq_resize_bilinear_t;
 
 EQ_KERNEL void eq_resize_bilinear(const eq_resize_bilinear_t *p, const void *const x[], void *y, eq_type xt,
-                                  eq_type yt, int32_t rule, bool wide)
+                                  eq_type yt, int32_t rule, int32_t wide)
 {
     const int32_t channels = p->channels;
     int32_t yi = 0;

@@ -53,9 +53,30 @@ static int64_t number(void)
 
 static int32_t small(void) { return (int32_t)number(); }
 
-static int32_t rule_word(void)
+/* A number of up to 127 bits. */
+static eq_wide wide_number(void)
 {
     const char *w = word();
+    const bool negative = *w == '-';
+    eq_wide v = eq_wide_of(0);
+    for (w += negative ? 1 : 0; *w != '\0'; w++) {
+        if (*w < '0' || *w > '9') {
+            unreadable("not a number");
+        }
+        v = eq_wide_add(eq_wide_add(eq_wide_shl(v, 3), eq_wide_shl(v, 1)), eq_wide_of(*w - '0'));
+    }
+    return negative ? eq_wide_negate(v) : v;
+}
+
+static int32_t rule_word(void)
+{
+    static const char *const names[] = {"half_down", "half_away", "half_to_zero", "to_zero"};
+    const char *w = word();
+    for (int32_t i = 0; i < 4; i++) {
+        if (strcmp(w, names[i]) == 0) {
+            return EQ_HALF_DOWN * (i + 1);
+        }
+    }
     if (strcmp(w, "half_up") == 0) {
         return EQ_HALF_UP;
     }
@@ -202,7 +223,7 @@ static void check_decode(void)
 }
 
 /* Code of what was put, as the files write it: signed for two's complement. */
-static int64_t put_code(const format *f, int64_t num, int32_t shift, int64_t den, int32_t rule, bool ratio, bool wide)
+static int64_t put_code(const format *f, int64_t num, int32_t shift, int64_t den, int32_t rule, bool ratio, int32_t wide)
 {
     uint32_t memory[1] = {0};
     const eq_acc a = eq_acc_of(num, wide);
@@ -229,6 +250,7 @@ static void check_encode(void)
     expect("put ratio, wide", put_code(&f, num, up, below, rule, true, true), want);
     if (log2den >= 0) {
         expect("put, wide", put_code(&f, num, shift, 1, rule, false, true), want);
+        expect("put, of 96 bits", put_code(&f, num, shift, 1, rule, false, EQ_96), want);
     }
     if (rule == EQ_HALF_UP && log2den >= 0 && !eq_is_float(f.type)) {
         const int64_t start = shift > 0 ? (int64_t)1 << (shift - 1) : 0;
@@ -245,6 +267,29 @@ static void check_encode(void)
     if (log2den >= 0 && shift < 32 && shift > -32) {
         expect("put, narrow", put_code(&f, num, shift, 1, rule, false, false), want);
     }
+}
+
+static void check_wide(void)
+{
+    format f = format_words();
+    int32_t rule = rule_word();
+    const char *mode = word();
+    const bool is_float = eq_is_float(f.type), is_signed = eq_is_signed(f.type);
+    const int32_t bits = eq_width(f.type);
+    uint32_t memory[1] = {0};
+    if (strcmp(mode, "wrap") == 0) {
+        rule |= is_signed ? EQ_WRAP_S(bits) : EQ_WRAP_U(bits);
+    } else if (strcmp(mode, "zero") == 0) {
+        rule |= EQ_OVER_ZERO;
+    }
+    f.lo = number();
+    f.hi = number();
+    rule |= small() * EQ_CLAMP_LO;
+    eq_acc a = eq_acc_of(0, EQ_96);
+    eq_acc_add_wide(&a, wide_number());
+    const int32_t shift = small();
+    eq_put(memory, 0, a, shift, f.lo, f.hi, f.type, rule | EQ_LEFT, EQ_96);
+    expect("put wide", is_float ? (int64_t)eq_code(memory, 0, f.type) : eq_load64(memory, 0, f.type), number());
 }
 
 static void check_file(const char *path)
@@ -268,6 +313,8 @@ static void check_file(const char *path)
             check_scale();
         } else if (strcmp(kind, "decode") == 0) {
             check_decode();
+        } else if (strcmp(kind, "wide") == 0) {
+            check_wide();
         } else if (strcmp(kind, "encode") == 0) {
             check_encode();
         } else {

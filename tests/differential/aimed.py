@@ -11,6 +11,7 @@ import numpy as np
 
 from edgeq.formats import NAMED, RULES, FixedPoint, Format, Grouped, Minifloat
 from edgeq.ir import Graph, GraphBuilder
+from tests import wide_sums
 from tests.differential.cases import Case, Trace, made_case
 
 Made = Iterator[tuple[Graph, Trace | None]]
@@ -396,6 +397,13 @@ def minifloat_matrices() -> Made:
             s = g.node("transpose", "swapped", [f], fmt, permutation=(1, 0))
             outs += [g.node("matmul", "matmul", [f, s], fmt.per_tensor(2 * frac - 8))]
         yield g.build(outs), None
+
+
+@aimed
+def sums_beyond_63_bits() -> Made:
+    """E5M2 times E5M2 in every operator, ties that the least bit decides, every rule, overflow and bound."""
+    yield wide_sums.rounding()
+    yield wide_sums.operators()
 
 
 @aimed

@@ -136,6 +136,8 @@ def _guard(program: Program) -> list[int]:
     words = [program.plan.arena_bytes]
     for call in program.calls:
         places = [program.slots[name].place for name in (*call.step.inputs, call.step.output)]
+        scratch = program.scratch(call)
+        places += [scratch] if scratch is not None else []
         words += [len(places), *(word for place in places for word in (place.offset, place.bytes))]
     return words
 

@@ -17,17 +17,20 @@ from pathlib import Path
 from edgeq.errors import FormatError
 from edgeq.formats import (
     DYADIC_RULES,
+    FIXED_RULES,
     NAMED,
     RULES,
     FixedPoint,
     Format,
     Minifloat,
     encode_scalar,
+    overflow_scalar,
     round_scalar,
     scale_scalar,
 )
 from edgeq.formats.dyadic import FIRST_SHIFT, MOST_SHIFT, MULTIPLIER_LIMIT
-from edgeq.formats.format import ENCODE_LIMIT
+from edgeq.formats.format import ENCODE_LIMIT, WIDE_LIMIT
+from edgeq.formats.overflow import Clamp
 
 FOLDER = Path(__file__).parent / "vectors"
 RULE_NAMES = tuple(RULES)
@@ -68,6 +71,15 @@ ENCODE_MINIFLOAT_HEADER = """\
 #   fnuz (only NaN: the code of the negative zero). A tie of half_even goes to the neighbour that is an even multiple of
 #   the step below it (with M = 0 that is always the larger magnitude), one of half_up towards plus infinity.
 #   s = point - frac and the promise of the range analysis are as for fixed point.
+"""
+
+WIDE_HEADER = """\
+# wide <format> <rule> <overflow> <lo> <hi> <clamp> <num> <shift> <code>
+#   <code> stands for num / 2^shift (num * 2^-shift where shift is negative) in grid units of the format, written as in
+#   the files encode_*.txt, after one rounding by <rule>, any of those of fixed point, and what <overflow> (saturate,
+#   wrap or zero) makes of a number beyond lo..hi. These are the bounds of the format, but for an end at which the
+#   node's own bound clamps: <clamp> is the sum of 1 for lo and 2 for hi.
+#   |num| * 2^max(-shift,0) + 2^(shift - 1) < 2^94, the second term only where shift > 0.
 """
 
 DECODE_HEADER = """\
@@ -276,6 +288,65 @@ def minifloat_lines() -> Iterator[str]:
         yield from encode_lines(fmt, _wide_left_shifts(fmt), rng, 5)
 
 
+#: number formats of wide sums, and of each what overflows and which ends clamp (None: not at this one)
+WIDE_FIXED = (
+    (FixedPoint(8), "saturate", (None, None)),
+    (FixedPoint(32), "saturate", (None, None)),
+    (FixedPoint(5, 0, False), "saturate", (None, 17)),
+    (FixedPoint(6), "wrap", (None, None)),
+    (FixedPoint(7, 0, False), "wrap", (3, None)),
+    (FixedPoint(32), "wrap", (None, 1000)),
+    (FixedPoint(4), "zero", (None, None)),
+    (FixedPoint(9), "zero", (-5, None)),
+)
+WIDE_FLOATS = (NAMED["e5m2"], NAMED["e4m3"], NAMED["e2m1"], Minifloat(3, 0), Minifloat(5, 2, specials="fnuz"))
+WIDE_SHIFTS = (1, 2, 3, 31, 32, 33, 47, 48, 60, 61, 62, 63, 64, 65, 66, 78, 85, 91, 92, 93, 94)
+
+
+def _wide_numbers(middles: Iterable[int], shift: int, rng: random.Random) -> Iterator[int]:
+    """Halves of steps, exactly and missed by the least bit and by any; the widest sums; middles: twice the numbers."""
+    for middle in middles:
+        at = middle << shift >> 1 if shift >= 0 else middle >> 1
+        yield from (at - 1, at, at + 1, at + (1 << rng.randrange(max(shift, 1))))
+    for power in (61, 62, 63, 64, 65, 77, 92):
+        yield from (sign * (1 << power) + delta for sign in (1, -1) for delta in (-1, 0, 1, rng.getrandbits(60)))
+    yield WIDE_LIMIT - 1 - ((1 << shift) >> 1 if shift > 0 else 0)
+    yield 1 - WIDE_LIMIT + ((1 << shift) >> 1 if shift > 0 else 0)
+
+
+def _wide_line(fmt: Format, rule: str, mode: str, clamp: Clamp, num: int, shift: int) -> str:
+    x = Fraction(num) / Fraction(2) ** shift
+    lo, hi = (end if own is None else own for end, own in zip(fmt.grid_range, clamp, strict=True))
+    if isinstance(fmt, FixedPoint):
+        grid = overflow_scalar(round_scalar(x, rule), fmt, mode, clamp)
+    else:
+        grid = min(max(fmt.round_scalar(x, rule), lo), hi)
+    ends = f"{lo} {hi} {(clamp[0] is not None) + 2 * (clamp[1] is not None)}"
+    return f"wide {describe(fmt)} {rule} {mode} {ends} {num} {shift} {code_of(grid, fmt)}"
+
+
+def wide_lines() -> Iterator[str]:
+    """Sums beyond 63 bits: ties that the least bit decides, shifts across every word, both ends, every overflow."""
+    rng = random.Random(3)
+    for fmt, mode, clamp in (*WIDE_FIXED, *((f, "saturate", (None, None)) for f in WIDE_FLOATS)):
+        if isinstance(fmt, FixedPoint):
+            lo, hi = fmt.code_range
+            middles = [2 * c + 1 for c in (lo - 1, lo, -3, -2, -1, 0, 1, 2, hi - 1, hi, hi + 1, 5 * hi)]
+        else:
+            values = sorted(_codes_by_grid(fmt))
+            middles = [a + b for a, b in pairwise(values)] + [2 * values[-1] + 1, 5 * values[0]]
+        for rule in FIXED_RULES if isinstance(fmt, FixedPoint) else RULES:
+            found = set()
+            for shift in (*WIDE_SHIFTS, 0, -1, -8, -20):
+                half = (1 << shift) >> 1 if shift > 0 else 0
+                few = rng.sample(middles, min(len(middles), 8))
+                for num in _wide_numbers(few, shift, rng):
+                    if (abs(num) << max(-shift, 0)) + half < WIDE_LIMIT:
+                        found.add((num, shift))
+            for num, shift in sorted(rng.sample(sorted(found), 60)):
+                yield _wide_line(fmt, rule, mode, clamp, num, shift)
+
+
 def decode_lines() -> Iterator[str]:
     """Every code of every minifloat; the edges of fixed point."""
     for fixed in FIXED:
@@ -298,6 +369,7 @@ def files() -> dict[str, str]:
         "scale.txt": (SCALE_HEADER, scale_lines),
         "encode_fixed.txt": (ENCODE_FIXED_HEADER, fixed_lines),
         "encode_minifloat.txt": (ENCODE_MINIFLOAT_HEADER, minifloat_lines),
+        "wide.txt": (WIDE_HEADER, wide_lines),
         "decode.txt": (DECODE_HEADER, decode_lines),
     }
     return {name: COMMON + header + "\n".join(lines()) + "\n" for name, (header, lines) in parts.items()}

@@ -10,6 +10,8 @@ from make_vectors import FOLDER, files, promised
 
 from edgeq.errors import FormatError
 from edgeq.formats import DYADIC_RULES, FixedPoint, Format, Minifloat, encode, round_ratio, scale
+from edgeq.ir import Attr, Node
+from edgeq.ir.operator import Exact, output_stage
 
 
 def lines(name: str) -> list[list[str]]:
@@ -76,6 +78,44 @@ def test_encode(name: str) -> None:
         num, frac, den, code = np.array(rows, dtype=np.int64).T
         got = fmt.from_grid(encode(num, frac, fmt, rule, den, ndim=1))
         np.testing.assert_array_equal(got, code, err_msg=f"{fmt} {rule}")
+
+
+def read_wide(words: list[str]) -> tuple[Format, Node, int, int, int]:
+    """Format, a node with the output stage, number, shift and code."""
+    fmt, rest = read_format(words[1:])
+    rule, mode, lo, hi, clamp, *numbers = rest
+    attrs: dict[str, Attr] = {"rounding": rule, "overflow": mode}
+    attrs |= {key: int(end) for bit, key, end in ((1, "lo", lo), (2, "hi", hi)) if int(clamp) & bit}
+    num, shift, code = (int(n) for n in numbers)
+    return fmt, Node("linear", "n", (), ("n",), attrs, ""), num, shift, code
+
+
+def test_wide() -> None:
+    for words in lines("wide.txt"):
+        fmt, node, num, shift, code = read_wide(words)
+        assert isinstance(fmt.frac, int)
+        exact = Exact(np.array([[num]], object), fmt.frac + shift)
+        assert output_stage(node, exact, fmt).item() == code, words
+
+
+def test_wide_vectors_aim_at_the_hard_cases() -> None:
+    """Ties, what only the lowest bit of a sum keeps from a tie, every word of a shift, both ends, overflow."""
+    seen = dict.fromkeys(("tie", "lowest bit", "low", "high", "beyond 64 bits", "wide and within", "odd shift"), 0)
+    for words in lines("wide.txt"):
+        fmt, _, num, shift, _ = read_wide(words)
+        grid = Fraction(num) / Fraction(2) ** shift
+        lo, hi = fmt.grid_range
+        within = lo <= grid <= hi
+        seen["tie"] += (2 * grid).denominator == 1 and grid.denominator == 2
+        seen["lowest bit"] += (
+            within and shift > 60 and abs(num) % (1 << shift) in {(1 << shift - 1) - 1, (1 << shift - 1) + 1}
+        )
+        seen["low"] += grid < lo
+        seen["high"] += grid > hi
+        seen["beyond 64 bits"] += abs(grid) >= 1 << 63
+        seen["wide and within"] += within and abs(num) >= 1 << 63
+        seen["odd shift"] += within and shift in (63, 65)
+    assert min(seen.values()) >= 30, seen
 
 
 def test_decode() -> None:

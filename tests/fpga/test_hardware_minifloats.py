@@ -16,8 +16,27 @@ from edgeq.fpga.lower import lower
 from edgeq.fpga.ops import LOWERINGS, products
 from edgeq.ir import Graph, GraphBuilder
 from edgeq.verify.random_graphs import random_graph, random_inputs
+from tests import wide_sums
 
-NAMES = ("e2m1", "e2m3", "e3m2", "e4m3")
+NAMES = ("e2m1", "e2m3", "e3m2", "e4m3", "e5m2")
+#: operators whose sums need more than 63 bits, as `wide_sums.operators` names them
+WIDE = (
+    *(
+        "conv",
+        "pairs",
+        "depthwise",
+        "scaled",
+        "transposed",
+        "linear",
+        "groups",
+        "matmul",
+        "mul",
+        "square",
+        "add",
+        "sub",
+    ),
+    *("maximum", "minimum", "concat", "requantise", "sum"),
+)
 
 
 def network(weights: Minifloat, activations: Minifloat) -> Graph:
@@ -108,3 +127,38 @@ def test_random_graphs(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(100, 160))
 def test_many_random_graphs(seed: int) -> None:
     random_case(seed, "mixed" if seed % 2 else "minifloat")
+
+
+def wide_case(graph: Graph, inputs: dict[str, np.ndarray], samples: int, style: str = "dsp") -> list[str]:  # type: ignore[type-arg]
+    """Values of a network of wide sums that hardware makes otherwise."""
+    flow = lower(graph, dsps=512, style=style)
+    return differs(graph, flow, {name: codes[:samples] for name, codes in inputs.items()})
+
+
+@needs_iverilog
+@pytest.mark.sample(4)
+@pytest.mark.parametrize("style", ["dsp", "lut"])
+@pytest.mark.parametrize("name", WIDE)
+def test_sums_beyond_63_bits(name: str, style: str) -> None:
+    assert not wide_case(*wide_sums.operators([name]), 3, style)
+
+
+@needs_iverilog
+def test_ties_that_the_lowest_bit_decides() -> None:
+    graph, inputs = wide_sums.rounding(("half_even",), ("half_even",), overflow=("wrap",))
+    assert not wide_case(graph, inputs, 32)
+
+
+@needs_iverilog
+@pytest.mark.heavy
+def test_every_rule_of_sums_beyond_63_bits() -> None:
+    assert not wide_case(*wide_sums.rounding(), 96)
+
+
+@needs_iverilog
+def test_the_lowest_bit_of_a_wide_sum_counts() -> None:
+    """One more on the grid of the products, 2^-63 of a step, makes other codes."""
+    graph, inputs = wide_sums.rounding(("half_even",), (), overflow=())
+    flow = lower(graph, dsps=512)
+    name = f"half_even_{wide_sums.PLACES - wide_sums.POINTS[0]}"
+    assert differs(graph, flipped(flow, name, "BIAS", 0), {"x": inputs["x"][:48]}) == [name]

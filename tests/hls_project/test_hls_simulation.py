@@ -29,8 +29,10 @@ from edgeq.hls.simulate import find_compiler, find_headers, simulate
 from edgeq.ir import Graph, Node
 from edgeq.verify import TraceFunction
 from edgeq.verify.random_graphs import random_graph, random_inputs
+from tests import wide_sums
 from tests.fpga.networks import U8, Net, digits, residual
 from tests.fpga.test_hardware_groups import network as groups
+from tests.fpga.test_hardware_minifloats import WIDE
 from tests.fpga.test_hardware_minifloats import network as minifloats
 from tests.fpga.test_hardware_modes import OPS, aimed, every_mode
 from tests.fpga.test_khot import small as layers
@@ -260,3 +262,12 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr(module.shutil, "which", lambda name: None)
     with pytest.raises(EdgeqError, match="no C\\+\\+ compiler: install g\\+\\+"):
         simulate(lower(digits(), dsps=24), {})
+
+
+@needs_csim
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", [*WIDE, "rounding"])
+def test_sums_beyond_63_bits(name: str) -> None:
+    graph, inputs = wide_sums.rounding() if name == "rounding" else wide_sums.operators([name])
+    expected, shown = executor(graph).trace(inputs), simulate(lower(graph, dsps=512), inputs, width=32)
+    assert all(np.array_equal(shown[n], expected[n]) for node in graph.nodes for n in node.outputs)

@@ -25,13 +25,13 @@ def accumulated(graph: Graph, node: Node, trace: dict[str, np.ndarray]) -> tuple
     op, ins, (out,) = operator(node.op), graph.ins(node), graph.outs(node)
     assert isinstance(op, Arithmetic)
     given = [v.data if v.data is not None else trace[v.name] for v in ins]
-    exact = op.exact(node, ins, [v.format.to_grid(c) for v, c in zip(ins, given, strict=True)])
+    exact = op.exact(node, ins, op.grids(node, ins, out, given))
     assert isinstance(out.format.frac, int)
     num, frac, den = np.broadcast_arrays(exact.num, exact.frac, exact.den)
-    found = [0]
+    found, most = [0], 94 if exact.num.dtype == object else 62
     for n, f, d in zip(num.ravel().tolist(), frac.ravel().tolist(), den.ravel().tolist(), strict=True):
         shift = out.format.frac - f
-        half = (d << min(max(-shift, 0), 62)) >> 1 if d > 1 or shift < 0 else 0
+        half = (d << min(max(-shift, 0), most)) >> 1 if d > 1 or shift < 0 else 0
         aligned = n << shift if shift > 0 and n else n
         found += [aligned, aligned + half]
     return min(found), max(found)
@@ -180,26 +180,60 @@ def test_signed_bits(lo: int, hi: int, bits: int) -> None:
     assert signed_bits(lo, hi) == Accumulator(lo, hi).bits == bits
 
 
-def test_sums_just_within_and_just_beyond_64_bits() -> None:
-    """32-bit inputs times 31-bit weights: one term fits 62 bits, four do not."""
+def test_sums_just_within_and_just_beyond_63_bits() -> None:
+    """32-bit inputs times 31-bit weights: one term fits 62 bits, four do not, and take the wide accumulator."""
     x, w = FixedPoint(32), FixedPoint(31)
     good = linear(np.array([[(1 << 30) - 1]]), None, x, w, FixedPoint(32))
     assert analyse(good).accumulators["y"].bits == 62
     # No half step is added on the products' own grid; on a coarser one the sum and half a step must fit.
     assert analyse(linear(np.array([[(1 << 30) - 1]]), None, x, w, FixedPoint(32, -30))).accumulators["y"].bits == 62
+    narrow = analyse(linear(np.array([[(1 << 30) - 1]]), None, x, w, FixedPoint(32))).accumulators["y"]
+    wide = analyse(linear(np.full((1, 4), (1 << 30) - 1), None, x, w, FixedPoint(32))).accumulators["y"]
+    assert (narrow.wide, wide.wide, wide.bits) == (False, True, 64)
+
+
+@pytest.mark.parametrize(("point", "bits"), [(-30, 93), (-31, 94), (-32, 95), (-33, None)])
+def test_sums_just_within_and_just_beyond_95_bits(point: int, bits: int | None) -> None:
+    """A term of 62 bits and a bias that is shifted to the left by 32 and more."""
+    bias = (np.array([-(1 << 31)]), FixedPoint(32, 4 + point))
+    graph = GraphBuilder("bias")
+    x = graph.input("x", (1,), FixedPoint(32, 4))
+    w = graph.constant("w", [[(1 << 30) - 1]], FixedPoint(31, 30))
+    y = graph.node("linear", "y", (x, w, graph.constant("b", *bias)), FixedPoint(8), "head.fc")
+    if bits is not None:
+        assert analyse(graph.build([y])).accumulators["y"].bits == bits
+        return
     with pytest.raises(
-        RangeError, match=r"linear y \(layer head.fc\): its sum needs 64 bits, more than the 63 that .*"
+        RangeError,
+        match=r"linear y \(layer head.fc\): its sum needs 96 bits, more than the 95 that the arithmetic holds",
     ):
-        linear(np.full((1, 4), (1 << 30) - 1), None, x, w, FixedPoint(32))
+        graph.build([y])
+
+
+def test_half_a_step_is_part_of_a_wide_sum() -> None:
+    """2^62 · k on the grid of 2^-32: halves of the output's step count up to 2^93."""
+    e5m2 = NAMED["e5m2"]
+    for down, bits in ((60, 64), (62, 64), (70, 70), (94, 94), (500, 94)):
+        b = GraphBuilder("down")
+        x, w = b.input("x", (1,), e5m2), b.constant("w", [[120]], e5m2)
+        graph = b.build([b.node("linear", "y", (x, w), FixedPoint(8, 32 - down))])
+        assert abs(analyse(graph).accumulators["y"].bits - bits) <= 1, down
+        assert_sound(graph, {"x": np.array([[0], [1], [123], [251]])})
+
+
+def test_sums_that_are_divided_have_63_bits() -> None:
+    b = GraphBuilder("mean")
+    x = b.input("x", (3, 1), NAMED["e5m2"])
+    with pytest.raises(RangeError, match=r"its sum, which is divided, needs \d+ bits, more than the 63 that"):
+        b.build([b.node("mean", "y", (x,), FixedPoint(8, 50), axes=(0,), keep_axes=0)])
 
 
 @pytest.mark.parametrize(
     ("name", "build"),
     [
-        ("products of E5M2", lambda b, x: b.node("mul", "n", (x, x), S8)),
-        ("far points", lambda b, x: b.node("add", "n", (x, b.constant("c", [1], FixedPoint(8, 90))), S8)),
-        ("fine output", lambda b, x: b.node("requantise", "n", (x,), FixedPoint(8, 60))),
-        ("far concat", lambda b, x: b.node("concat", "n", (x, b.constant("c", [1], FixedPoint(8, 99))), S8, axis=0)),
+        ("far points", lambda b, x: b.node("add", "n", (x, b.constant("c", [1], FixedPoint(8, 110))), S8)),
+        ("fine output", lambda b, x: b.node("requantise", "n", (x,), FixedPoint(8, 90))),
+        ("far concat", lambda b, x: b.node("concat", "n", (x, b.constant("c", [1], FixedPoint(8, 119))), S8, axis=0)),
     ],
 )
 def test_what_would_wrap_is_refused(name: str, build: object) -> None:

@@ -32,7 +32,7 @@ from edgeq.ir.ops._matrix import accumulator_frac, bias_terms
 from edgeq.ir.ranges import signed_bits
 
 Codes = npt.NDArray[np.int64]
-#: widest weight that the engines multiply: E5M2 on its grid
+#: widest factor that the engines multiply: E5M2 on its grid
 WEIGHT_BITS = 34
 #: widest operand of one DSP block
 DSP_BITS = 18

@@ -11,7 +11,7 @@ from edgeq.formats import DEFAULT_RULE, scale, scale_scalar
 from edgeq.formats.dyadic import check_dyadic
 from edgeq.formats.format import ENCODE_LIMIT
 from edgeq.ir.graph import Node, Shape, Value
-from edgeq.ir.operator import Arithmetic, Grid, Interval, frac_of
+from edgeq.ir.operator import Arithmetic, Grid, Interval, frac_of, shifted
 
 
 class Elementwise(Arithmetic):
@@ -49,7 +49,7 @@ def align_shifts(ins: Sequence[Value]) -> tuple[int, list[int]]:
 def aligned(grids: Sequence[Grid], ins: Sequence[Value]) -> tuple[int, list[Grid]]:
     """Operands on the finest grid among them, shaped to broadcast."""
     frac, shifts = align_shifts(ins)
-    return frac, [g << min(s, 62) for g, s in zip(batched(grids, ins), shifts, strict=True)]
+    return frac, [shifted(g, s) for g, s in zip(batched(grids, ins), shifts, strict=True)]
 
 
 def aligned_ranges(ins: Sequence[Value], ranges: Sequence[Interval]) -> tuple[int, list[Interval]]:

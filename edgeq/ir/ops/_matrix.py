@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from edgeq.formats.rounding import Int64Array
 from edgeq.ir.graph import Node, Value
@@ -43,7 +42,7 @@ def check_weight_and_bias(op: Operator, node: Node, ins: Sequence[Value]) -> Non
 
 
 def aligned_bias(x: Value, weight: Value, bias: Value) -> Int64Array:
-    """Bias as grid integers on the grid of the products."""
+    """Bias as grid integers on the grid of the products, for sums of up to 63 bits."""
     assert bias.data is not None
     frac = np.asarray(bias.format.frac, dtype=np.int64)
     shift = np.asarray(accumulator_frac(x, weight), dtype=np.int64) - frac
@@ -53,7 +52,10 @@ def aligned_bias(x: Value, weight: Value, bias: Value) -> Int64Array:
 
 def add_bias(num: Grid, ins: Sequence[Value]) -> Grid:
     """`num` plus the bias, if the node has one."""
-    return num if len(ins) < 3 else num + aligned_bias(ins[0], ins[1], ins[2])
+    if len(ins) < 3:
+        return num
+    with_bias: Grid = num + (np.array(bias_terms(ins), object) if num.dtype == object else aligned_bias(*ins))
+    return with_bias
 
 
 def matrix_bounds(ins: Sequence[Value], ranges: Sequence[Interval]) -> Bounds:
@@ -80,12 +82,12 @@ def bias_terms(ins: Sequence[Value]) -> list[int]:
     return [int(g) << min(p - f, 256) for g, p, f in zip(grid, points, fracs, strict=True)]
 
 
-def group_split(x: npt.NDArray[np.int64], groups: int) -> npt.NDArray[np.int64]:
+def group_split(x: Grid, groups: int) -> Grid:
     """View (..., C) as (..., groups, C / groups)."""
     return x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
 
 
-def at_tap(per_group: npt.NDArray[np.int64], tap: Sequence[int]) -> npt.NDArray[np.int64]:
+def at_tap(per_group: Grid, tap: Sequence[int]) -> Grid:
     """Weights (groups, O / groups, C / groups) of one tap of (groups, O / groups, *kernel, C / groups)."""
     index: tuple[slice | int, ...] = (slice(None), slice(None), *tap)
     return per_group[index]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgeq.ir.graph import Node, Shape, Value
-from edgeq.ir.operator import OUTPUT_STAGE, Arithmetic, Bounds, Exact, Grid, Interval
+from edgeq.ir.operator import OUTPUT_STAGE, Arithmetic, Bounds, Exact, Grid, Interval, shifted
 from edgeq.ir.ops._elementwise import align_shifts, aligned_ranges
 
 
@@ -32,7 +32,7 @@ class Concat(Arithmetic):
         frac, shifts = align_shifts(ins)
         batch = max(1 if v.constant else g.shape[0] for g, v in zip(grids, ins, strict=True))
         parts = [
-            np.broadcast_to(g if not v.constant else g[None], (batch, *v.shape)) << min(s, 62)
+            shifted(np.broadcast_to(g if not v.constant else g[None], (batch, *v.shape)), s)
             for g, v, s in zip(grids, ins, shifts, strict=True)
         ]
         return Exact(np.concatenate(parts, axis=node.integer("axis") + 1), frac)

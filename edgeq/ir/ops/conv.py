@@ -44,7 +44,7 @@ class Conv(Arithmetic):
         (out,) = self.shapes(node, ins)
         groups, kernel = node.integer("groups"), w.shape[1:-1]
         per_group = w.reshape(groups, w.shape[0] // groups, *w.shape[1:])
-        num = np.zeros((x.shape[0], *out), dtype=np.int64)
+        num = np.zeros((x.shape[0], *out), dtype=x.dtype)
         windows = taps(x, kernel, node.ints("stride"), node.ints("padding"), node.ints("dilation"), out[:-1], 0)
         for tap, view in windows:
             seen = _matrix.group_split(view, groups)

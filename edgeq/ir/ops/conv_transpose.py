@@ -68,7 +68,7 @@ class ConvTranspose(Arithmetic):
             )
             for i in range(rank)
         ]
-        num = np.zeros((x.shape[0], *full, out[-1]), dtype=np.int64)
+        num = np.zeros((x.shape[0], *full, out[-1]), dtype=x.dtype)
         seen = _matrix.group_split(x, groups)
         for tap in product(*(range(k) for k in w.shape[1:-1])):
             term = np.einsum("...gc,goc->...go", seen, _matrix.at_tap(per_group, tap))

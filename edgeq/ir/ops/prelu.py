@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeq.formats import DEFAULT_RULE, scale
 from edgeq.ir.graph import Node, Value
-from edgeq.ir.operator import OUTPUT_STAGE, Bounds, Codes, Exact, Grid, Interval, frac_of, output_bounds
+from edgeq.ir.operator import OUTPUT_STAGE, Bounds, Codes, Exact, Grid, Interval, frac_of, output_bounds, shifted
 from edgeq.ir.ops._elementwise import Elementwise, batched
 
 
@@ -35,8 +35,8 @@ class Prelu(Elementwise):
     def exact(self, node: Node, ins: Sequence[Value], grids: Sequence[Grid]) -> Exact:
         frac, x_left, product_left = prelu_shifts(ins)
         x, slope = batched(grids, ins)
-        below = (np.minimum(x, 0) * slope) << min(product_left, 62)
-        return Exact(np.where(x >= 0, np.maximum(x, 0) << min(x_left, 62), below), frac)
+        below = shifted(np.minimum(x, 0) * slope, product_left)
+        return Exact(np.where(x >= 0, shifted(np.maximum(x, 0), x_left), below), frac)
 
     def evaluate(self, node: Node, ins: Sequence[Value], outs: Sequence[Value], codes: Sequence[Codes]) -> list[Codes]:
         if "multiplier" not in node.attrs:

@@ -61,6 +61,8 @@ def _refused(ctx: Context) -> str | None:
         return f"weights {weight.format}; it looks up codes of up to 8 bits"
     if storage(out).packed:
         return f"output {out}; it writes codes with a container of their own"
+    if ctx.accumulator.wide:
+        return f"the sum needs {ctx.accumulator.bits} bits; it has 63"
     if _most(ctx) >= 1 << 31:
         return "numbers beyond 32 bits on their grid; it multiplies 16 and 32 bits"
     macs = operator(ctx.node.op).macs(ctx.node, ctx.ins, [ctx.out])
@@ -102,7 +104,7 @@ def _stage(ctx: Context, kind: str) -> Stage:
 def _quick(ctx: Context, made: Stage) -> bool:
     """Whether edgeq_code.h makes the codes of the output."""
     out = ctx.out.format
-    least, most = CODE_SHIFTS[made.wide]
+    least, most = CODE_SHIFTS[bool(made.wide)]
     bounded = isinstance(out, Minifloat) and out.max_magnitude.bit_length() <= CODE_BITS and made.lo <= 0 <= made.hi
     return bounded and least <= min(made.shifts) and max(made.shifts) <= most
 

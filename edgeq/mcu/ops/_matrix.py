@@ -8,9 +8,9 @@ from math import gcd
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.ir.ops._matrix import accumulator_frac, aligned_bias
+from edgeq.ir.ops._matrix import accumulator_frac, aligned_bias, bias_terms
 from edgeq.mcu.ops._names import identifier
-from edgeq.mcu.ops._stage import Stage, stage
+from edgeq.mcu.ops._stage import WIDEST, Stage, stage
 from edgeq.mcu.select import Context, Foreign
 from edgeq.mcu.step import Blob, Param
 from edgeq.mcu.storage import pack, packed_type, storage
@@ -58,12 +58,20 @@ def channel_params(ctx: Context, made: Stage) -> dict[str, Param]:
 
 def _bias(ctx: Context, made: Stage) -> Blob:
     """Start values of the accumulators: the bias on the grid of the products plus the rounding constant."""
+    note = f"bias of {ctx.node.source} on the grid of its products, rounding constant included"
+    if made.wide == WIDEST:
+        return Blob(f"{identifier(ctx.node.name)}_bias", "int64_t", _two_words(bias_terms(ctx.ins)), note)
     start = np.asarray(made.starts, dtype=np.int64)
     if len(ctx.ins) > 2:
         start = start + aligned_bias(ctx.ins[0], ctx.ins[1], ctx.ins[2])
-    note = f"bias of {ctx.node.source} on the grid of its products, rounding constant included"
     dtype = np.dtype("<i8" if made.wide else "<i4")
     return Blob(f"{identifier(ctx.node.name)}_bias", f"int{8 * dtype.itemsize}_t", start.astype(dtype), note)
+
+
+def _two_words(numbers: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Numbers of 96 bits: the upper 64, and the lower 32 in as many."""
+    words = [word for n in numbers for word in (n >> 32, n & (1 << 32) - 1)]
+    return np.array(words, dtype=np.dtype("<i8"))
 
 
 def _shifts(name: str, shifts: Sequence[int], source: str) -> Param:

@@ -72,7 +72,8 @@ def _encoded(ctx: Context, value: Value, begin: int) -> npt.NDArray[np.int64]:
     if node.integer("axis") == last and "multiplier" in node.attrs and len(node.ints("multiplier")) > 1:
         own = {k: node.ints(k)[begin : begin + value.shape[last]] for k in ("multiplier", "shift")}
         node = replace(node, attrs={**node.attrs, **own})
-    exact = Exact(value.format.to_grid(value.data)[None], frac_of(value))
+    grid = value.format.to_grid(value.data)[None]
+    exact = Exact(grid.astype(object) if ctx.accumulator.wide else grid, frac_of(value))
     codes: npt.NDArray[np.int64] = output_stage(node, exact, ctx.out.format).reshape(-1)
     return codes
 

@@ -6,7 +6,7 @@ from edgeq.ir.graph import Graph, Node
 from edgeq.ir.ops.prelu import prelu_shifts
 from edgeq.mcu.ops._elementwise import elementwise
 from edgeq.mcu.ops._inplace import elementwise_inplace
-from edgeq.mcu.ops._stage import most_left
+from edgeq.mcu.ops._stage import WIDE, most_left
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 from edgeq.mcu.step import Param
 
@@ -19,7 +19,7 @@ def inplace_candidates(graph: Graph, node: Node) -> tuple[int, ...]:
 def _generic(ctx: Context) -> Call:
     frac, x_left, product_left = prelu_shifts(ctx.ins)
     call = elementwise(ctx, frac=frac)
-    most = most_left(call.fixed[-1] == "true")
+    most = most_left(WIDE.index(call.fixed[-1]))
     shifts: dict[str, Param] = {"a_shift": min(x_left, most), "b_shift": min(product_left, most)}
     return Call(call.fixed, {**call.params, **shifts}, call.inputs)
 

@@ -7,7 +7,7 @@ from math import prod
 from edgeq.ir.graph import Graph, Node
 from edgeq.ir.operator import frac_of
 from edgeq.mcu.ops._elementwise import plain_constant
-from edgeq.mcu.ops._stage import INT32, MAX_SHIFT, is_wide, ratio_stage
+from edgeq.mcu.ops._stage import INT32, MAX_SHIFT, how_wide, ratio_stage
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 from edgeq.mcu.step import Param
 from edgeq.mcu.storage import storage
@@ -27,7 +27,7 @@ def _generic(ctx: Context) -> Call:
     right = min(max(-frac_of(ctx.out), 0), MAX_SHIFT)
     span = ctx.interval(x).hi - ctx.interval(x).lo
     total = ctx.interval(table).hi * x.shape[axis] << right
-    made = ratio_stage(ctx, 0, wide=is_wide(ctx) or max(span, total) > INT32[1])
+    made = ratio_stage(ctx, 0, wide=int(how_wide(ctx) or max(span, total) > INT32[1]))
     params: dict[str, Param] = {
         "outer": prod(x.shape[:axis]),
         "count": x.shape[axis],
