@@ -120,7 +120,7 @@ def _join_slices(build: BuildResult, found: Trace) -> None:
 def _joint(parts: Sequence[npt.NDArray[Any]], axis: int = 0) -> npt.NDArray[Any]:
     """Arrays one after another, masked where they are."""
     if any(isinstance(part, np.ma.MaskedArray) for part in parts):
-        found: npt.NDArray[Any] = np.ma.concatenate(parts, axis=axis)
+        found: npt.NDArray[Any] = np.ma.concatenate(parts, axis=axis)  # type: ignore[no-untyped-call]
         return found
     return np.concatenate(parts, axis=axis)
 
@@ -139,7 +139,7 @@ def mask_left_out(program: Program, found: Trace) -> None:
         if not (codes[~runs].reshape(-1, slot.value.size) == filler).all():
             raise ToolError(f"{program.name}: {call.node.label} ran for an input that does not need it")
         mask = np.repeat(~runs, slot.value.size).reshape(codes.shape)
-        found[call.step.output] = np.ma.masked_array(codes, mask)  # type: ignore[no-untyped-call]
+        found[call.step.output] = np.ma.masked_array(codes, mask)
 
 
 def _joined(build: BuildResult, inputs: Inputs) -> Bytes:

@@ -65,7 +65,7 @@ def _run_where_needed(memory: _Arena, node: Node) -> npt.NDArray[np.int64]:
         codes[runs] = _run_node(part, node)
         memory.memory[runs] = part.memory
     mask = np.broadcast_to(~runs.reshape(-1, *(1 for _ in codes.shape[1:])), codes.shape)
-    return np.ma.masked_array(codes, mask.copy())  # type: ignore[no-untyped-call,no-any-return]
+    return np.ma.masked_array(codes, mask.copy())
 
 
 def _run_node(memory: _Arena, node: Node) -> npt.NDArray[np.int64]:

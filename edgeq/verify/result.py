@@ -127,9 +127,10 @@ class VerifyResult:
         where = f"{self.tensors} tensors, {self.samples} samples"
         names = f"{self.sides[0]} and {self.sides[1]}"
         skipped = f" ({len(self.skipped)} that only one of them has left out)" if self.skipped else ""
+        never = sum(count == self.samples for count in self.left_out.values())
         if self.left_out:
-            count = f"{len(self.left_out)} tensors were compared for the samples that need them only"
-            skipped += f" ({count}, {sum(self.left_out.values()):,} times not)"
+            skipped += f" ({len(self.left_out)} tensors left out in samples that do not need them"
+            skipped += f", {never} of them in all, so not compared)" if never else ")"
         if self.equal:
             return f"equal: {names} agree on {self.values:,} values ({where}){skipped}"
         first = self.first_divergence.line(self.sides) if self.first_divergence else "nothing was compared"
