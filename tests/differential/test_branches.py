@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from tests.differential.batch import HOST, run_on_host, write_batch
 from tests.differential.branches import branch_case
 from tests.differential.cases import Case
 from tests.differential.executors import (
-    SANITIZE_FAST,
     Executor,
     HostC,
     board_executors,
@@ -65,14 +63,12 @@ def test_a_few_in_host_c_under_the_sanitizers() -> None:
 @pytest.mark.heavy
 @pytest.mark.skipif(not plain_host(), reason="needs gcc or clang")
 @pytest.mark.parametrize("part", range(4))
-def test_many_in_host_c_by_every_compiler_and_under_its_sanitizers(part: int) -> None:
-    guarded: list[Executor] = [
-        HostC(f"host C, {cc}, ASan + UBSan", cc, ("-Og", *SANITIZE_FAST[cc]))
-        for cc in SANITIZE_FAST
-        if shutil.which(cc)
-    ]
+def test_many_in_host_c_by_every_compiler_and_under_the_sanitizers(part: int) -> None:
     first = 1000 + 100 * part
-    same([branch_case(seed) for seed in range(first, first + 15)], [*python_executors(), *plain_host(), *guarded])
+    same(
+        [branch_case(seed) for seed in range(first, first + 15)],
+        [*python_executors(), *plain_host(), *sanitized_host()],
+    )
 
 
 @pytest.mark.heavy
