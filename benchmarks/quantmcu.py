@@ -135,10 +135,12 @@ def eight_bits(data: Data, folder: Path, seed: int, options: argparse.Namespace)
 def measured(data: Data, folder: Path, seed: int, options: argparse.Namespace, store: Store) -> None:
     """Print all choices of a seed, and keep what is not known yet."""
     net = kept(folder / "eight.edgeq", lambda: eight_bits(data, folder, seed, options))
-    asked = {k: v for k, v in vars(options).items() if k not in ("data", "state", "seeds", "quick", "write")}
-    for lam, weights in CHOICES[1:2] if options.quick else CHOICES:
+    no_key = ("data", "state", "seeds", "quick", "choices", "write")
+    asked = {k: v for k, v in vars(options).items() if k not in no_key}
+    for lam, weights in options.choices or (CHOICES[1:2] if options.quick else CHOICES):
         settings = Settings((options.grid, options.grid), options.split, phi=options.phi, lam=lam, weights=weights)
         settings = replace(settings, joint=options.joint, rest=options.rest)
+        settings = replace(settings, share=options.share, at_run_time=options.at_run_time)
         key = key_of("choice", seed, lam, weights, asked)
         if key not in store:
             images = upscaled(data.train_x[: options.calibration]).numpy()
@@ -194,6 +196,12 @@ def show(store: Store, key: str) -> None:
         print(f"  {row['way']:20} {row['bits']:6} {', '.join(figures)} {row['note']}", flush=True)
 
 
+def _choice(text: str) -> tuple[float, int]:
+    """Lambda and bits of weights of "0.4:8"."""
+    lam, bits = text.split(":")
+    return float(lam), int(bits)
+
+
 def main() -> int:
     """Train, search, measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -208,9 +216,12 @@ def main() -> int:
     parser.add_argument("--grid", type=int, default=3)
     parser.add_argument("--split", default="blocks.3.project.0", help="layer that ends the patch stage")
     parser.add_argument("--phi", type=float, default=2.5, help="standard deviations beyond which patches keep 8 bits")
+    parser.add_argument("--share", type=float, default=0.5, help="… if they have such values in more of the images")
+    parser.add_argument("--at-run-time", action="store_true", help="the others have both branches, each input decides")
     parser.add_argument("--joint", action="store_true", help="all patches without outliers share their widths")
     parser.add_argument("--rest", action="store_true", help="maps behind the patch stage get widths, too")
     parser.add_argument("--no-count", dest="count", action="store_false", help="build no firmware")
+    parser.add_argument("--choices", type=_choice, nargs="+", metavar="LAMBDA:BITS", help="in place of the rows' own")
     parser.add_argument("--quick", action="store_true", help="one choice of lambda")
     parser.add_argument("--write", action="store_true", help="replace the results in the repository")
     options = parser.parse_args()

@@ -298,6 +298,7 @@ def patches(
     ] = 0.5,
     widths: Annotated[str, typer.Option(metavar="LIST", help="Widths to choose from.")] = "8,4,2",
     joint: Annotated[bool, typer.Option("--joint", help="All patches without outliers get the same widths.")] = False,
+    at_run_time: Annotated[bool, typer.Option("--at-run-time", help="The others have both; inputs decide.")] = False,
     rest: Annotated[bool, typer.Option("--rest", help="Maps behind the patch stage get widths, too.")] = False,
     weights: Annotated[
         int,
@@ -324,7 +325,7 @@ def patches(
         raise InputError("--test are samples and --labels their classes; give both")
     judged = None if test is None or labels is None else (read_array(test), read_array(labels))
     chosen = tuple(int(word) for word in _names(widths) if word.isdecimal())
-    settings = Settings(_grid(grid), split, ram, phi, share, lam, chosen, joint, rest, weights)
+    settings = Settings(_grid(grid), split, ram, phi, share, lam, chosen, joint, rest, weights, at_run_time)
     with phases() as phase:
         found = search_patches(load_model(model), read_array(calibration), settings, phase("calibration"))
         table_rows = list(rows(found, find_board(board), counted=count, test=judged, progress=phase("accuracy")))
@@ -345,6 +346,13 @@ def _show_patches(found: Mixed, rows: list[Row], board: str, output: Path) -> No
         f"{found.settings.phi:g} standard deviations and keep 8 bits{': ' if held else ''}"
         f"{', '.join(f'({i}, {j})' for i, j in held)}"
     )
+    if found.choice is not None:
+        shares = found.choice.shares
+        out.print(
+            f"{len(shares)} patches decide for each input, narrow where all codes of the input lie within "
+            f"{found.choice.least}..{found.choice.most}; in the calibration samples: "
+            f"{', '.join(f'({i}, {j}) {share:.0%}' for (i, j), share in shares.items())}"
+        )
     bits = table("widths of the others' feature maps", "bits", ">feature maps")
     for width in found.settings.widths:
         bits.add_row(str(width), str(sum(w == width for w in found.chosen.values())))
@@ -354,6 +362,7 @@ def _show_patches(found: Mixed, rows: list[Row], board: str, output: Path) -> No
     for row in rows:
         figures = (row.macs, row.bitops, row.stage_bitops, row.arena, row.weights, row.flash, row.instructions)
         right = "–" if row.accuracy is None else f"{row.accuracy:.2%}"
-        shown.add_row(row.way, row.bits, *("–" if f is None else f"{f:,}" for f in figures), right, row.note)
+        way = row.way if row.narrow is None else f"{row.way} ({row.narrow:.0%} of the patches narrow)"
+        shown.add_row(way, row.bits, *("–" if f is None else f"{f:,}" for f in figures), right, row.note)
     out.print(shown)
     out.print(f"network: {near(output)}")

@@ -6,7 +6,7 @@ for every input and for every order of summation, so an accumulator that holds t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,6 +18,7 @@ from edgeq.ir.operator import (
     Bounds,
     Interval,
     Movement,
+    Operator,
     aligned_bounds,
     clamp_of,
     fits,
@@ -26,6 +27,7 @@ from edgeq.ir.operator import (
     overflows,
 )
 from edgeq.ir.ops import operator
+from edgeq.ir.ops.select import Select
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,7 @@ def analyse(graph: Graph) -> Ranges:
         if bounds is None:
             accumulators[node.name] = None
             for out in outs:
-                # Codes that only move keep their range; a pad may bring zeros or its fill value in.
-                fill = node.integer("value", 0)
-                moved = isinstance(op, Movement)
-                values[out.name] = (
-                    values[ins[0].name].hull(Interval(min(fill, 0), max(fill, 0))) if moved else _known(out)
-                )
+                values[out.name] = _moved(op, node, [values[v.name] for v in ins], out)
             continue
         accumulators[node.name] = accumulator(node, bounds, outs[0].format)
         values[outs[0].name] = _output(node, bounds, outs[0].format)
@@ -92,6 +89,15 @@ def _known(value: Value) -> Interval:
         grid = value.format.to_grid(value.data)
         return Interval(int(grid.min()), int(grid.max()))
     return Interval(*value.format.grid_range)
+
+
+def _moved(op: Operator, node: Node, ranges: Sequence[Interval], out: Value) -> Interval:
+    """Range of a value whose codes nobody computes: where they only move, those that they had."""
+    if isinstance(op, Movement):
+        # A pad may bring zeros or its fill value in.
+        fill = node.integer("value", 0)
+        return ranges[0].hull(Interval(min(fill, 0), max(fill, 0)))
+    return ranges[1].hull(ranges[2]) if isinstance(op, Select) else _known(out)
 
 
 def accumulator(node: Node, bounds: Bounds, fmt: Format) -> Accumulator:

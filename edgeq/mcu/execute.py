@@ -24,6 +24,7 @@ from edgeq.schedule.stream import Nothing, RowStep, run_stretch
 
 if TYPE_CHECKING:
     from edgeq.emulator import Trace
+    from edgeq.mcu.program import Program
     from edgeq.mcu.runners import RunResult
     from edgeq.schedule import Patches
 
@@ -32,6 +33,8 @@ Bytes = npt.NDArray[np.uint8]
 
 #: bytes of trace that are held at once
 CHUNK_BYTES = 64 << 20
+#: what a trace has in place of the bytes of a step that was left out (firmware/ports/harness.h)
+LEFT_OUT = 0xA5
 RUN_TIMEOUT_S = 1800.0
 
 
@@ -40,7 +43,8 @@ def trace(build: BuildResult, inputs: Inputs, *, runner: str | None = None, sani
 
     inputs: codes in the graph's layout, batch first. runner: "qemu" or "unicorn" for a board. sanitize: on the
     host, run a program built with ASan and UBSan instead of the library. Graph outputs are read after the run,
-    all else after its step. ToolError when the run does not end well.
+    all else after its step. Where steps run for some samples only (edgeq/schedule/guards.py), the others are masked.
+    ToolError when the run does not end well.
     """
     return _execute(build, inputs, True, runner, sanitize)
 
@@ -93,12 +97,11 @@ def _execute(build: BuildResult, inputs: Inputs, traced: bool, runner: str | Non
             outs, steps = _sanitized(build, chunk, traced)
         else:
             outs, steps = _in_process(build, chunk, traced)
-        parts.append(_decoded(build, outs, steps))
-    found: Trace = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+        given = {name: np.asarray(codes)[start : start + samples].astype(np.int64) for name, codes in inputs.items()}
+        parts.append(_decoded(build, outs, steps, given))
+    found: Trace = {name: _joint([p[name] for p in parts]) for name in parts[0]}
     if traced:
         _join_slices(build, found)
-        for name in build.graph.inputs:
-            found.setdefault(name, np.asarray(inputs[name]).astype(np.int64))
         for node in (n for n in build.graph.nodes if n.outputs[0] in build.plan.aliases):
             host = found[build.plan.aliases[node.outputs[0]]]
             found.setdefault(node.outputs[0], host.reshape(len(raw), *build.graph.values[node.outputs[0]].shape))
@@ -108,10 +111,35 @@ def _execute(build: BuildResult, inputs: Inputs, traced: bool, runner: str | Non
 def _join_slices(build: BuildResult, found: Trace) -> None:
     """Put values of the network that ran in slices together again, in place of all that the slices added."""
     for name, pieces in build.program.pieces.items():
-        found[name] = np.concatenate([found[piece] for piece in pieces], axis=-1)
+        found[name] = _joint([found[piece] for piece in pieces], axis=-1)
     if build.program.pieces:
         for name in found.keys() - build.graph.values.keys():
             del found[name]
+
+
+def _joint(parts: Sequence[npt.NDArray[Any]], axis: int = 0) -> npt.NDArray[Any]:
+    """Arrays one after another, masked where they are."""
+    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
+        found: npt.NDArray[Any] = np.ma.concatenate(parts, axis=axis)  # type: ignore[no-untyped-call]
+        return found
+    return np.concatenate(parts, axis=axis)
+
+
+def mask_left_out(program: Program, found: Trace) -> None:
+    """Mask the samples of steps that were left out, by the conditions that the trace itself shows.
+
+    found: codes of every step's output and of the inputs. ToolError where a step ran though its conditions do not hold.
+    """
+    for call in (call for call in program.calls if call.guard):
+        codes, slot = found[call.step.output], program.slots[call.step.output]
+        runs = np.ones(len(codes), dtype=np.bool_)
+        for name, code in call.guard:
+            runs &= np.ma.getdata(found[program.plan.root(name)]).reshape(len(codes)) == code
+        filler = slot.stored.from_bytes(np.full((1, slot.bytes), LEFT_OUT, dtype=np.uint8), slot.value.size)
+        if not (codes[~runs].reshape(-1, slot.value.size) == filler).all():
+            raise ToolError(f"{program.name}: {call.node.label} ran for an input that does not need it")
+        mask = np.repeat(~runs, slot.value.size).reshape(codes.shape)
+        found[call.step.output] = np.ma.masked_array(codes, mask)
 
 
 def _joined(build: BuildResult, inputs: Inputs) -> Bytes:
@@ -139,14 +167,16 @@ def _trace_bytes(build: BuildResult) -> int:
     return sum(shown_bytes(build.program, call) for call in build.program.calls)
 
 
-def _decoded(build: BuildResult, outs: Bytes, steps: Bytes | None) -> Trace:
-    """Codes of the values in rows of bytes: the outputs', and if traced those of every step."""
+def _decoded(build: BuildResult, outs: Bytes, steps: Bytes | None, given: Trace) -> Trace:
+    """Codes of the values in rows of bytes: the outputs', and if traced those of every step and the inputs as given."""
     found: Trace = {}
     if steps is not None:
+        found.update(given)
         whole, seen = _in_order(build, steps)
         shown = [c.step.output for c in build.program.calls]
         missing = [n for n, part in _parts(build, shown) if not seen[part].all()]  # no tile needs all of it
         found.update((n, codes) for n, codes in _split(build, whole, shown) if n not in missing)
+        mask_left_out(build.program, found)
     found.update(_split(build, outs, list(build.graph.outputs)))
     return found
 

@@ -20,6 +20,7 @@ from edgeq.mcu.step import Blob, Param, Step
 from edgeq.mcu.storage import Storage, storage, value_bytes
 from edgeq.passes.split_channels import Split
 from edgeq.schedule import ROW_CALL, Choice, Chooser, Needs, Patches, Placement, Plan, Stretch, check_plan, make_plan
+from edgeq.schedule.guards import Guard, guards
 from edgeq.schedule.patch import CUT, patch_sizes
 
 
@@ -82,7 +83,8 @@ class Call:
     """One step at its place in the program.
 
     stretch: the one in which it runs row by row, or None; tiles: of which it computes part where it is fused with
-    others; macs: multiply-accumulates of one inference, with those that tiles do again.
+    others; macs: multiply-accumulates of one inference, with those that tiles do again; guard: conditions without which
+    it is left out (edgeq/schedule/guards.py).
     """
 
     index: int
@@ -94,6 +96,7 @@ class Call:
     constants: Mapping[str, Constant]
     stretch: Stretch | None = None
     tiles: Patches | None = None
+    guard: Guard = ()
 
     @property
     def inside(self) -> bool:
@@ -148,12 +151,13 @@ class Program:
         return self.plan.scratch[stretch.name].offset + stretch.scratch_offset
 
     def area(self, call: Call) -> list[Placement]:
-        """All that a step may touch: its operands and scratch, or in a stretch whatever the stretch has."""
+        """All that a step may touch: operands, scratch and conditions, or in a stretch whatever the stretch has."""
         if call.stretch is not None:
             ends = [self.slots[n].place for n in (call.stretch.source, call.stretch.output)]
             return [*ends, self.plan.scratch[call.stretch.name]]
         scratch = self.scratch(call)
-        places = [self.slots[n].place for n in (*call.step.inputs, call.step.output)]
+        names = (*call.step.inputs, call.step.output, *(name for name, _ in call.guard))
+        places = [self.slots[n].place for n in names]
         return places if scratch is None else [*places, scratch]
 
     @property
@@ -286,6 +290,7 @@ def _lowered(network: Graph, split: Split, board: Board, kind: str) -> _Lowered:
     steps = {node.name: ops.lower(graph, node, ranges, board.isa) for node in graph.nodes}
     tight = kind == "fused"
     by_rows, refused = row_steps(graph, ranges, board.isa, tight=tight) if kind != "layers" else ({}, {})
+    refused |= dict.fromkeys(guards(graph), "it runs for some inputs only")
 
     def tile_scratch(small: Graph) -> dict[str, int] | str:
         lowered = tile_steps(small, ranges, board.isa)
@@ -337,7 +342,8 @@ def _calls(
         if stretch is None:
             step = steps[name]
             if step is not None:
-                calls.append(maker.call(len(calls), nodes[name], step))
+                made = maker.call(len(calls), nodes[name], step)
+                calls.append(replace(made, guard=plan.guards.get(name, ())))
             continue
         for row in stretch.steps:
             for inner in row.nodes:

@@ -173,6 +173,7 @@ def _call(program: Program, call: Call) -> Context:
     room = f", {scratch.bytes} bytes of scratch" if scratch else ""
     return {
         "index": call.index,
+        "guard": guard_text(program, call),
         "layer": comment(layer_text(call)),
         "title": comment(title),
         "note": comment(f"{title}; {work}{call.node.op}{sharing}{room}, {step.variant} kernel"),
@@ -190,6 +191,12 @@ def _call(program: Program, call: Call) -> Context:
         "variant": comment(step.variant),
         "why": comment(step.brief),
     }
+
+
+def guard_text(program: Program, call: Call) -> str:
+    """The C condition without which a step is left out; "" where it always runs. A code of one bit fills its byte."""
+    signs = {1: "!=", 0: "=="}
+    return " && ".join(f"a[AT_{program.slots[name].c_name}] {signs[code]} 0u" for name, code in call.guard)
 
 
 def layer_text(call: Call) -> str:
@@ -231,12 +238,14 @@ def _vectors(program: Program, vectors: Mapping[str, npt.NDArray[Any]]) -> Itera
 
 
 def _hashes(program: Program, vectors: Mapping[str, npt.NDArray[Any]]) -> str:
-    """FNV-1a hashes of the bytes that every step shows of its output, as array text."""
+    """FNV-1a hashes of the bytes that every step shows of its output, as array text; of none where it is left out."""
     found = []
     for call in program.calls:
         slot = program.slots[call.step.output]
         codes = vectors[slot.name]
         data = tile_bytes(program, call, codes) if call.inside else to_memory(codes, slot.value.format).tobytes()
+        if any(int(vectors[name].reshape(-1)[0]) != code for name, code in call.guard):
+            data = b""
         found.append(f"0x{fnv1a(data):08x}u")
     return wrapped(found) if found else ""
 

@@ -83,7 +83,8 @@ def may_hold_negative_zero(graph: Graph, name: str) -> bool:
         return True
     if isinstance(operator(producer.op), Arithmetic) or producer.op == "max_pool":
         return False
-    return may_hold_negative_zero(graph, producer.inputs[1 if producer.op == "table" else 0])
+    moved = {"table": producer.inputs[1:2], "select": producer.inputs[1:]}.get(producer.op, producer.inputs[:1])
+    return any(may_hold_negative_zero(graph, name) for name in moved)
 
 
 def _plain_requantise(graph: Graph, node: Node) -> bool:

@@ -62,7 +62,8 @@ class Twin(nn.Module):
         found[name] = _quantised(x.permute(0, *(axis + 1 for axis in layout)), value.format, None)
         left = dict(self.readers)
         for node in self.graph.nodes:
-            result = _OPERATORS[node.op](node, [found[n] for n in node.inputs])
+            given = [found[n] for n in node.inputs]
+            result = self._within(node, *given) if node.op == "within" else _OPERATORS[node.op](node, given)
             (out,) = self.graph.outs(node)
             found[out.name] = result if node.op in _MOVING else _quantised(result, out.format, node)
             for used in set(node.inputs):
@@ -84,6 +85,14 @@ class Twin(nn.Module):
         check(made)
         return made
 
+    def _within(self, node: Node, x: Tensor) -> Tensor:
+        """Whether all numbers of each sample lie between the bounds; nothing to learn from."""
+        step = _step(self.graph.ins(node)[0])
+        least, most = node.integer("least") / step, node.integer("most") / step
+        inside = ((x >= least) & (x <= most)).flatten(1).all(dim=1, keepdim=True)
+        bit: Tensor = inside.to(x.dtype)
+        return bit
+
     def _constant(self, value: Value, parameter: Tensor) -> Tensor:
         """A weight or bias, rounded to its format."""
         step = torch.from_numpy(np.asarray(_step(value))).to(parameter.dtype)
@@ -91,8 +100,9 @@ class Twin(nn.Module):
         return rounded(parameter * step).clamp(least, most) / step
 
     def _refuse(self, node: Node) -> None:
-        if node.op not in _OPERATORS:
-            raise UnsupportedError(f"{node.label}: fine-tuning knows {', '.join(sorted(_OPERATORS))}")
+        known = {*_OPERATORS, "within"}
+        if node.op not in known:
+            raise UnsupportedError(f"{node.label}: fine-tuning knows {', '.join(sorted(known))}")
         if any(key in node.attrs for key in _OTHER) or node.text("rounding", DEFAULT_RULE) != DEFAULT_RULE:
             raise UnsupportedError(f"{node.label}: fine-tuning knows shifts that round {DEFAULT_RULE} and saturate")
         for value in (*self.graph.ins(node), *self.graph.outs(node)):
@@ -139,6 +149,12 @@ def _slice(node: Node, ins: list[Tensor]) -> Tensor:
     return ins[0][(slice(None), *(slice(b, e, s) for b, e, s in parts))]
 
 
+def _select(node: Node, ins: list[Tensor]) -> Tensor:
+    """What is chosen learns."""
+    condition, a, b = ins
+    return torch.where(condition.reshape(-1, *(1 for _ in a.shape[1:])) != 0, a, b)
+
+
 def _mean(node: Node, ins: list[Tensor]) -> Tensor:
     return ins[0].mean(dim=[a + 1 for a in node.ints("axes")], keepdim=bool(node.integer("keep_axes")))
 
@@ -152,10 +168,11 @@ _OPERATORS: dict[str, Callable[[Node, list[Tensor]], Tensor]] = {
     "requantise": lambda node, ins: ins[0],
     "concat": lambda node, ins: torch.cat(ins, dim=node.integer("axis") + 1),
     "mean": _mean,
+    "select": _select,
     "slice": _slice,
     "reshape": lambda node, ins: ins[0].reshape(len(ins[0]), *node.ints("shape")),
 }
-_MOVING = frozenset({"slice", "reshape"})
+_MOVING = frozenset({"select", "slice", "reshape", "within"})
 
 
 def finetune(

@@ -7,6 +7,7 @@ from itertools import combinations
 
 from edgeq.errors import GraphError
 from edgeq.ir import Graph, Node
+from edgeq.schedule.guards import Guard, guarded, guards, idle
 from edgeq.schedule.lifetimes import lifetimes
 from edgeq.schedule.patch import check_patches
 from edgeq.schedule.plan import Plan
@@ -28,8 +29,11 @@ def check_plan(
     if plan.stretches or plan.patches:
         scratch = _check_stretches(plan, graph, scratch)
         graph = contracted(graph, (*plan.stretches, *plan.patches))
+    found = guards(graph)
+    graph = guarded(graph, found)
     order = _order(plan, graph)
     lives = lifetimes(graph, order)
+    _check_guards(plan, found, idle(graph, order, found))
     if set(plan.buffers) != set(lives):
         raise GraphError(f"plan: values {sorted(set(plan.buffers) ^ set(lives))} are placed in vain or not at all")
     for name, place in plan.buffers.items():
@@ -71,6 +75,20 @@ def _check_stretches(plan: Plan, graph: Graph, scratch: Mapping[str, int] | None
         return None
     areas = {s.name: s.bytes for s in plan.stretches} | {p.name: p.bytes for p in plan.patches}
     return {**scratch, **inside, **areas}
+
+
+def _check_guards(plan: Plan, found: Mapping[str, Guard], free: Mapping[str, frozenset[int]]) -> None:
+    """A step is left out only where nobody needs its result, and bytes are free only where nobody needs them."""
+    for name in {*plan.guards} | {*found}:
+        if plan.guards.get(name, ()) != found.get(name, ()):
+            raise GraphError(
+                f"plan: {name} runs where {plan.guards.get(name, ())} hold, needed is {found.get(name, ())}"
+            )
+        if plan.stretch(name) is not None or plan.patch(name) is not None:
+            raise GraphError(f"plan: {name} runs by rows or patches, and for some inputs only; choose one of the two")
+    wrong = [name for name, times in plan.idle.items() if not times <= free.get(name, frozenset())]
+    if wrong:
+        raise GraphError(f"plan: the bytes of {wrong[0]} are not free at {sorted(plan.idle[wrong[0]])}")
 
 
 def _order(plan: Plan, graph: Graph) -> list[Node]:
@@ -115,7 +133,8 @@ def _check_overlaps(plan: Plan) -> None:
         x, y = plan.buffers[a], plan.buffers[b]
         if x.first > y.last or y.first > x.last or x.end <= y.offset or y.end <= x.offset:
             continue
-        if plan.root(a) == plan.root(b):
+        both = set(range(max(x.first, y.first), min(x.last, y.last) + 1))
+        if plan.root(a) == plan.root(b) or both <= {*plan.idle.get(a, ()), *plan.idle.get(b, ())}:
             continue
         late, early = (a, b) if x.first > y.first else (b, a)
         overwritten = plan.in_place.get(late)

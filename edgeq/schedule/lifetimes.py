@@ -7,7 +7,7 @@ is last read, both included.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,13 +56,20 @@ class Block:
 
     values: list[str] = field(default_factory=list)
 
-    def profile(self, sizes: Mapping[str, int], lives: Mapping[str, Lifetime], times: int) -> Profile:
-        """Bytes that the block needs at each time."""
+    def profile(
+        self,
+        sizes: Mapping[str, int],
+        lives: Mapping[str, Lifetime],
+        times: int,
+        idle: Mapping[str, Collection[int]] | None = None,
+    ) -> Profile:
+        """Bytes that the block needs at each time; idle: times at which nobody needs a value, see `guards.idle`."""
         need = np.zeros(times, dtype=np.int64)
         for name in self.values:
-            life = lives[name]
-            span = need[life.first : life.last + 1]
-            np.maximum(span, sizes[name], out=span)
+            own = np.zeros(times, dtype=np.int64)
+            own[lives[name].first : lives[name].last + 1] = sizes[name]
+            own[list((idle or {}).get(name, ()))] = 0
+            np.maximum(need, own, out=need)
         return need
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeq.errors import GraphError
 from edgeq.ir import Graph, Node
+from edgeq.schedule.guards import Guard, guarded, guards, idle
 from edgeq.schedule.lifetimes import Block, Profile, lifetimes, make_blocks
 from edgeq.schedule.order import beam_order, given_order
 from edgeq.schedule.packing import Packing, lower_bound, pack
@@ -48,6 +49,10 @@ class Plan:
     scratch:     node name -> bytes that its kernel needs while it runs, and only then.
     stretches, patches: nodes that run by rows or by patches; `order` and `scratch` name the stretch in their place,
                  and values that only live inside it have no buffer of their own.
+    guards:      node name -> conditions under which it has to run, for nodes that need not run for every input; run
+                 where they do not hold, it spoils bytes of others (see edgeq/schedule/guards.py).
+    idle:        value -> times within its life at which its bytes are free, because what runs then only runs for inputs
+                 for which nobody needs the value.
     """
 
     order: tuple[str, ...]
@@ -62,6 +67,8 @@ class Plan:
     scratch: Mapping[str, Placement] = field(default_factory=dict)
     stretches: tuple[Stretch, ...] = ()
     patches: tuple[Patches, ...] = ()
+    guards: Mapping[str, Guard] = field(default_factory=dict)
+    idle: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def stretch(self, name: str) -> Stretch | None:
         """The stretch by rows of that name in `order`, or None where it is something else."""
@@ -88,7 +95,7 @@ class Plan:
 
     def live(self, time: int) -> list[str]:
         """Values whose bytes are needed at a time, by offset."""
-        names = [n for n, b in self.buffers.items() if b.first <= time <= b.last]
+        names = [n for n, b in self.buffers.items() if b.first <= time <= b.last and time not in self.idle.get(n, ())]
         return sorted(names, key=lambda n: (self.buffers[n].offset, n))
 
     def live_bytes(self, time: int) -> int:
@@ -150,6 +157,7 @@ class Plan:
             },
             "buffers": self.timeline(),
             "stretches": [*(s.to_json() for s in self.stretches), *(p.to_json() for p in self.patches)],
+            "guards": {name: dict(guard) for name, guard in self.guards.items()},
         }
 
 
@@ -187,11 +195,12 @@ def make_plan(
     missing = [v.name for v in graph.values.values() if not v.constant and sizes.get(v.name, 0) <= 0]
     if missing:
         raise GraphError(f"value {missing[0]!r} has no size to plan with")
-    kernels, extra = in_place or {}, scratch or {}
-    best = _planned(graph, given_order(graph), sizes, sharing, kernels, extra, alignment)
+    kernels, extra, found = in_place or {}, scratch or {}, guards(graph)
+    graph = guarded(graph, found)
+    best = _planned(graph, given_order(graph), sizes, sharing, kernels, extra, alignment, found)
     other = beam_order(graph, sizes, sharing) if reorder else None
     if other is not None:
-        rival = _planned(graph, other, sizes, sharing, kernels, extra, alignment)
+        rival = _planned(graph, other, sizes, sharing, kernels, extra, alignment, found)
         best = min(best, rival, key=lambda plan: plan.arena_bytes)
     return best
 
@@ -232,14 +241,15 @@ def _planned(
     in_place: Mapping[str, Sequence[str]],
     scratch: Mapping[str, int],
     alignment: int,
+    conditions: Mapping[str, Guard],
 ) -> Plan:
     """Place the values of one order, with in-place results and, if that is not yet the bound, without."""
-    found = []
+    found, free = [], idle(graph, order, conditions)
     for kernels in (in_place, {}) if in_place else ({},):
         blocks, taken = make_blocks(graph, order, sizes, aliases, kernels)
         lives = lifetimes(graph, order)
         profiles = _aligned(
-            [*(b.profile(sizes, lives, len(order) + 2) for b in blocks), *_moments(order, scratch)], alignment
+            [*(b.profile(sizes, lives, len(order) + 2, free) for b in blocks), *_moments(order, scratch)], alignment
         )
         packing = pack(profiles)
         places = _placements(blocks, packing, sizes, graph, order)
@@ -258,6 +268,8 @@ def _planned(
                 dict(aliases),
                 taken,
                 {n: Placement(o, scratch[n], t, t) for (n, t), o in zip(used, offsets, strict=True)},
+                guards=conditions,
+                idle=free,
             )
         )
         if packing.height == packing.bound:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edgeq.emulator import Trace
 from edgeq.errors import InputError
-from edgeq.ir import Graph, Value, operator
+from edgeq.ir import Graph, Node, Value, operator
 from edgeq.schedule.patch import Patches, Region, whole_name
 from edgeq.schedule.plan import Plan
 from edgeq.schedule.rows import row_graph
@@ -24,7 +24,7 @@ def simulate(graph: Graph, plan: Plan, stored: Mapping[str, Stored], inputs: Map
     stored: how codes of each value that is not constant lie in bytes; inputs: codes in the graph's layout, batch first.
     Returns the codes of every value: the inputs as given, the rest as read back when its node has run, graph
     outputs as read back at the end. A value that another has overwritten in between so gives other codes than
-    the emulator.
+    the emulator. Samples for which a node does not run (`Plan.guards`) are masked.
     """
     samples = {array.shape[0] for array in inputs.values()}
     if len(samples) != 1:
@@ -48,16 +48,35 @@ def simulate(graph: Graph, plan: Plan, stored: Mapping[str, Stored], inputs: Map
         if patches is not None:
             found[patches.output] = _run_by_patches(memory, patches)
             continue
-        node = nodes[name]
-        operands = [memory.read(v) for v in node.inputs]
-        memory.spoil(name)
-        if node.outputs[0] not in plan.aliases:
-            outs = operator(node.op, name).evaluate(node, graph.ins(node), graph.outs(node), operands)
-            memory.write(node.outputs[0], outs[0])
-        found[node.outputs[0]] = memory.read(node.outputs[0])
+        found[nodes[name].outputs[0]] = _run_where_needed(memory, nodes[name])
     for name in graph.outputs:
         found[name] = memory.read(name)
     return found
+
+
+def _run_where_needed(memory: _Arena, node: Node) -> npt.NDArray[np.int64]:
+    """Run a node for the samples that need it; the others are masked."""
+    runs = memory.runs(node.name)
+    if runs.all():
+        return _run_node(memory, node)
+    codes = np.zeros((len(runs), *memory.graph.outs(node)[0].shape), dtype=np.int64)
+    if runs.any():
+        part = memory.samples(runs)
+        codes[runs] = _run_node(part, node)
+        memory.memory[runs] = part.memory
+    mask = np.broadcast_to(~runs.reshape(-1, *(1 for _ in codes.shape[1:])), codes.shape)
+    return np.ma.masked_array(codes, mask.copy())
+
+
+def _run_node(memory: _Arena, node: Node) -> npt.NDArray[np.int64]:
+    """Run a node in the arena; its output as read back."""
+    graph, (out,) = memory.graph, node.outputs
+    operands = [memory.read(v) for v in node.inputs]
+    memory.spoil(node.name)
+    if out not in memory.plan.aliases:
+        (codes,) = operator(node.op, node.name).evaluate(node, graph.ins(node), graph.outs(node), operands)
+        memory.write(out, codes)
+    return memory.read(out)
 
 
 def _run_by_patches(memory: _Arena, patches: Patches) -> npt.NDArray[np.int64]:
@@ -224,6 +243,17 @@ class _Arena:
         place = self.plan.buffers[name]
         codes = self.stored[name].from_bytes(self.memory[:, place.offset : place.end], value.size)
         return codes.reshape(-1, *value.shape)
+
+    def runs(self, node: str) -> npt.NDArray[np.bool_]:
+        """The samples for which a node runs, by the conditions as they lie in the arena."""
+        found = np.ones(len(self.memory), dtype=np.bool_)
+        for name, code in self.plan.guards.get(node, ()):
+            found &= self.read(name).reshape(len(found)) == code
+        return found
+
+    def samples(self, which: npt.NDArray[np.bool_]) -> _Arena:
+        """A copy with some samples only."""
+        return _Arena(self.graph, self.plan, self.stored, self.memory[which])
 
     def spoil(self, node: str) -> None:
         """Leave in the scratch of a node what a kernel may leave there: anything."""

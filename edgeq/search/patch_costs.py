@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,12 @@ import numpy.typing as npt
 from edgeq.boards import Board
 from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
+from edgeq.mcu.bench import bench, measured
+from edgeq.mcu.build import build
 from edgeq.mcu.program import make_program
 from edgeq.mcu.scheduling import Schedule
 from edgeq.progress import Progress, silent
+from edgeq.search.at_run_time import Choice, Place, decided, narrow_sample, wide_sample
 from edgeq.search.patches import Mixed, bitops, macs
 
 #: samples that run at once where accuracy is measured
@@ -28,7 +33,7 @@ class Row:
     way: what; bits: "8" or "mixed"; macs, bitops: of one inference (bitops None where a plan by rows computes more than
     the graph says); stage_bitops: of the patch stage alone; arena: bytes of RAM planned; weights: bytes of constants;
     instructions, cycles, flash: of the firmware, None where not measured; accuracy: share of test samples that are
-    right; note: why a figure is missing.
+    right; narrow: share of the patches decided at run time that are narrow; note: why a figure is missing.
     """
 
     way: str
@@ -42,6 +47,7 @@ class Row:
     cycles: int | None = None
     flash: int | None = None
     accuracy: float | None = None
+    narrow: float | None = None
     note: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -73,16 +79,65 @@ def rows(
         ("patches", mixed.graph, Schedule("layers"), mixed.stage, narrow),
         ("patches, all packed", mixed.graph, Schedule("layers", packing="all"), mixed.stage, narrow),
     )
-    for way, graph, schedule, nodes, right in ways if baselines else ways[3:]:
+    first, last = 0 if baselines else 3, 3 if mixed.choice else len(ways)
+    for way, graph, schedule, nodes, right in ways[first:last]:
         bits = "mixed" if graph is mixed.graph else "8"
         found = Row(way, bits, macs(graph), bitops(graph), bitops(graph, nodes), accuracy=right)
         yield _measured(found, graph, board, schedule, counted)
+    if mixed.choice:
+        seen = mixed.choice.narrow if test is None else decided(mixed.branches, mixed.choice, test[0])
+        shares = {place: float(taken.mean()) for place, taken in seen.items()}
+        yield from _at_run_time(mixed, mixed.choice, board, counted, shares, narrow)
+
+
+def _at_run_time(
+    mixed: Mixed, choice: Choice, board: Board, counted: bool, shares: Mapping[Place, float], right: float | None
+) -> Iterator[Row]:
+    """One build, and what it takes for inputs that are narrow everywhere, as usual, and of 8 bits everywhere.
+
+    The usual BitOPs are the mean over the data whose shares are given, the usual instructions those of one sample.
+    """
+    everywhere: list[tuple[str, Mapping[Place, float], npt.NDArray[Any] | None]] = [
+        ("all narrow", dict.fromkeys(choice.twins, 1.0), narrow_sample(mixed.branches, choice)),
+        ("as the data", shares, choice.typical),
+        ("all 8 bits", dict.fromkeys(choice.twins, 0.0), wide_sample(mixed.branches, choice)),
+    ]
+    with tempfile.TemporaryDirectory(prefix="edgeq-patches-") as folder:
+        made, program, note = None, None, ""
+        try:
+            if counted:
+                made = build(mixed.graph, board, Path(folder, "net"), schedule="layers", packing="fast")
+            program = made.program if made else make_program(mixed.graph, board, Schedule("layers"))
+        except EdgeqError as error:
+            note = str(error).splitlines()[0]
+        for what, narrow, codes in everywhere:
+            if codes is None:
+                continue
+            bits, stage = run_time_bitops(mixed, choice, narrow)
+            row = Row(f"at run time, {what}", "mixed", macs(mixed.baseline), bits, stage, note=note)
+            row = replace(row, narrow=sum(narrow.values()) / len(narrow), accuracy=right if narrow is shares else None)
+            if program is not None:
+                row = replace(row, arena=program.plan.arena_bytes, weights=program.weight_bytes)
+            if made is not None:
+                found = measured(made, {mixed.branches.source: codes})
+                taken = {"instructions": found["instructions"], "cycles": found["cycles_estimated"]}
+                row = replace(row, **taken, weights=found["sizes"]["weights"], flash=found["flash"])
+            yield row
+
+
+def run_time_bitops(mixed: Mixed, choice: Choice, narrow: Mapping[Place, float]) -> tuple[int, int]:
+    """BitOPs of an inference, whole and of the patch stage, where each place is narrow in that share of the inputs."""
+    twins = [name for twin in choice.twins.values() for name in twin.nodes]
+    stage = float(bitops(mixed.graph, mixed.stage))
+    outside = bitops(mixed.graph) - bitops(mixed.graph, [*mixed.stage, *twins])
+    for place, share in narrow.items():
+        saved = bitops(mixed.graph, mixed.branches.nodes[place]) - bitops(mixed.graph, choice.twins[place].nodes)
+        stage -= share * saved
+    return round(outside + stage), round(stage)
 
 
 def _measured(row: Row, graph: Graph, board: Board, schedule: Schedule, counted: bool) -> Row:
     """The row with what firmware takes."""
-    from edgeq.mcu.bench import bench
-
     try:
         if not counted:
             program = make_program(graph, board, schedule)

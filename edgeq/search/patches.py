@@ -22,7 +22,10 @@ from edgeq.ir import Graph, Node, operator
 from edgeq.mcu.storage import value_bytes
 from edgeq.progress import Progress, silent
 from edgeq.schedule.branches import Branches, Region, cuts, split_patches
+from edgeq.schedule.guards import guarded, guards, idle
 from edgeq.schedule.lifetimes import lifetimes
+from edgeq.schedule.twins import without_idle
+from edgeq.search.at_run_time import Choice, look, with_choice
 from edgeq.search.quantmcu import (
     FeatureMap,
     Gaussian,
@@ -31,7 +34,6 @@ from edgeq.search.quantmcu import (
     best_quantiser,
     chosen_widths,
     classified,
-    gaussian,
     scores,
 )
 from edgeq.search.reformat import groups, positive, with_formats, with_weights, without_left_shifts
@@ -48,7 +50,8 @@ class Settings:
     RAM is needed; ram: most bytes alive at once, or None; phi, share: see `quantmcu.classified`; lam: weight of entropy
     against BitOPs, 0 to 1; widths: falling, 8 first; joint: whether all patches without outliers share their widths;
     rest: whether maps behind the stage get widths, too; weights: most bits of a weight of the stage (and of the rest,
-    where that is asked for), which all patches share.
+    where that is asked for), which all patches share. at_run_time: whether patches that do not keep 8 bits have both
+    branches, and each input decides which one runs.
     """
 
     grid: tuple[int, int]
@@ -61,6 +64,7 @@ class Settings:
     joint: bool = False
     rest: bool = False
     weights: int = 8
+    at_run_time: bool = False
 
     def __post_init__(self) -> None:
         if (
@@ -78,8 +82,9 @@ class Mixed:
     """What was found.
 
     graph: the mixed network; baseline: the same patches with 8 bits; whole: the network as it was given;
-    outliers: of each patch, whether it holds them; model: of the values at the stage's input;
-    chosen: value of a branch (or, if jointly chosen, of the whole map) -> width.
+    outliers: of each patch, whether it holds them, so that it has 8 bits for every input; model: of the values at the
+    stage's input; chosen: value of a branch (or, if jointly chosen, of the whole map) -> width; choice: how patches are
+    decided at run time, where they are.
     """
 
     settings: Settings
@@ -90,10 +95,11 @@ class Mixed:
     model: Gaussian
     outliers: Mapping[tuple[int, int], bool]
     chosen: Mapping[str, int]
+    choice: Choice | None = None
 
     @property
     def stage(self) -> tuple[str, ...]:
-        """Nodes of the patch stage."""
+        """Nodes of the patch stage's branches, without twins."""
         return tuple(name for names in self.branches.nodes.values() for name in names)
 
     def to_json(self) -> dict[str, Any]:
@@ -107,6 +113,7 @@ class Mixed:
             "deviation": self.model.deviation,
             "outlier_patches": [list(patch) for patch, held in self.outliers.items() if held],
             "widths": dict(self.chosen),
+            "at_run_time": self.choice.to_json() if self.choice else None,
         }
 
 
@@ -118,14 +125,19 @@ def search_patches(graph: Graph, calibration: Any, settings: Settings, progress:
     """
     if len(graph.inputs) != 1:
         raise GraphError(f"{graph.name}: patches need a network of one input, this one has {len(graph.inputs)}")
-    branches = _split(graph, settings)
-    found = _Counts(branches, graph, np.asarray(calibration), progress)
-    model = gaussian(found.source)
-    patches = list(branches.nodes)
-    held = classified(model, found.least, found.most, settings.phi, settings.share)
+    split = branches = _split(graph, settings)
+    seen = look(split, np.asarray(calibration))
+    patches = list(split.nodes)
+    held = classified(seen.model, seen.least, seen.most, settings.phi, settings.share)
     outliers = dict(zip(patches, held, strict=True))
     free = [patch for patch in patches if not outliers[patch]]
-    sections = _sections(branches, free, settings)
+    choice = None
+    if settings.at_run_time:
+        branches, choice = with_choice(split, seen, free, settings.phi)
+        free = list(choice.twins)
+        outliers = {patch: patch not in free for patch in patches}
+    found = _Counts(branches, graph, np.asarray(calibration), choice, progress)
+    sections = _sections(branches, [(choice.twins[p].nodes if choice else split.nodes[p]) for p in free], settings)
     flat = [group for section in sections for group in section]
     maps = [_joined(branches, section, found) for section in sections]
     tables = [scores(each, settings.widths, settings.lam) for each in maps if each]
@@ -140,11 +152,12 @@ def search_patches(graph: Graph, calibration: Any, settings: Settings, progress:
             formats |= _formats(branches.graph, names, each, width)
     mixed = with_formats(branches.graph, formats)
     if settings.weights < 8:
-        inside = {name for names in branches.nodes.values() for name in names}
+        inside = {n.name for n in mixed.nodes if n.outputs[0] in branches.origin}
         mixed = with_weights(mixed, settings.weights, {n.name for n in mixed.nodes} if settings.rest else inside)
-    mixed = without_left_shifts(mixed, branches.graph)
+    mixed = without_idle(without_left_shifts(mixed, branches.graph))
     name = f"{graph.name}_patches"
-    return Mixed(settings, graph, branches.graph, replace(mixed, name=name), branches, model, outliers, chosen)
+    mixed = replace(mixed, name=name)
+    return Mixed(settings, graph, split.graph, mixed, branches, seen.model, outliers, chosen, choice)
 
 
 def bitops(graph: Graph, nodes: Sequence[str] | None = None) -> int:
@@ -196,15 +209,14 @@ def _split(graph: Graph, settings: Settings) -> Branches:
     return best[2]
 
 
-def _sections(branches: Branches, free: Sequence[tuple[int, int]], settings: Settings) -> list[list[Group]]:
-    """What may get a width: the maps of each branch without outliers, or of all of them jointly, and of the rest."""
+def _sections(branches: Branches, free: Sequence[Sequence[str]], settings: Settings) -> list[list[Group]]:
+    """What may get a width: the maps of each branch in `free`, or of all of them jointly, and of the rest."""
     graph, found = branches.graph, groups(branches.graph)
     ends = {i for n in graph.nodes if n.outputs[0] in branches.joins for i in n.inputs} | set(branches.joins)
     inside = [g for g in found if not ends & set(g) and set(g) <= branches.origin.keys()]
     sections: list[list[Group]] = []
-    for patch in free:
-        names = set(branches.nodes[patch])
-        sections.append([(g,) for g in inside if g[0] in names])
+    for branch in map(set, free):
+        sections.append([(g,) for g in inside if g[0] in branch])
     if settings.joint and sections:
         together: dict[str, list[tuple[str, ...]]] = {}
         for section in sections:
@@ -248,10 +260,13 @@ def _moments(graph: Graph, flat: Sequence[Group]) -> list[Moment]:
     """What is alive while each node runs, in the order of the graph, no result in place of an operand."""
     index = {name: i for i, group in enumerate(flat) for names in group for name in names}
     views = {n.outputs[0] for n in graph.nodes if n.op == "reshape"}
-    lives = {name: life for name, life in lifetimes(graph, graph.nodes).items() if name not in views}
+    ordered = guarded(graph, conditions := guards(graph))
+    free = idle(graph, ordered.nodes, conditions)
+    lives = {name: life for name, life in lifetimes(ordered, ordered.nodes).items() if name not in views}
     found = []
     for time in range(1, len(graph.nodes) + 1):
-        alive = [graph.values[name] for name, life in lives.items() if life.covers(time)]
+        here = [name for name, life in lives.items() if life.covers(time) and time not in free.get(name, ())]
+        alive = [graph.values[name] for name in here]
         codes: dict[int, int] = {}
         for value in alive:
             if value.name in index:
@@ -261,39 +276,30 @@ def _moments(graph: Graph, flat: Sequence[Group]) -> list[Moment]:
 
 
 class _Counts:
-    """Histograms of calibration data: of the stage's input, and of each value of a branch or behind the stage."""
+    """Histograms of calibration data: of each value of a branch or behind the stage.
 
-    def __init__(self, branches: Branches, graph: Graph, calibration: npt.NDArray[Any], progress: Progress) -> None:
-        if not len(calibration):
-            raise InputError("search: no calibration samples")
-        low, high = graph.values[branches.source].format.grid_range
-        if high - low >= 1 << 16:
-            raise InputError(f"search: {branches.source} has codes of more than 16 bits; patches need 8 bits")
+    Of a twin's values only those samples count for which the twin runs.
+    """
+
+    def __init__(
+        self,
+        branches: Branches,
+        graph: Graph,
+        calibration: npt.NDArray[Any],
+        choice: Choice | None,
+        progress: Progress,
+    ) -> None:
         self.graph, self.branches = graph, branches
         self.wanted = {name for group in groups(branches.graph) for name in group[:1]}
+        runs = choice.runs if choice is not None else {}
         self._found: dict[str, npt.NDArray[np.int64]] = {}
-        least, most = [], []
         for begin in range(0, len(calibration), BATCH):
             progress(begin, len(calibration))
             codes = trace(graph, calibration[begin : begin + BATCH])
-            self._count(branches.source, self._part(codes, branches.source))
             for name in self.wanted & (branches.origin.keys() | graph.values.keys()):
-                self._count(name, self._part(codes, name))
-            parts = [self._part(codes, nodes[0]).reshape(len(next(iter(codes.values()))), -1) for nodes in self._firsts]
-            least.append(np.stack([part.min(axis=1) for part in parts], axis=1))
-            most.append(np.stack([part.max(axis=1) for part in parts], axis=1))
+                part = self._part(codes, name)
+                self._count(name, part[runs[name][begin : begin + BATCH]] if name in runs else part)
         progress(len(calibration), len(calibration))
-        self.least, self.most = np.concatenate(least), np.concatenate(most)
-
-    @property
-    def _firsts(self) -> list[tuple[str, ...]]:
-        """Nodes of every branch; the first one slices the stage's input."""
-        return list(self.branches.nodes.values())
-
-    @property
-    def source(self) -> Histogram:
-        """Of the stage's input."""
-        return self.of(self.branches.source)
 
     def of(self, name: str) -> Histogram:
         """Of a value that was counted."""

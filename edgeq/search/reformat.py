@@ -15,8 +15,7 @@ import numpy.typing as npt
 from edgeq.errors import GraphError
 from edgeq.formats import FixedPoint
 from edgeq.formats.rounding import round_ratio
-from edgeq.ir import Graph, Node, Value, check, operator
-from edgeq.ir.operator import Movement
+from edgeq.ir import Graph, Node, Value, check
 from edgeq.ir.ops._matrix import accumulator_frac
 
 #: operators whose result rounds by shifts to any format, and those that take any format
@@ -42,6 +41,9 @@ def groups(graph: Graph) -> list[tuple[str, ...]]:
         maps = [v.name for v in graph.ins(node) if not v.constant]
         if node.op in MOVERS:
             root[of(node.outputs[0])] = of(maps[0])
+        elif node.op == "select" and not any(v.constant for v in graph.ins(node)):
+            for name in maps[1:]:
+                root[of(node.outputs[0])] = of(name)
         elif node.op not in WRITERS or any(key in node.attrs for key in _BOUND):
             fixed |= {*maps, *node.outputs}
     computed = [name for node in graph.nodes for name in node.outputs]
@@ -78,7 +80,7 @@ def with_formats(graph: Graph, formats: Mapping[str, FixedPoint]) -> Graph:
     for node in graph.nodes:
         (out,) = node.outputs
         made = node
-        if out in formats and not isinstance(operator(node.op, node.name), Movement):
+        if out in formats and node.op in WRITERS:
             made = replace(node, attrs=_bounds(node, graph.values[out], formats[out]))
         if node.op in ("conv", "linear") and len(node.inputs) == 3:
             made = replace(made, inputs=(*node.inputs[:2], _bias(values, node, biases)))

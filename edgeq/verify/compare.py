@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from edgeq.errors import InputError
 from edgeq.ir import Graph
+from edgeq.schedule.guards import Guard, guards
 from edgeq.verify.explain import explain
 from edgeq.verify.result import Divergence, VerifyResult
 
@@ -32,14 +34,17 @@ class Comparison:
     values: int = 0
     mismatches: int = 0
     compared: set[str] = field(default_factory=set)
+    left_out: dict[str, int] = field(default_factory=dict)
     skipped: set[str] = field(default_factory=set)
     differing: dict[str, int] = field(default_factory=dict)
     first: Divergence | None = None
     _rank: int = 1 << 62
 
     def add(self, one: AnyTrace, other: AnyTrace, may_skip: bool = False) -> None:
-        """Compare one batch. Integer arrays are codes, float arrays are real numbers.
+        """Compare one batch. Integer arrays are codes, float arrays are real numbers; masked samples are not there.
 
+        A machine that leaves out what an input does not need masks those samples. They are not compared, but counted,
+        and where the conditions in its own trace do not say so (edgeq/schedule/guards.py) an absent sample is an error.
         With `may_skip` a computed value may be absent from a trace (a float reference does not show fused layers);
         otherwise an absent value is an error, since an unseen tensor must not count as equal.
         """
@@ -52,12 +57,37 @@ class Comparison:
             if a.shape != b.shape:
                 raise InputError(f"{name}: {self.sides[0]} has {a.shape}, {self.sides[1]} has {b.shape}")
             batch = a.shape[0]
-            wrong = differences(self.graph, name, a, b)
-            self._count(name, a.size, int(wrong.sum()))
+            there = self._there(name, one, 0) & self._there(name, other, 1)
+            wrong = differences(self.graph, name, np.ma.getdata(a), np.ma.getdata(b))
+            wrong &= there.reshape(-1, *(1 for _ in a.shape[1:]))
+            self._count(name, int(there.sum()) * a[0].size, int(wrong.sum()), int((~there).sum()))
             if wrong.any() and rank < self._rank:
                 self._rank = rank
                 self.first = explain(self.graph, name, wrong, a, b, one, other, self.samples)
         self.samples += batch
+
+    def _there(self, name: str, trace: AnyTrace, side: int) -> npt.NDArray[np.bool_]:
+        """The samples of a value that a trace has; InputError where its own conditions do not explain an absent one."""
+        array = trace[name]
+        whole = np.ones(len(array), dtype=np.bool_)
+        if not isinstance(array, np.ma.MaskedArray):
+            return whole
+        absent = np.ma.getmaskarray(array).reshape(len(array), -1).any(axis=1)
+        needed = whole.copy()
+        for condition, code in self._guards.get(name, ()):
+            needed &= np.ma.getdata(trace[condition]).reshape(len(array)) == code
+        if (absent & needed).any():
+            raise InputError(
+                f"{self.sides[side]} does not show the tensor {name!r} of sample "
+                f"{self.samples + int(np.argmax(absent & needed))}, which needs it; equality cannot be claimed"
+            )
+        return np.asarray(~absent)
+
+    @cached_property
+    def _guards(self) -> dict[str, Guard]:
+        """Value -> conditions without which it need not be computed."""
+        found = guards(self.graph)
+        return {node.outputs[0]: found[node.name] for node in self.graph.nodes if node.name in found}
 
     def _absent(self, name: str, one: AnyTrace, other: AnyTrace, may_skip: bool) -> None:
         if name in self.graph.inputs:
@@ -75,10 +105,12 @@ class Comparison:
             raise InputError(f"{side}: tensor {name!r} has type {array.dtype}; codes or floats are compared")
         return array
 
-    def _count(self, name: str, size: int, wrong: int) -> None:
+    def _count(self, name: str, size: int, wrong: int, left_out: int) -> None:
         if name not in self.graph.inputs:
-            self.compared.add(name)
+            self.compared |= {name} if size else set()
             self.values += size
+        if left_out:
+            self.left_out[name] = self.left_out.get(name, 0) + left_out
         self.mismatches += wrong
         if wrong:
             self.differing[name] = self.differing.get(name, 0) + wrong
@@ -96,6 +128,7 @@ class Comparison:
             self.mismatches,
             first,
             tuple(name for name in execution_order(self.graph) if name in self.skipped),
+            {name: self.left_out[name] for name in execution_order(self.graph) if name in self.left_out},
         )
 
 

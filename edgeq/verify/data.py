@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import FileError, FormatError, InputError
-from edgeq.ir import Graph, Value
+from edgeq.ir import Graph, Node, Value
 
 #: largest .npy file that is read, in bytes
 MAX_ARRAY_FILE = 1 << 31
@@ -25,12 +25,35 @@ def random_inputs(graph: Graph, count: int, seed: int = 0) -> dict[str, Codes]:
     Random numbers alone miss what breaks: of every eight samples one each is all greatest, all least, tiny (where
     power-of-two scales make ties), alternating least and greatest, zero, mostly zero with extremes, and aimed at
     the widest sum of the first layer (greatest where a weight is positive, least where it is negative, or the other
-    way round); the first is uniform over all codes of the format, so `count` 1 is a fair one.
+    way round); the first is uniform over all codes of the format, so `count` 1 is a fair one. Where the graph asks
+    whether all numbers of a part of an input lie between bounds, they do in every second sample, for some parts or all.
     """
     if count < 1:
         raise InputError(f"random samples: {count}; give 1 or more")
     rng = np.random.default_rng(seed)
-    return {name: _samples(graph, graph.values[name], count, rng) for name in graph.inputs}
+    found = {name: _samples(graph, graph.values[name], count, rng) for name in graph.inputs}
+    for node in graph.nodes:
+        if node.op == "within":
+            _bring_within(graph, node, found, rng)
+    return found
+
+
+def _bring_within(graph: Graph, node: Node, found: dict[str, Codes], rng: np.random.Generator) -> None:
+    """Clip what a `within` looks at to its bounds, in every fourth sample, and in every other fourth by chance."""
+    taken = graph.producer(node.inputs[0])
+    name = node.inputs[0]
+    part: tuple[slice, ...] = ()
+    if taken is not None and taken.op == "slice":
+        name = taken.inputs[0]
+        ends = zip(taken.ints("begin"), taken.ints("end"), taken.ints("step"), strict=True)
+        part = tuple(slice(*bounds) for bounds in ends)
+    if name not in found:
+        return
+    fmt, codes = graph.values[name].format, found[name]
+    for i in range(1, len(codes), 2):
+        if i % 4 == 1 or rng.random() < 0.5:
+            grid = np.clip(fmt.to_grid(codes[i][part]), node.integer("least"), node.integer("most"))
+            codes[i][part] = fmt.from_grid(grid)
 
 
 def _samples(graph: Graph, value: Value, count: int, rng: np.random.Generator) -> Codes:

@@ -135,6 +135,11 @@ def _reduced(node: Node, ins: Sequence[Value], index: Index) -> Parts:
     return {0: list(product(*ranges))}
 
 
+def _select(node: Node, ins: Sequence[Value], index: Index) -> Parts:
+    """The condition, and the element at the same place of both operands."""
+    return {0: [(0,) * len(ins[0].shape)], 1: [index], 2: [index]}
+
+
 def _pad(node: Node, ins: Sequence[Value], index: Index) -> Parts:
     """The element that was moved here; none where constant padding was filled in."""
     padding, mode = node.ints("padding"), node.text("mode")
@@ -191,6 +196,7 @@ _RULES: dict[str, Callable[[Node, Sequence[Value], Index], Parts]] = {
     "prelu": _elementwise,
     "requantise": _same_place,
     "resize_bilinear": _resize_bilinear,
+    "select": _select,
     "sigmoid_lines": _same_place,
     "softmax": _along_axis,
     "softmax_lines": _along_axis,

@@ -49,7 +49,12 @@ def explain(
     if node is None:
         return found
     # The second side is the one compared against; before the first divergence both have the same operands.
-    codes = {name: _codes(graph.values[name], trace[name][sample]) for trace in (one, other) for name in trace}
+    codes = {
+        name: _codes(graph.values[name], trace[name][sample])
+        for trace in (one, other)
+        for name in trace
+        if not np.ma.is_masked(trace[name][sample])
+    }
     ins = graph.ins(node)
     if any(not v.constant and v.name not in codes for v in ins):
         return found

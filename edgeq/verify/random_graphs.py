@@ -17,11 +17,11 @@ _STOP = 0.1
 #: operators that networks use most are drawn more often
 _WEIGHTS = {"conv": 4, "linear": 2, "add": 2, "requantise": 2}
 
-#: operators of imported networks; a seed of all the others keeps its graph
+#: operators of imported networks and of patches; a seed of all the others keeps its graph
 ON_REQUEST = frozenset(
     {
-        *("gather", "resize_bilinear", "maximum", "minimum", "prelu", "sigmoid_lines", "softmax_lines"),
-        *("softmax_reciprocal", "sum"),
+        *("gather", "resize_bilinear", "maximum", "minimum", "prelu", "select", "sigmoid_lines"),
+        *("softmax_lines", "softmax_reciprocal", "sum", "within"),
     }
 )
 

@@ -12,6 +12,7 @@ from edgeq.errors import RangeError
 from edgeq.formats import FIXED_RULES, OVERFLOWS, RULES, FixedPoint, Format
 from edgeq.ir import Attr, Graph, GraphBuilder, Interval, Node, Value, analyse, operator
 from edgeq.ir.operator import OUTPUT_STAGE, Movement
+from edgeq.ir.ops.within import BIT
 from edgeq.verify.random_formats import (
     WEIGHT_BITS,
     Kind,
@@ -559,6 +560,33 @@ def make_resize_nearest(g: Growth) -> str | None:
     return g.node("resize_nearest", (x.name,), size=size)
 
 
+def make_within(g: Growth) -> str | None:
+    """Whether a value lies between two bounds, chosen so that both answers occur."""
+    x = g.choose()
+    assert x is not None
+    # Few elements lie within close bounds now and then, many only where all that may not be is rare.
+    grid = np.sort(x.format.to_grid(uniform_codes(x.format, g.rng, (2,))))
+    lo, hi = x.format.grid_range
+    least, most = pick(g.rng, ((int(grid[0]), int(grid[1])), (lo, int(grid[1])), (int(grid[0]), hi), (lo, hi)))
+    return g.node("within", (x.name,), BIT, least=least, most=most)
+
+
+def make_select(g: Growth) -> str | None:
+    """One of two values of a shape and format, both made for it, or one of them a value that others may read."""
+    rng, x = g.rng, g.choose()
+    assert x is not None
+    bits = [name for name in g.pool if g.value(name).format == BIT and g.value(name).size == 1]
+    condition = pick(rng, bits) if bits and chance(rng, 0.5) else make_within(g)
+    if condition is None:
+        return None
+    one = g.node("requantise", (x.name,), x.format)
+    other = pick(rng, (x.name, one)) if chance(rng, 0.3) else g.node("requantise", (x.name,), x.format)
+    if one is None or other is None:
+        return None
+    sides = (one, other) if chance(rng, 0.5) else (other, one)
+    return g.node("select", (condition, *sides), x.format)
+
+
 #: operator -> its maker; a test holds this equal to `edgeq.ir.OPERATORS`
 MAKERS: dict[str, Callable[[Growth], str | None]] = {
     "add": make_add,
@@ -581,6 +609,7 @@ MAKERS: dict[str, Callable[[Growth], str | None]] = {
     "reshape": make_reshape,
     "resize_bilinear": make_resize_bilinear,
     "resize_nearest": make_resize_nearest,
+    "select": make_select,
     "sigmoid_lines": make_sigmoid_lines,
     "slice": make_slice,
     "softmax": make_softmax,
@@ -590,4 +619,5 @@ MAKERS: dict[str, Callable[[Growth], str | None]] = {
     "sum": make_sum,
     "table": make_table,
     "transpose": make_transpose,
+    "within": make_within,
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -87,6 +87,8 @@ class VerifyResult:
     samples:    inferences compared; tensors: distinct computed tensors compared in each of them.
     values:     elements compared over all samples; mismatches: how many of them differ (inputs included).
     skipped:    computed tensors that one side does not show. Only executions of another tool may skip any.
+    left_out:   computed tensor -> samples for which one side did not compute it, because they do not need it: it is
+                what a condition of that sample chose against. Those samples of it are not among `values`.
     """
 
     sides: tuple[str, str]
@@ -96,6 +98,7 @@ class VerifyResult:
     mismatches: int
     first_divergence: Divergence | None = None
     skipped: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def equal(self) -> bool:
@@ -115,6 +118,7 @@ class VerifyResult:
             "values": self.values,
             "mismatches": self.mismatches,
             "skipped": list(self.skipped),
+            "left_out": dict(self.left_out),
             "first_divergence": self.first_divergence.to_json() if self.first_divergence else None,
         }
 
@@ -122,8 +126,12 @@ class VerifyResult:
         """One line for a person."""
         where = f"{self.tensors} tensors, {self.samples} samples"
         names = f"{self.sides[0]} and {self.sides[1]}"
-        left_out = f" ({len(self.skipped)} that only one of them has left out)" if self.skipped else ""
+        skipped = f" ({len(self.skipped)} that only one of them has left out)" if self.skipped else ""
+        never = sum(count == self.samples for count in self.left_out.values())
+        if self.left_out:
+            skipped += f" ({len(self.left_out)} tensors left out in samples that do not need them"
+            skipped += f", {never} of them in all, so not compared)" if never else ")"
         if self.equal:
-            return f"equal: {names} agree on {self.values:,} values ({where}){left_out}"
+            return f"equal: {names} agree on {self.values:,} values ({where}){skipped}"
         first = self.first_divergence.line(self.sides) if self.first_divergence else "nothing was compared"
         return f"different: {self.mismatches:,} of {self.values:,} values ({where}) between {names}; first: {first}"

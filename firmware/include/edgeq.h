@@ -22,7 +22,7 @@ typedef enum {
 #endif
 
 /* Called after each step with its number and its output, after each row of steps that run by rows; empty unless
- * defined. */
+ * defined. A step that this input does not need is left out, and its output is NULL then. */
 #ifndef EDGEQ_LAYER_HOOK
 #define EDGEQ_LAYER_HOOK(step, data, bytes) ((void)0)
 #endif

@@ -7,6 +7,8 @@
 #include "harness.h"
 #include "semihost.h"
 
+#include <stddef.h>
+
 #if defined(EDGEQ_TRACE) && defined(EDGEQ_PROFILE)
 #error "EDGEQ_TRACE and EDGEQ_PROFILE exclude each other: writing the trace would be counted"
 #endif
@@ -78,8 +80,17 @@ static uint32_t trace_failed;
 EQ_NOINLINE void edgeq_trace(uint32_t step, const void *data, uint32_t bytes)
 {
     (void)step;
-    if (eq_sh_write(trace_file, data, bytes) != bytes) {
-        trace_failed = 1u;
+    if (data != NULL) {
+        trace_failed |= eq_sh_write(trace_file, data, bytes) != bytes ? 1u : 0u;
+        return;
+    }
+    uint8_t left_out[64];
+    for (uint32_t i = 0; i < sizeof left_out; i++) {
+        left_out[i] = EQ_LEFT_OUT;
+    }
+    for (uint32_t done = 0; done < bytes; done += (uint32_t)sizeof left_out) {
+        const uint32_t left = bytes - done, n = left < sizeof left_out ? left : (uint32_t)sizeof left_out;
+        trace_failed |= eq_sh_write(trace_file, left_out, n) != n ? 1u : 0u;
     }
 }
 #endif

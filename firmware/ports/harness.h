@@ -32,7 +32,8 @@ extern const struct eq_harness eq_harness_net;
 
 /* Called by the generated code after each step, in builds with EDGEQ_TRACE (appends the bytes to
  * edgeq_trace.bin) or EDGEQ_PROFILE (closes the count of `step`). In all other builds the generated code must
- * not call it: use EDGEQ_HOOK, which vanishes. */
+ * not call it: use EDGEQ_HOOK, which vanishes. data is NULL where a step is left out, because this input does not need
+ * it; the trace then has bytes of EQ_LEFT_OUT in its place. */
 void edgeq_trace(uint32_t step, const void *data, uint32_t bytes);
 
 #ifndef EDGEQ_HOOK
@@ -42,6 +43,8 @@ void edgeq_trace(uint32_t step, const void *data, uint32_t bytes);
 #define EDGEQ_HOOK(step, data, bytes) ((void)0)
 #endif
 #endif
+
+enum { EQ_LEFT_OUT = 0xA5 };
 
 /* Exit statuses of the harness; 0 is success. */
 enum {

@@ -49,7 +49,11 @@ static void admit(uint32_t stage)
 void edgeq_trace(uint32_t step, const void *data, uint32_t bytes)
 {
     if (trace_at != NULL) {
-        memcpy(trace_at, data, bytes);
+        if (data != NULL) {
+            memcpy(trace_at, data, bytes);
+        } else {
+            memset(trace_at, EQ_LEFT_OUT, bytes);
+        }
         trace_at += bytes;
     }
     admit(step + 2u);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 
 from edgeq.formats import NAMED, RULES, FixedPoint, Format, Grouped, Minifloat
 from edgeq.ir import Graph, GraphBuilder
+from edgeq.ir.ops.within import BIT
+from edgeq.verify.data import random_inputs as border_inputs
 from tests import wide_sums
 from tests.differential.cases import Case, Trace, made_case
 
@@ -718,3 +721,29 @@ def windows_at_the_border() -> Made:
         g.node("max_pool", "line_max", [y], S8, kernel=(2,), stride=(3,), padding=(1, 1), dilation=(2,)),
     ]
     yield g.build(outs), None
+
+
+@aimed
+def choices_at_run_time() -> Made:
+    """Conditions at their bounds, selects in selects, sides that share steps or are inputs, outputs within a side."""
+    for kind in (S8, U8, S16, NAMED["e4m3"], FixedPoint(4, 2)):
+        g = GraphBuilder("net")
+        x, z = g.input("x", (3, 4), kind), g.input("z", (3, 4), kind)
+        low, high = kind.grid_range
+        least, most = (int(kind.round_scalar(Fraction(end, 2), "floor")) for end in (low, high))
+        first = g.node("within", "first", [x], BIT, least=least, most=most)
+        second = g.node("within", "second", [z], BIT, least=low, most=most)
+        shared = g.node("requantise", "shared", [x], kind)
+        a = g.node("add", "a", [shared, z], kind)
+        b = g.node("sub", "b", [shared, z], kind)
+        inner = g.node("select", "inner", [second, a, g.node("requantise", "c", [z], kind)], kind)
+        outer = g.node("select", "outer", [first, inner, b], kind)
+        same = g.node("select", "same", [second, x, z], kind)
+        flat = g.node("reshape", "flat", [g.node("requantise", "d", [outer], kind)], kind, shape=(12,))
+        other = g.node("reshape", "other", [g.node("mul", "e", [same, z], kind)], kind, shape=(12,))
+        last = g.node("select", "last", [first, flat, other], kind)
+        g_out = g.build([outer, b, last])
+        inputs = border_inputs(g_out, 24)
+        for index, end in enumerate((least, most, low, high)):  # bounds themselves are within
+            inputs["x"][index] = kind.from_grid(np.full((3, 4), end))
+        yield g_out, inputs

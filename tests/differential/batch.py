@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from edgeq.boards import Board, load_board
 from edgeq.errors import ToolError
+from edgeq.mcu.execute import mask_left_out
 from edgeq.mcu.host import WARNINGS
 from edgeq.mcu.program import Program, make_program
 from edgeq.mcu.project import needed_headers
@@ -135,7 +136,8 @@ def _guard(program: Program) -> list[int]:
     """Bytes of the arena; then for each step, a count and as many pairs of offset and bytes that it may touch."""
     words = [program.plan.arena_bytes]
     for call in program.calls:
-        places = [program.slots[name].place for name in (*call.step.inputs, call.step.output)]
+        conditions = (name for name, _ in call.guard)
+        places = [program.slots[name].place for name in (*call.step.inputs, call.step.output, *conditions)]
         scratch = program.scratch(call)
         places += [scratch] if scratch is not None else []
         words += [len(places), *(word for place in places for word in (place.offset, place.bytes))]
@@ -201,6 +203,7 @@ def _traces(batch: Batch, outputs: npt.NDArray[np.uint8], steps: npt.NDArray[np.
         found.update({name: out.take(program, name) for name in case.graph.outputs})
         for name in case.graph.inputs:
             found.setdefault(name, case.inputs[name])
+        mask_left_out(program, found)
         _add_aliases(program, found)
         yield found
     out.finish()

@@ -12,7 +12,7 @@ from edgeq.emulator import executor
 from edgeq.errors import BudgetError, UnsupportedError
 from edgeq.formats import NAMED, Affine, FixedPoint
 from edgeq.fpga import lower
-from edgeq.fpga.ops import LOWERINGS, products
+from edgeq.fpga.ops import LOWERINGS, REFUSED, products
 from edgeq.fpga.simulate import simulate
 from edgeq.ir import OPERATORS, Graph
 from edgeq.verify.random_graphs import random_graph, random_inputs
@@ -240,7 +240,19 @@ def test_what_has_no_hardware_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_operator_has_hardware() -> None:
-    assert LOWERINGS.keys() == OPERATORS.keys()
+    assert LOWERINGS.keys() | REFUSED.keys() == OPERATORS.keys()
+    assert not LOWERINGS.keys() & REFUSED.keys()
+
+
+def test_branches_chosen_at_run_time_are_refused() -> None:
+    net = Net()
+    x = net.input((3, 4), U8)
+    bit = net.b.node("within", "patch", [x], FixedPoint(1, 0, False), least=0, most=9)
+    graph = net.b.build([net.b.node("select", "chosen", [bit, x, x], U8)])
+    with pytest.raises(
+        UnsupportedError, match=r"patch.*no hardware: it would build all branches.*without --at-run-time"
+    ):
+        lower(graph)
 
 
 def test_products_outside_of_engines_are_taken_from_the_budget() -> None:

@@ -311,6 +311,19 @@ def argmax(node: Node, ins: Sequence[Value], codes: Sequence[Codes]) -> Codes:
     return first if first.ndim > 1 else first[:, None]
 
 
+def within(node: Node, ins: Sequence[Value], codes: Sequence[Codes]) -> Codes:
+    fmt = ins[0].format
+    least, most = node.attrs["least"], node.attrs["most"]
+    rows = [[least <= fmt.to_grid_scalar(int(code)) <= most for code in sample.reshape(-1)] for sample in codes[0]]
+    return np.array([[int(all(row))] for row in rows])
+
+
+def select(node: Node, ins: Sequence[Value], codes: Sequence[Codes]) -> Codes:
+    samples = max(len(c) for c, v in zip(codes, ins, strict=True) if not v.constant)
+    many = [c if not v.constant else np.repeat(c[None], samples, axis=0) for c, v in zip(codes, ins, strict=True)]
+    return np.stack([a if int(bit.reshape(-1)[0]) == 1 else b for bit, a, b in zip(*many, strict=True)])
+
+
 def softmax_reciprocal(node: Node, ins: Sequence[Value], codes: Sequence[Codes]) -> Codes:
     """Line by line in Python integers, with the 32-bit steps of gemmlowp's fixed-point functions."""
     axis, fmt = node.attrs["axis"] + 1, ins[0].format
@@ -401,10 +414,12 @@ MOVEMENTS: dict[str, Callable[[Node, Sequence[Value], Sequence[Codes]], Codes]] 
     "argmax": argmax,
     "max_pool": max_pool,
     "pad": pad,
+    "select": select,
     "sigmoid_lines": sigmoid_lines,
     "softmax_lines": softmax_lines,
     "softmax_reciprocal": softmax_reciprocal,
     "table": table,
+    "within": within,
     "reshape": _moved(lambda node, value, x: x.flatten(1).unflatten(1, node.attrs["shape"])),
     "gather": _moved(_gather),
     "resize_nearest": _moved(_resize),

@@ -52,6 +52,7 @@ def one_node(op: str, operands: list[Operand], attrs: dict[str, Any], fmt: Forma
 
 
 I8 = Affine(8, True, -3, 0.5)
+BIT = FixedPoint(1, 0, False)
 EXP, EXP_ONE = FixedPoint(32, 31), 2**31 - 1
 SCALED = {"multiplier": (1 << 30,), "shift": (33,), "rounding": "tflite"}
 OPERANDS = {"left": 20, "a_multiplier": 1 << 30, "a_shift": 31, "b_multiplier": 1, "b_shift": 31}
@@ -90,6 +91,8 @@ GOOD: dict[str, tuple[str, list[Operand], dict[str, Any], Format]] = {
     "prelu of two multipliers": ("prelu", [x(3, 4, fmt=I8), const([1, 2, 3, 4], I8)], {"multiplier": (5, 6), "shift": (7, 8)}, I8),
     "sum": ("sum", [IMAGE], {"axes": (0, 1), "keep_axes": 1}, S8),
     "sum of many scales": ("sum", [x(4, fmt=I8)], {**SCALED, "axes": (0,), "keep_axes": 0}, U8),
+    "select": ("select", [x(1, fmt=BIT), x(3, 4), x(3, 4)], {}, S8),
+    "select constants": ("select", [x(1, 1, fmt=BIT), const([1, 2]), const([3, 4])], {}, S8),
     "sigmoid_lines": ("sigmoid_lines", [x(5), const([1] * 256, U16)], SIGMOID, HALVES),
     "softmax": ("softmax", [x(5), const([9, 3, 0])], {"axis": 0}, U8),
     "softmax_lines": ("softmax_lines", [x(5), const([1 << 14] * 513, HALVES), const([0] * 513, HALVES)], DISTANCE, HALVES),
@@ -115,6 +118,8 @@ GOOD: dict[str, tuple[str, list[Operand], dict[str, Any], Format]] = {
     "slice": ("slice", [x(5, 4)], {"begin": (0, 1), "end": (5, 4), "step": (3, 1)}, S8),
     "transpose": ("transpose", [IMAGE], {"permutation": (2, 0, 1)}, S8),
     "mul": ("mul", [x(5), x(1)], {}, S8),
+    "within": ("within", [x(5, 4)], {"least": -128, "most": 3}, BIT),
+    "within floats": ("within", [x(5, fmt=NAMED["e2m1"])], {"least": -12, "most": 4}, BIT),
     "sub": ("sub", [x(5), x(5)], {}, S8),
 }  # fmt: skip
 
@@ -246,6 +251,14 @@ BAD: dict[str, tuple[str, list[Operand], dict[str, Any], Format, str]] = {
     "bilinear rule": ("resize_bilinear", [x(5, 4)], {**LINES, "rounding": "code_half_away"}, S8, "of affine formats only"),
     "resize": ("resize_nearest", [IMAGE], {"size": (7,)}, S8, "needs one positive entry for each spatial axis"),
     "resize zero": ("resize_nearest", [IMAGE], {"size": (7, 0)}, S8, "needs one positive entry"),
+    "select condition": ("select", [x(2, fmt=BIT), x(5), x(5)], {}, S8, r"condition v0 must be one element, not \(2,\)"),
+    "select number": ("select", [x(1), x(5), x(5)], {}, S8, "condition v0 must be u1.0, not s8.4"),
+    "select shapes": ("select", [x(1, fmt=BIT), x(5), x(1)], {}, S8, r"chooses between \(5,\) and \(1,\)"),
+    "select formats": ("select", [x(1, fmt=BIT), x(5), x(5, fmt=U8)], {}, S8, "moves codes"),
+    "within bounds": ("within", [x(5)], {"least": 0, "most": 128}, BIT, r"bounds 0\.\.128 are not values of s8.4"),
+    "within crossed": ("within", [x(5)], {"least": 3, "most": 2}, BIT, r"bounds 3\.\.2 are not values"),
+    "within between": ("within", [x(5, fmt=NAMED["e2m1"])], {"least": 0, "most": 5}, BIT, r"bounds 0\.\.5 are not values of e2m1"),
+    "within format": ("within", [x(5)], {"least": 0, "most": 2}, U8, "its output must be u1.0, not"),
     "slice outside": ("slice", [x(5)], {"begin": (0,), "end": (6,), "step": (1,)}, S8, "does not lie within"),
     "slice empty": ("slice", [x(5)], {"begin": (2,), "end": (2,), "step": (1,)}, S8, "does not lie within"),
     "slice short": ("slice", [x(5, 5)], {"begin": (2,), "end": (3,), "step": (1,)}, S8, "need one entry for each axis"),

@@ -51,7 +51,7 @@ def compare_many(op: str, formats: str, seeds: range) -> Counter[str]:
 @pytest.mark.parametrize("op", sorted(OPERATORS))
 def test_random_nodes(op: str, formats: str) -> None:
     seen = compare_many(op, formats, range(GRAPHS))
-    assert seen[op] > 300, seen
+    assert seen[op] > (80 if op == "within" else 300), seen  # a single code for each sample
     assert seen["too wide for float64"] < 0.35 * seen["nodes"], seen
 
 
@@ -59,7 +59,7 @@ def test_random_nodes(op: str, formats: str) -> None:
 @pytest.mark.parametrize("formats", ["fixed", "mixed", "minifloat"])
 @pytest.mark.parametrize("op", sorted(OPERATORS))
 def test_many_random_nodes(op: str, formats: str) -> None:
-    assert compare_many(op, formats, range(1000, 1000 + 6 * GRAPHS))[op] > 2000
+    assert compare_many(op, formats, range(1000, 1000 + 6 * GRAPHS))[op] > (480 if op == "within" else 2000)
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -34,6 +34,7 @@ ACTIVATIONS: tuple[Format, ...] = (
     Minifloat(4, 2, specials="fnuz"),
     NAMED["e5m2"],
 )
+BIT = FixedPoint(1, 0, False)
 #: weights: every packed width, eight and sixteen bits, minifloats packed and not
 WEIGHTS: tuple[Format, ...] = (
     *(FixedPoint(bits, bits - 1) for bits in (8, 7, 6, 5, 4, 3, 2, 1, 16)),
@@ -389,6 +390,32 @@ def argmax() -> Bench:
         shape = ((9,), (4, 5, 3))[i % 2]
         out = (FixedPoint(8, 0), FixedPoint(4, 0, False), FixedPoint(32, 0))[i % 3]
         bench.add(rng, [(shape, x)], out, axis=i % len(shape), keep_axes=i // 2 % 2)
+    return bench
+
+
+def within() -> Bench:
+    """Bounds at and away from the ends of the format; few elements, so that both answers are frequent."""
+    bench, rng = Bench("within", samples=12), np.random.default_rng(15)
+    for i, x in enumerate(ACTIVATIONS * 4):
+        (lo, hi), zero = x.grid_range, int(x.round_scalar(Fraction(0), "floor"))
+        low, high = (int(x.round_scalar(Fraction(end, 3), "floor")) for end in (lo, hi))
+        least, most = ((lo, high), (low, hi), (low, high), (lo, hi), (zero, zero))[i % 5]
+        bench.add(rng, [(((1,), (3,), (2, 2, 1))[i % 3], x)], BIT, least=least, most=most)
+    return bench
+
+
+def select() -> Bench:
+    """Every container; constants on either side, and in place of the condition."""
+    bench, rng = Bench("select", samples=4), np.random.default_rng(16)
+    bit, orders = ((1,), BIT), ((0, 1, 2), (0, 2, 1))
+    for i, x in enumerate(ACTIVATIONS * 4):
+        shape = ((5,), (3, 2, 2))[i % 2]
+        known, other = (codes(x, shape, rng), x), (codes(x, shape, rng), x)
+        always = (np.full((1, 1), i % 2), BIT)
+        bench.add(rng, [bit, (shape, x), (shape, x)], x)
+        bench.add(rng, [bit, (shape, x)], x, [known], order=orders[i // 2 % 2])
+        bench.add(rng, [bit], x, [known, other])
+        bench.add(rng, [(shape, x), (shape, x)], x, [always], order=(2, 0, 1))
     return bench
 
 

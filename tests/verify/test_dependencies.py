@@ -61,12 +61,14 @@ CASES = {
     ),
     "resize_nearest": _one("resize_nearest", [(3, 2, 2)], out=S8, size=(5, 3)),
     "slice": _one("slice", [(6, 5)], out=S8, begin=(1, 0), end=(6, 4), step=(2, 3)),
+    "select": None,
     "sigmoid_lines": None,
     "softmax": None,
     "softmax_lines": None,
     "softmax_reciprocal": None,
     "table": None,
     "transpose": _one("transpose", [(2, 3, 4)], out=S8, permutation=(2, 0, 1)),
+    "within": _one("within", [(2, 3)], out=FixedPoint(1, 0, False), least=-50, most=55),
 }
 
 
@@ -108,8 +110,15 @@ def _table() -> Graph:
     return b.build([b.node("table", "y", (x, t), WIDE)])
 
 
+def _select() -> Graph:
+    b = GraphBuilder("select")
+    names = [b.input("x0", (1,), FixedPoint(1, 0, False)), b.input("x1", (2, 3), S8), b.input("x2", (2, 3), S8)]
+    return b.build([b.node("select", "y", names, S8)])
+
+
 CASES["softmax"], CASES["softmax_reciprocal"], CASES["table"] = _softmax(), _softmax_reciprocal(), _table()
 CASES["sigmoid_lines"], CASES["softmax_lines"] = _sigmoid_lines(), _softmax_lines()
+CASES["select"] = _select()
 
 
 def test_every_operator_has_a_case() -> None:
@@ -139,7 +148,11 @@ def test_only_the_named_elements_matter(op: str) -> None:
             changed = np.where(named, base[i], rng.integers(-60, 61, base[i].shape))
             other[i] = changed
             assert operator(op).evaluate(node, ins, outs, other)[0][(0, *index)] == y
-        if op not in ("argmax", "max_pool", "maximum", "minimum", "prelu") and 0 in parts and parts[0]:
+        if (
+            op not in ("argmax", "max_pool", "maximum", "minimum", "prelu", "select", "within")
+            and 0 in parts
+            and parts[0]
+        ):
             moved = [a.copy() for a in base]
             for at in parts[0]:
                 moved[0][(0, *at)] += 40 if not op.startswith("softmax") or at == index else 0

@@ -22,10 +22,12 @@ from edgeq.emulator.ops.mul import compile_mul
 from edgeq.emulator.ops.pad import compile_pad
 from edgeq.emulator.ops.prelu import compile_prelu
 from edgeq.emulator.ops.requantise import compile_requantise
+from edgeq.emulator.ops.select import compile_select
 from edgeq.emulator.ops.sigmoid_lines import compile_sigmoid_lines
 from edgeq.emulator.ops.sub import compile_sub
 from edgeq.emulator.ops.sum import compile_sum
 from edgeq.emulator.ops.table import compile_table
+from edgeq.emulator.ops.within import compile_within
 
 #: operator -> compiler of its fast twin; None where this node's sums need int64
 FAST: dict[str, Callable[[Job], Twin | None]] = {
@@ -48,12 +50,14 @@ FAST: dict[str, Callable[[Job], Twin | None]] = {
     "requantise": compile_requantise,
     "reshape": compile_movement,
     "resize_nearest": compile_movement,
+    "select": compile_select,
     "sigmoid_lines": compile_sigmoid_lines,
     "slice": compile_movement,
     "sub": compile_sub,
     "sum": compile_sum,
     "table": compile_table,
     "transpose": compile_movement,
+    "within": compile_within,
 }
 
 #: operators whose own meaning is as fast as a twin would be

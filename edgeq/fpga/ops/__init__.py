@@ -23,12 +23,21 @@ def _module(op: str) -> ModuleType | None:
         return None
 
 
+#: why operators have no hardware, beside those that nobody has written one for
+REFUSED = dict.fromkeys(
+    ("select", "within"),
+    "would build all branches and make the stream wait until a whole patch has been looked at; fix which patches are "
+    "narrow when the network is made (edgeq search patches without --at-run-time)",
+)
+
 #: operator -> its lowering, for those that have hardware
 LOWERINGS = {op: module for op in OPERATORS if (module := _module(op)) is not None}
 
 
 def known(node: Node) -> ModuleType:
     """The lowering of a node's operator; UnsupportedError names the layer where there is none."""
+    if node.op in REFUSED:
+        raise fail(node, f"operator {node.op} has no hardware: it {REFUSED[node.op]}")
     if node.op not in LOWERINGS:
         raise fail(
             node,

@@ -24,6 +24,7 @@ from edgeq.ir.ops.requantise import Requantise
 from edgeq.ir.ops.reshape import Reshape
 from edgeq.ir.ops.resize_bilinear import ResizeBilinear
 from edgeq.ir.ops.resize_nearest import ResizeNearest
+from edgeq.ir.ops.select import Select
 from edgeq.ir.ops.sigmoid_lines import SigmoidLines
 from edgeq.ir.ops.slice import Slice
 from edgeq.ir.ops.softmax import Softmax
@@ -33,6 +34,7 @@ from edgeq.ir.ops.sub import Sub
 from edgeq.ir.ops.sum import Sum
 from edgeq.ir.ops.table import Table
 from edgeq.ir.ops.transpose import Transpose
+from edgeq.ir.ops.within import Within
 
 _CLASSES: tuple[type[Operator], ...] = (
     Add,
@@ -55,6 +57,7 @@ _CLASSES: tuple[type[Operator], ...] = (
     Reshape,
     ResizeBilinear,
     ResizeNearest,
+    Select,
     SigmoidLines,
     Slice,
     Softmax,
@@ -64,6 +67,7 @@ _CLASSES: tuple[type[Operator], ...] = (
     Sum,
     Table,
     Transpose,
+    Within,
 )
 
 #: operator name -> the one instance that states its meaning
