@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.networks import RULE, Maker, ScaledMaker  # noqa: E402
 from edgeq.formats import CODE_RULE, MX_GROUP, NAMED, FixedPoint, KHot, minifloat  # noqa: E402
 from edgeq.ir import Graph  # noqa: E402
+from edgeq.mcu.storage import packed  # noqa: E402
 
 Shapes = tuple[tuple[Any, ...], ...]
 #: how the names of layers begin that the fit does not see
@@ -165,6 +166,36 @@ class Layers:
         self.m.weight, self.m.group = NAMED["e2m1"].per_tensor(6), MX_GROUP
         self._matrix(name, i, *shape)
 
+    def packed(self, name: str, i: int, *shape: Any) -> None:
+        """The same with codes of 4 bits, every third time 2, that share bytes, and weights of 8."""
+        self.m.activation, self.m.weight = packed(FixedPoint(2 if i % 3 == 2 else 4, 4, i % 2 == 0)), FixedPoint(8, 6)
+        self.m.source = None
+        self._matrix(name, i, *shape)
+
+    def packed_fields(self, name: str, i: int, *shape: Any) -> None:
+        """The same with weights of 4 bits."""
+        self.m.activation, self.m.weight = packed(FixedPoint(4, 4, i % 2 == 0)), FixedPoint(4, 6)
+        self.m.source = None
+        self._matrix(name, i, *shape)
+
+    def packed_narrow(self, name: str, i: int, *shape: Any) -> None:
+        """The same with inputs of 8 bits."""
+        self.m.activation, self.m.weight = packed(FixedPoint(4, 4, i % 2 == 0)), FixedPoint(4, 6)
+        self.m.source = FixedPoint(8, 4)
+        self._matrix(name, i, *shape)
+
+    def packed_elements(self, name: str, i: int, *shape: int) -> None:
+        """Sums, differences and codes on another grid, of 4 bits that share bytes; every second time into bytes."""
+        self.m.activation, self.m.source = FixedPoint(8, 4) if i % 2 else packed(FixedPoint(4, 4)), None
+        for op in ("add", "sub", "requantise"):
+            operands = [self.m.builder.input("x", shape, packed(FixedPoint(4, point))) for point in (4, 5)]
+            self.outs.append(self.m.node(op, f"{name}.{op}", operands[: 1 if op == "requantise" else 2]))
+
+    def packed_windows(self, name: str, i: int, *shape: Any) -> None:
+        """Pools and means of codes of 4 bits that share bytes."""
+        self.m.activation, self.m.source = packed(FixedPoint(4, 4, i % 2 == 0)), None
+        (self.means if len(shape) == 3 else self.pools)(name, i, *shape)
+
     def khot(self, name: str, i: int, *shape: Any) -> None:
         """The same with weights of one, two or three digits."""
         self.m.levels = KHot(8, 1 + i % 3).levels
@@ -309,12 +340,21 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
         )
         for method in ("minifloat16", "minifloat32", "groups")
     },
+    **{
+        method: tuple((f"{method}_{name}", method, family) for name, family in MATRICES if name != "row")
+        for method in ("packed", "packed_fields", "packed_narrow")
+    },
+    "packed_elements": (
+        ("packed_elements", "packed_elements", ELEMENTS),
+        ("packed_pool", "packed_windows", POOLS), ("packed_mean", "packed_windows", MEANS),
+    ),
     "khot": tuple((f"{method}_{name}", method, family) for method in ("khot", "positive") for name, family in DIGITS),
 }  # fmt: skip
 #: groups whose layers have no scales, and where they are measured: elsewhere the order of preference alone decides
-PLAIN = ("narrow", "fields", "minifloat", "minifloat16", "minifloat32", "groups")
+PACKED = ("packed", "packed_fields", "packed_narrow", "packed_elements")
+PLAIN = ("narrow", "fields", *PACKED, "minifloat", "minifloat16", "minifloat32", "groups")
 #: parts of the names of kernels that only these groups measure
-PLAIN_KERNELS = ("_narrow_", "_fields_", "_lanes", "conv_expanded", "conv_groups")
+PLAIN_KERNELS = ("packed_", "_narrow_", "_fields_", "_lanes", "conv_expanded", "conv_groups")
 PLAIN_BOARDS = ("cortex-m4",)
 #: the only group of cores without a multiplier, which no other core has
 FEW_DIGITS, FEW_DIGITS_BOARDS = "khot", ("riscv32e",)

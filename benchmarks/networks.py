@@ -33,6 +33,8 @@ class Maker:
 
     def __init__(self, name: str, bits: int = 8, activation: FixedPoint | Minifloat = ACTIVATION) -> None:
         self.builder, self.activation = GraphBuilder(name), activation
+        #: format of inputs where it is not that of all other values
+        self.source: FixedPoint | None = None
         self.weight: FixedPoint | Minifloat = FixedPoint(bits, 6)
         #: codes that weights are drawn from; None: all
         self.levels: np.ndarray | None = None
@@ -42,7 +44,7 @@ class Maker:
 
     def input(self, *shape: int) -> str:
         """The input of the network."""
-        return self.builder.input("x", shape, self.activation)
+        return self.builder.input("x", shape, self.source or self.activation)
 
     def constants(self, name: str, shape: tuple[int, ...]) -> list[str]:
         """Weights (of fixed point without the most negative code) and biases."""

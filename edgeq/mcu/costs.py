@@ -11,11 +11,11 @@ last four; for Helium outputs and reads in whole vectors; and outputs that are d
 adds for each digit of the weights counts binary places in `outputs` and digits in `inner`.
 
 The coefficients are in costs.json, one set for each operator, form (a convolution of one tap, depthwise, up to three
-channels, one to one channel, with Helium one row, any other window; a vector or rows; an operand that repeats; weights
-below 8 bits, both operands of up to 4 bits, minifloats by the width of their grid, or group scales; inputs without a
-sign where products are loops; scaled or not) and kernel, with the mean relative errors of the layers of the fit and of
-others that were kept out of it. Every kernel that has a rival on some core has its set; where there is none, the model
-says nothing and chooses nothing.
+channels, one to one channel, with Helium one row, any other window; a vector or rows; an operand that repeats;
+weights below 8 bits, both operands of up to 4 bits, minifloats by the width of their grid, or group scales; inputs
+without a sign where products are loops; codes that share bytes; scaled or not) and kernel, with the mean relative
+errors of the layers of the fit and of others that were kept out of it. Every kernel that has a rival on some core has
+its set; where there is none, the model says nothing and chooses nothing.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 from edgeq.formats import Grouped, Minifloat
 from edgeq.formats.khot import binary_places, count_digits
 from edgeq.ir import operator
+from edgeq.mcu.storage import Packed
 
 if TYPE_CHECKING:
     from edgeq.mcu.select import Context
@@ -70,7 +71,8 @@ def cores(features: frozenset[str]) -> str | None:
 def key(kernel: str, ctx: Context) -> str:
     """What the coefficients of a kernel stand under, for this node."""
     scaled = " scaled" if ctx.scaled else ""
-    return f"{ctx.node.op}{_form(ctx)}{_numbers(ctx)}{_sign(ctx)}{scaled} {kernel}"
+    shared = " packed" if any(isinstance(v.format, Packed) for v in (*ctx.ins, ctx.out)) else ""
+    return f"{ctx.node.op}{_form(ctx)}{_numbers(ctx)}{_sign(ctx)}{shared}{scaled} {kernel}"
 
 
 def _numbers(ctx: Context) -> str:

@@ -31,6 +31,7 @@ class Context:
 
     features: instruction set features of the board ("dsp", "mve", …); portable variants never look at them.
     tight:    whether RAM is scarce: kernels that lay out strips of their input keep them short.
+    apart:    whether the output never lies over the input, so that nothing has to wait.
     """
 
     graph: Graph
@@ -38,6 +39,7 @@ class Context:
     ranges: Ranges
     features: frozenset[str] = frozenset()
     tight: bool = False
+    apart: bool = False
 
     def strip(self, most: int) -> int:
         """Bytes of scratch that a strip should not exceed, where `most` are the best."""

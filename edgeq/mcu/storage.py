@@ -30,6 +30,11 @@ def packed(fmt: FixedPoint) -> Packed:
     return Packed(fmt.width, fmt.point, fmt.sign, fmt.axis)
 
 
+def unshared(fmt: Format) -> Format:
+    """The format of the same numbers with a byte for each code."""
+    return FixedPoint(fmt.width, fmt.point, fmt.sign, fmt.axis) if isinstance(fmt, Packed) else fmt
+
+
 @dataclass(frozen=True)
 class Storage:
     """Where a code of one format lies outside of constants.

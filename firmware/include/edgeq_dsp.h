@@ -14,35 +14,6 @@
 #define EQ_DSP_ASM 0
 #endif
 
-/* A function that several kernels share, or that keeps its registers to itself. */
-#if defined(__GNUC__)
-#define EQ_SHARED static __attribute__((noinline, unused))
-#else
-#define EQ_SHARED static
-#endif
-
-/* Four bytes from any address, the first one lowest. */
-#if defined(__GNUC__) && (!defined(__BYTE_ORDER__) || __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
-typedef struct {
-    uint32_t word;
-} __attribute__((packed, may_alias)) eq_unaligned;
-
-EQ_INLINE uint32_t eq_word(const uint8_t *p) { return ((const eq_unaligned *)(const void *)p)->word; }
-EQ_INLINE void eq_put_word(uint8_t *p, uint32_t v) { ((eq_unaligned *)(void *)p)->word = v; }
-#else
-EQ_INLINE uint32_t eq_word(const uint8_t *p)
-{
-    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-EQ_INLINE void eq_put_word(uint8_t *p, uint32_t v)
-{
-    for (int32_t i = 0; i < 4; i++) {
-        p[i] = (uint8_t)(v >> (8 * i));
-    }
-}
-#endif
-
 /* Two 16-bit lanes as one word. */
 EQ_INLINE uint32_t eq_lanes(int32_t low, int32_t high)
 {
@@ -105,6 +76,14 @@ EQ_INLINE uint32_t eq_max8(uint32_t a, uint32_t b, bool is_signed)
     } else {
         __asm__("usub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(r) : "r"(a), "r"(b) : "cc");
     }
+    return r;
+}
+
+/* The difference of each pair of bytes, modulo 2^8. */
+EQ_INLINE uint32_t eq_less8(uint32_t a, uint32_t b)
+{
+    uint32_t r;
+    __asm__("usub8 %0, %1, %2" : "=r"(r) : "r"(a), "r"(b) : "cc");
     return r;
 }
 
@@ -178,6 +157,12 @@ EQ_INLINE uint32_t eq_max8(uint32_t a, uint32_t b, bool is_signed)
         r |= ((x ^ top) > (y ^ top) ? x : y) << (8 * i);
     }
     return r;
+}
+
+/* The difference of each pair of bytes, modulo 2^8: the top bits keep borrows apart. */
+EQ_INLINE uint32_t eq_less8(uint32_t a, uint32_t b)
+{
+    return ((a | 0x80808080u) - (b & 0x7F7F7F7Fu)) ^ ((a ^ ~b) & 0x80808080u);
 }
 
 /* Each byte of v, negative where that of code is at least `sign`. */

@@ -128,22 +128,4 @@ EQ_INLINE void eq_dsp_clamp_codes(uint8_t *y, int32_t n, int32_t lo, int32_t hi,
     }
 }
 
-/* Copy n bytes to where nothing else of the two lies. */
-EQ_SHARED void eq_dsp_copy(uint8_t *to, const uint8_t *from, int32_t n)
-{
-    for (; n >= 16; n -= 16, to += 16, from += 16) {
-        const uint32_t a = eq_word(from), b = eq_word(from + 4), c = eq_word(from + 8), d = eq_word(from + 12);
-        eq_put_word(to, a);
-        eq_put_word(to + 4, b);
-        eq_put_word(to + 8, c);
-        eq_put_word(to + 12, d);
-    }
-    for (; n >= 4; n -= 4, to += 4, from += 4) {
-        eq_put_word(to, eq_word(from));
-    }
-    for (; n > 0; n--) {
-        *to++ = *from++;
-    }
-}
-
 #endif

@@ -33,6 +33,35 @@ typedef int32_t EQ_MAY_ALIAS eq_i32;
 typedef uint32_t EQ_MAY_ALIAS eq_u32;
 typedef int64_t EQ_MAY_ALIAS eq_i64;
 
+/* A function that several kernels share, or that keeps its registers to itself. */
+#if defined(__GNUC__)
+#define EQ_SHARED static __attribute__((noinline, unused))
+#else
+#define EQ_SHARED static
+#endif
+
+/* Four bytes from any address, the first one lowest. */
+#if defined(__GNUC__) && (!defined(__BYTE_ORDER__) || __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+typedef struct {
+    uint32_t word;
+} __attribute__((packed, may_alias)) eq_unaligned;
+
+EQ_INLINE uint32_t eq_word(const uint8_t *p) { return ((const eq_unaligned *)(const void *)p)->word; }
+EQ_INLINE void eq_put_word(uint8_t *p, uint32_t v) { ((eq_unaligned *)(void *)p)->word = v; }
+#else
+EQ_INLINE uint32_t eq_word(const uint8_t *p)
+{
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+EQ_INLINE void eq_put_word(uint8_t *p, uint32_t v)
+{
+    for (int32_t i = 0; i < 4; i++) {
+        p[i] = (uint8_t)(v >> (8 * i));
+    }
+}
+#endif
+
 /* bits 0..5 width of a code, 6 signed, 7 packed, 8 minifloat, 9..11 its exponent bits, 12..14 its mantissa bits */
 typedef uint32_t eq_type;
 
@@ -230,21 +259,65 @@ EQ_INLINE void eq_store64(void *p, int32_t i, int64_t grid, eq_type t)
     eq_store_code(p, i, eq_is_float(t) ? eq_float_code(grid, t) : (uint32_t)(uint64_t)grid, t);
 }
 
+/* Copy n bytes to where nothing else of the two lies, or to any place before them. */
+EQ_SHARED void eq_copy_bytes(uint8_t *to, const uint8_t *from, int32_t n)
+{
+#if !defined(__ARM_FEATURE_UNALIGNED)
+    if ((((uintptr_t)to | (uintptr_t)from) & 3u) == 0) {
+        for (; n >= 4; n -= 4, to += 4, from += 4) {
+            *(eq_u32 *)(void *)to = *(const eq_u32 *)(const void *)from;
+        }
+    }
+#endif
+    for (; n >= 16; n -= 16, to += 16, from += 16) {
+        const uint32_t a = eq_word(from), b = eq_word(from + 4), c = eq_word(from + 8), d = eq_word(from + 12);
+        eq_put_word(to, a);
+        eq_put_word(to + 4, b);
+        eq_put_word(to + 8, c);
+        eq_put_word(to + 12, d);
+    }
+    for (; n >= 4; n -= 4, to += 4, from += 4) {
+        eq_put_word(to, eq_word(from));
+    }
+    for (; n > 0; n--) {
+        *to++ = *from++;
+    }
+}
+
+/* Copy n elements that share bytes, one after the other: whole bytes of y, each from one of x or from two. */
+EQ_SHARED void eq_copy_fields(void *y, int32_t yi, const void *x, int32_t xi, int32_t n, eq_type t)
+{
+    const int32_t bits = eq_width(t), each = 8 / bits;
+    for (; n > 0 && yi % each != 0; n--) {
+        eq_store_code(y, yi++, eq_code(x, xi++, t), t);
+    }
+    const int32_t bytes = n / each;
+    const uint32_t shift = (uint32_t)(xi % each * bits);
+    const eq_u8 *const from = (const eq_u8 *)x + xi / each;
+    eq_u8 *const to = (eq_u8 *)y + yi / each;
+    if (shift == 0) {
+        eq_copy_bytes(to, from, bytes);
+    } else {
+        for (int32_t i = 0; i < bytes; i++) {
+            to[i] = (uint8_t)((uint32_t)from[i] >> shift | (uint32_t)from[i + 1] << (8u - shift));
+        }
+    }
+    for (int32_t i = bytes * each; i < n; i++) {
+        eq_store_code(y, yi + i, eq_code(x, xi + i, t), t);
+    }
+}
+
 /* Copy n elements, x from element xi in steps of `step`, to y from element yi. */
 EQ_INLINE void eq_copy(void *y, int32_t yi, const void *x, int32_t xi, int32_t step, int32_t n, eq_type t)
 {
-    if (eq_is_packed(t) && step == 1) {
-        const int32_t each = 8 / eq_width(t), bytes = n / each;
-        if (xi % each == 0 && yi % each == 0) {
-            eq_u8 *to = (eq_u8 *)y + yi / each;
-            const eq_u8 *from = (const eq_u8 *)x + xi / each;
-            for (int32_t i = 0; i < bytes; i++) {
-                to[i] = from[i];
-            }
-            xi += bytes * each;
-            yi += bytes * each;
-            n -= bytes * each;
-        }
+    if (step == 1 && eq_is_packed(t)) {
+        eq_copy_fields(y, yi, x, xi, n, t);
+        return;
+    }
+    if (step == 1) {
+        const int32_t each = eq_bytes(t);
+        eq_copy_bytes((uint8_t *)y + yi * each, (const uint8_t *)x + xi * each, n * each);
+        return;
     }
     for (int32_t i = 0; i < n; i++) {
         eq_store_code(y, yi + i, eq_code(x, xi + i * step, t), t);

@@ -73,7 +73,7 @@ EQ_INLINE void eq_conv_depthwise_dsp_all(const eq_conv_depthwise_dsp_t *p, const
             }
             job.y = held + slot * channels;
             if (done >= hold) {
-                eq_dsp_copy(y, job.y, channels);
+                eq_copy_bytes(y, job.y, channels);
                 y += channels;
             }
             eq_dsp_taps(&job, xs, sat, stage);
@@ -83,7 +83,7 @@ EQ_INLINE void eq_conv_depthwise_dsp_all(const eq_conv_depthwise_dsp_t *p, const
     /* The oldest that waits is at `slot`, or at 0 where fewer wait than there is room for. */
     slot = pixels < hold ? 0 : slot;
     for (int32_t left = eq_min(pixels, hold); left > 0; left--, y += channels) {
-        eq_dsp_copy(y, held + slot * channels, channels);
+        eq_copy_bytes(y, held + slot * channels, channels);
         slot = slot + 1 == hold ? 0 : slot + 1;
     }
 }

@@ -96,7 +96,7 @@ EQ_INLINE void eq_conv_dsp_release(const eq_conv_dsp_t *p, const uint8_t *held, 
     const int32_t pixels = p->out_h * p->out_w, out_c = p->out_c;
     slot = pixels < p->hold ? 0 : slot;
     for (int32_t left = eq_min(pixels, p->hold - (pixels & 1)); left > 0; left -= 2, to += 2 * out_c) {
-        eq_dsp_copy(to, held + slot * out_c, eq_min(left, 2) * out_c);
+        eq_copy_bytes(to, held + slot * out_c, eq_min(left, 2) * out_c);
         slot = slot + 2 == p->hold ? 0 : slot + 2;
     }
 }
@@ -124,7 +124,7 @@ EQ_INLINE void eq_conv_dsp_all(const eq_conv_dsp_t *p, const void *x, void *y, v
             continue;
         }
         if (i >= hold) {
-            eq_dsp_copy(to, held + slot * out_c, 2 * out_c);
+            eq_copy_bytes(to, held + slot * out_c, 2 * out_c);
             to += 2 * out_c;
         }
         eq_conv_dsp_pixels(p, scratch, held + slot * out_c, step, dual, sat, stage);

@@ -145,7 +145,7 @@ EQ_INLINE void eq_conv_fields_release(const eq_conv_fields_dsp_t *p, const uint8
     const int32_t pixels = p->out_h * p->out_w, all = (pixels + 3) & ~3;
     slot = all <= p->hold ? 0 : slot;
     for (int32_t left = pixels - (all - eq_min(all, p->hold)); left > 0; left -= 4, to += 4 * bytes) {
-        eq_dsp_copy(to, held + slot * bytes, eq_min(left, 4) * bytes);
+        eq_copy_bytes(to, held + slot * bytes, eq_min(left, 4) * bytes);
         slot = slot + 4 == p->hold ? 0 : slot + 4;
     }
 }
@@ -169,7 +169,7 @@ EQ_KERNEL void eq_conv_fields_dsp(const eq_conv_fields_dsp_t *p, const void *con
         eq_conv_fields_four(p, x[0], i, count, &job, units, xt);
         if (hold > 0) {
             if (i >= hold) {
-                eq_dsp_copy(to, held + slot * bytes, 4 * bytes);
+                eq_copy_bytes(to, held + slot * bytes, 4 * bytes);
                 to += 4 * bytes;
             }
             eq_conv_fields_pixels(p, &job, held + slot * bytes, bytes, halves, wb, sat);
@@ -178,7 +178,7 @@ EQ_KERNEL void eq_conv_fields_dsp(const eq_conv_fields_dsp_t *p, const void *con
         }
         eq_conv_fields_pixels(p, &job, count == 4 ? to : held, bytes, halves, wb, sat);
         if (count < 4) {
-            eq_dsp_copy(to, held, count * bytes);
+            eq_copy_bytes(to, held, count * bytes);
         }
         to += 4 * bytes;
     }

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.formats import FixedPoint
+from edgeq.ir import GraphBuilder
 from edgeq.mcu.storage import packed
 from tests.mcu import windows
 from tests.mcu.dsp_cases import Batch, Rng
@@ -97,7 +98,7 @@ def layers(seed: int, count: int) -> Batch:
 
 
 def elements(seed: int, count: int) -> Batch:
-    """Sums, pools and moved codes, with channels that leave parts of bytes."""
+    """Sums, pools, means and moved codes, with channels that leave parts of bytes."""
     batch = Batch("elements", seed)
     rng, builder = batch.rng, batch.builder
     while len(batch.outputs) < count:
@@ -105,21 +106,38 @@ def elements(seed: int, count: int) -> Batch:
         channels = int(rng.choice([1, 3, 4, 5, 8]))
         size, kernel, geometry = windows.pool(rng)
         shape, place = [*size, channels], {k: v for k, v in geometry.items() if k != "dilation"}
-        kind, operands = int(rng.integers(5)), [batch.input(shape, x)]
+        kind, operands = int(rng.integers(9)), [batch.input(shape, x)]
         pool = {"kernel": tuple(kernel), **place}
-        if kind == 0:
-            made = builder.node("add", name, [*operands, batch.input(shape, narrow(rng, 1))], narrow(rng, 1))
+        if kind in (0, 5):
+            both = [*operands, batch.input(shape, narrow(rng, 1))]
+            made = builder.node("sub" if kind else "add", name, both, narrow(rng, 1))
         elif kind == 1:
             made = builder.node("max_pool", name, operands, x, **pool, dilation=(1,) * len(kernel))
         elif kind == 2:
             made = builder.node("average_pool", name, operands, narrow(rng, 2), **pool, **POOL)
         elif kind == 3:
             made = builder.node("transpose", name, operands, x, permutation=tuple(reversed(range(len(shape)))))
-        else:
+        elif kind == 4:
             both = [*operands, batch.input(shape, x)]
             made = builder.node("concat", name, both, narrow(rng, 2), axis=len(shape) - 1)
+        elif kind == 6:
+            made = builder.node("requantise", name, operands, narrow(rng, 1))
+        elif kind == 7:
+            made = builder.node("mean", name, operands, narrow(rng, 2), axes=(0,), keep_axes=0)
+        else:
+            made = moved(rng, builder, name, operands[0], shape, x)
         batch.outputs.append(made)
     return batch
+
+
+def moved(rng: Rng, builder: GraphBuilder, name: str, x: str, shape: list[int], fmt: FixedPoint) -> str:
+    """A part of a map, from any code on, or a map with others around it."""
+    if rng.integers(2):
+        padding = tuple(int(n) for n in rng.integers(0, 3, size=2 * len(shape)))
+        return builder.node("pad", name, [x], fmt, padding=padding, mode="constant", value=0)
+    begin = [int(rng.integers(n)) for n in shape]
+    end = tuple(int(rng.integers(b + 1, n + 1)) for b, n in zip(begin, shape, strict=True))
+    return builder.node("slice", name, [x], fmt, begin=tuple(begin), end=end, step=(1,) * len(shape))
 
 
 BATCHES: dict[str, Callable[[int, int], Batch]] = {"fields": fields, "layers": layers, "elements": elements}

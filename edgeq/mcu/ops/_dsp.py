@@ -15,7 +15,7 @@ from edgeq.mcu.ops._matrix import matrix_stage, not_depthwise
 from edgeq.mcu.ops._names import identifier
 from edgeq.mcu.ops._stage import RatioStage, Stage
 from edgeq.mcu.ops._window import geometry
-from edgeq.mcu.select import Call, Context, Foreign
+from edgeq.mcu.select import Call, Context, Foreign, Variant
 from edgeq.mcu.step import Blob, Param
 from edgeq.mcu.storage import storage
 
@@ -245,3 +245,8 @@ def matrix_call(ctx: Context, order: npt.NDArray[np.int64], sizes: Mapping[str, 
     params: dict[str, Param] = {**sizes, "units": len(order), "lo": made.lo, "hi": made.hi, "stream": _blob(ctx, words)}
     fixed = (str(ctx.ins[0].format.signed).lower(), str(dual).lower(), *saturation(made))
     return Call(fixed, params, (ctx.ins[0].name,))
+
+
+CONV = Variant(DSP, "conv_dsp", "two pixels by four channels, SMLAD", supports_conv, conv)
+DEPTHWISE = Variant(DSP, "conv_depthwise_dsp", "four channels, two taps in one SMLAD", supports_depthwise, depthwise)
+VECTOR = Variant(DSP, "linear_dsp", "four outputs at a time, SMLAD", supports_linear, linear)

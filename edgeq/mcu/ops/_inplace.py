@@ -31,7 +31,7 @@ def hold(ctx: Context, ahead: int) -> int | None:
     """
     x, out = ctx.ins[0], ctx.out
     each, made = storage(x.format).bits, storage(out.format).bits
-    if x.constant or x.size * each < out.size * made:
+    if ctx.apart or x.constant or x.size * each < out.size * made:
         return None
     sizes = {key: int(value) for key, value in geometry(ctx, ctx.ins[1].shape[1:-1]).items()}  # type: ignore[arg-type]
     in_bits, out_bits, width = x.shape[-1] * each, out.shape[-1] * made, sizes["out_w"]

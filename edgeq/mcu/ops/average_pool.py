@@ -7,6 +7,7 @@ from math import prod
 from edgeq.ir.operator import frac_of
 from edgeq.mcu.ops import _dsp_bytes, _mve_means
 from edgeq.mcu.ops._dsp import DSP
+from edgeq.mcu.ops._packed import packed
 from edgeq.mcu.ops._stage import mean_stage
 from edgeq.mcu.ops._window import window
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
@@ -31,14 +32,17 @@ def _generic(ctx: Context) -> Call:
     return Call((storage(x.format).eq_type, made.divide, *made.fixed), params, (x.name,))
 
 
+_DSP = Variant(
+    DSP,
+    "average_pool_dsp",
+    "four channels at a time, SXTAB16",
+    _dsp_bytes.supports_average_pool,
+    _dsp_bytes.average_pool,
+)
+
 VARIANTS = (
     _mve_means.POOL,
-    Variant(
-        DSP,
-        "average_pool_dsp",
-        "four channels at a time, SXTAB16",
-        _dsp_bytes.supports_average_pool,
-        _dsp_bytes.average_pool,
-    ),
+    _DSP,
+    packed(_DSP),
     Variant(PORTABLE, "average_pool", "one channel at a time", always, _generic),
 )

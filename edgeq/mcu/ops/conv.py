@@ -14,6 +14,7 @@ from edgeq.mcu.ops import (
     _lanes,
     _mve_narrow,
     _mve_scaled,
+    _packed,
     _scalar,
     _scalar_narrow,
 )
@@ -51,6 +52,18 @@ def _depthwise(ctx: Context) -> Call:
     return Call(matrix_fixed(ctx, made), params, (x.name,))
 
 
+#: those that also run where codes share bytes; with Helium after fields, which expand no weights: RAM is what counts
+_PACKED_MVE = (_mve_scaled.DEPTHWISE, _mve_narrow.DEPTHWISE, _mve_scaled.CONV, _mve_narrow.CONV)
+_PACKED = (
+    _dsp.DEPTHWISE,
+    _dsp_narrow.DEPTHWISE,
+    _dsp_first.CONV,
+    _dsp.CONV,
+    _dsp_narrow.CONV,
+    *_scalar.CONV,
+    _scalar_narrow.CONV,
+)
+
 VARIANTS = (
     _mve_scaled.DEPTHWISE,
     _mve_narrow.DEPTHWISE,
@@ -59,16 +72,16 @@ VARIANTS = (
     _mve_scaled.CONV,
     _mve_narrow.CONV,
     _lanes.VECTOR_CONV,
-    Variant(
-        _dsp.DSP, "conv_depthwise_dsp", "four channels, two taps in one SMLAD", _dsp.supports_depthwise, _dsp.depthwise
-    ),
+    _dsp.DEPTHWISE,
     _dsp_narrow.DEPTHWISE,
     _dsp_fields.CONV,
+    *map(_packed.packed, _PACKED_MVE),
     _dsp_first.CONV,
-    Variant(_dsp.DSP, "conv_dsp", "two pixels by four channels, SMLAD", _dsp.supports_conv, _dsp.conv),
+    _dsp.CONV,
     _dsp_narrow.CONV,
     *_scalar.CONV,
     _scalar_narrow.CONV,
+    *map(_packed.packed, _PACKED),
     _lanes.DEPTHWISE,
     _lanes.CONV,
     _khot.CONV,

@@ -11,6 +11,7 @@ from edgeq.mcu.ops import (
     _lanes,
     _mve_narrow,
     _mve_scaled,
+    _packed,
     _scalar,
     _scalar_narrow,
 )
@@ -26,6 +27,9 @@ def _generic(ctx: Context) -> Call:
     return Call(matrix_fixed(ctx, made), {**sizes, **matrix_params(ctx, made)}, (x.name,))
 
 
+#: convolutions of one tap that also run rows whose codes share bytes
+_PACKED = (_dsp.CONV, _dsp_narrow.CONV, _scalar.CONV[1], _scalar_narrow.CONV)
+
 VARIANTS = (
     _mve_scaled.LINEAR,
     _mve_scaled.ROWS,
@@ -33,11 +37,14 @@ VARIANTS = (
     _mve_narrow.CONV,
     _lanes.VECTOR_LINEAR,
     _dsp_fields.ROWS,
-    Variant(_dsp.DSP, "linear_dsp", "four outputs at a time, SMLAD", _dsp.supports_linear, _dsp.linear),
+    *map(_packed.packed, (_mve_scaled.CONV, _mve_narrow.CONV)),
+    _dsp.VECTOR,
     Variant(_dsp.DSP, "conv_dsp", "two rows by four outputs, SMLAD", _dsp.bytes_by_bytes, _dsp.rows),
     _dsp_narrow.LINEAR,
     *_scalar.LINEAR,
     _scalar_narrow.CONV,
+    _packed.packed(_dsp.VECTOR, as_conv=False),
+    *map(_packed.packed, _PACKED),
     _lanes.LINEAR,
     _khot.LINEAR,
     *_groups.CONV,

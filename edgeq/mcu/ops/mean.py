@@ -7,6 +7,7 @@ from math import prod
 from edgeq.ir.operator import frac_of
 from edgeq.mcu.ops import _dsp_bytes, _mve_means
 from edgeq.mcu.ops._dsp import DSP
+from edgeq.mcu.ops._packed import packed
 from edgeq.mcu.ops._reduce import reduced_axes
 from edgeq.mcu.ops._stage import mean_stage
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
@@ -28,8 +29,11 @@ def _generic(ctx: Context) -> Call:
     return Call((storage(x.format).eq_type, made.divide, *made.fixed), params, (x.name,))
 
 
+_DSP = Variant(DSP, "mean_dsp", "four outputs at a time, SXTAB16", _dsp_bytes.supports_mean, _dsp_bytes.mean)
+
 VARIANTS = (
     _mve_means.MEAN,
-    Variant(DSP, "mean_dsp", "four outputs at a time, SXTAB16", _dsp_bytes.supports_mean, _dsp_bytes.mean),
+    _DSP,
+    packed(_DSP),
     Variant(PORTABLE, "mean", "one output at a time", always, _generic),
 )

@@ -7,6 +7,7 @@ from edgeq.ir.operator import frac_of
 from edgeq.mcu.ops import _dsp_bytes, _mve_elements
 from edgeq.mcu.ops._dsp import DSP
 from edgeq.mcu.ops._inplace import elementwise_inplace
+from edgeq.mcu.ops._packed import packed
 from edgeq.mcu.ops._stage import stage
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 from edgeq.mcu.storage import storage
@@ -24,8 +25,11 @@ def _generic(ctx: Context) -> Call:
     return Call((storage(x.format).eq_type, *made.fixed), params, (x.name,))
 
 
+_DSP = Variant(DSP, "requantise_dsp", "four elements at a time, SMLAD", _dsp_bytes.supports_sum, _dsp_bytes.requantise)
+
 VARIANTS = (
     _mve_elements.LOOK_UP,
-    Variant(DSP, "requantise_dsp", "four elements at a time, SMLAD", _dsp_bytes.supports_sum, _dsp_bytes.requantise),
+    _DSP,
+    packed(_DSP),
     Variant(PORTABLE, "requantise", "one element at a time", always, _generic),
 )

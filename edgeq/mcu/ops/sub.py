@@ -7,6 +7,7 @@ from edgeq.mcu.ops import _dsp_bytes, _mve_elements
 from edgeq.mcu.ops._dsp import DSP
 from edgeq.mcu.ops._elementwise import elementwise
 from edgeq.mcu.ops._inplace import elementwise_inplace
+from edgeq.mcu.ops._packed import packed
 from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 
 
@@ -19,8 +20,11 @@ def _generic(ctx: Context) -> Call:
     return elementwise(ctx, product=False)
 
 
+_DSP = Variant(DSP, "add_dsp", "four elements at a time, SMLAD", _dsp_bytes.supports_sum, _dsp_bytes.sub)
+
 VARIANTS = (
     _mve_elements.LINE,
-    Variant(DSP, "add_dsp", "four elements at a time, SMLAD", _dsp_bytes.supports_sum, _dsp_bytes.sub),
+    _DSP,
+    packed(_DSP),
     Variant(PORTABLE, "sub", "one element at a time", always, _generic),
 )
