@@ -8,7 +8,7 @@ from math import prod
 from edgeq.fpga.dataflow import Param, Stream
 from edgeq.fpga.folding import Fold, Work
 from edgeq.fpga.lowering import Lowering, bounds_bits, fail, operand_bits, operand_signed, zero_of
-from edgeq.fpga.ops._engine import DSP_BITS, Window, buffer
+from edgeq.fpga.ops._engine import DSP_BITS, WEIGHT_BITS, Window, buffer
 from edgeq.fpga.ops._join import on_grid
 from edgeq.fpga.ops._stage import output_stage
 from edgeq.ir import Graph, Node, Value
@@ -35,8 +35,10 @@ def work(graph: Graph, node: Node, style: str) -> Work:
 def lower(ctx: Lowering, node: Node) -> None:
     """Rows of a go by for each block of columns of b; b is kept while all rows of a go by."""
     (a, b), out, fold = ctx.graph.ins(node), ctx.graph.outs(node)[0], ctx.folds[node.name]
-    if _grid_bits(b) > DSP_BITS:
-        raise fail(node, f"{b.name} needs {_grid_bits(b)} bits; the engine multiplies by up to {DSP_BITS}: use fewer")
+    if _grid_bits(b) > WEIGHT_BITS:
+        raise fail(
+            node, f"{b.name} needs {_grid_bits(b)} bits; the engine multiplies by up to {WEIGHT_BITS}: use fewer"
+        )
     rows, columns = _rows(ctx, a, b, fold), _columns(ctx, a, b, fold)
     lanes, terms = fold.simd, a.shape[-1]
     acc = ctx.stream("acc", bounds_bits(ctx.bounds(node)), True, lanes, out.size // lanes)
