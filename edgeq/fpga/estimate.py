@@ -243,16 +243,34 @@ def stage_dsps(stage: Stage, family: str) -> int:
     if stage.params.get("STYLE") != "dsp":
         return 0
     if stage.module == "eq_matmul":
-        return _number(stage, "LANES")
+        return _number(stage, "LANES") * _wide_product(_number(stage, "BITS_A", 8), _number(stage, "BITS_B", 8), family)
     if stage.module in ("eq_mvu", "eq_depthwise"):
         rows = _number(stage, "PE") if stage.module == "eq_mvu" else 1
         columns = _number(stage, "SIMD") if stage.module == "eq_mvu" else _number(stage, "LANES")
-        wide = max(_number(stage, "X_BITS", 8) + 1 - _number(stage, "X_SIGNED", 1), _number(stage, "W_BITS", 8)) > 9
+        bits = (_number(stage, "X_BITS", 8) + 1 - _number(stage, "X_SIGNED", 1), _number(stage, "W_BITS", 8))
+        wide = max(bits) > 9
         narrow = max(_number(stage, "X_BITS", 8), _number(stage, "W_BITS", 8)) <= PAIR_BITS
         if family == "ice40" and stage.module == "eq_mvu" and narrow:
             return rows * ceil(columns / 2)  # an SB_MAC16 makes two products (hls/rtl/eq_mul_pair.v)
-        return rows * columns * (2 if wide and family == "gowin" else 1)
+        return rows * columns * _wide_product(*bits, family) * (2 if wide and family == "gowin" else 1)
     return 0
+
+
+#: widths of a block's operands; of the pieces that yosys cuts off wider ones; of the narrowest product of two pieces
+#: that gets a block
+_BLOCKS = {"ecp5": (18, 18, 18, 9), "gowin": (18, 18, 18, 9), "ice40": (16, 16, 16, 11), "xilinx": (25, 18, 17, 9)}
+
+
+def _wide_product(a: int, b: int, family: str) -> int:
+    """Blocks of one product: operands that are too wide for one are cut, and what is left over is made in logic."""
+    most_a, most_b, piece, least = _BLOCKS[family]
+    pairs = [(x, y) for x in _pieces(max(a, b), most_a, piece) for y in _pieces(min(a, b), most_b, piece)]
+    return max(1, sum(min(pair) > 1 and sum(pair) >= least for pair in pairs))
+
+
+def _pieces(bits: int, most: int, piece: int) -> list[int]:
+    """Widths of what an operand is cut into."""
+    return [bits] if bits <= most else [piece, *_pieces(bits - piece, most, piece)]
 
 
 def _joined_products(stage: Stage, family: str) -> int:
@@ -260,7 +278,7 @@ def _joined_products(stage: Stage, family: str) -> int:
     bits = (_number(stage, "BITS_A", 8), _number(stage, "BITS_B", 8))
     if (family == "ice40" and sum(bits) < 11) or (family == "gowin" and min(bits) < 4):
         return 0
-    return _number(stage, "LANES") * (2 if family == "gowin" and max(bits) > 9 else 1)
+    return _number(stage, "LANES") * _wide_product(*bits, family) * (2 if family == "gowin" and max(bits) > 9 else 1)
 
 
 def _roms(stage: Stage) -> Iterable[Rom]:

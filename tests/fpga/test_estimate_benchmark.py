@@ -20,7 +20,7 @@ from benchmarks.fpga_estimate import (
     record,
 )
 from edgeq.boards import load_board
-from edgeq.fpga.estimate import MINIFLOAT_STAGE, cost_key, costs, estimate, stage_usage
+from edgeq.fpga.estimate import MINIFLOAT_STAGE, _wide_product, cost_key, costs, estimate, stage_usage
 from edgeq.fpga.lower import lower
 from edgeq.fpga.protocol import network_id
 from edgeq.fpga.toolchain import Usage
@@ -62,6 +62,13 @@ def test_minifloats_have_costs_of_their_own_that_no_other_fit_touches() -> None:
     for only in (True, False):
         changed = {k for k, v in merged(dict(known), made, only)["ecp5"].items() if v != known["ecp5"][k]}
         assert changed == (set(OF_MINIFLOATS) if only else {"eq_mvu", "other"})
+
+
+def test_wide_products_take_the_blocks_that_yosys_gives_them() -> None:
+    """Of 19 x 5, 19 x 19, 34 x 8 and 10 x 10 bits, as synthesis of eq_mul alone counts them."""
+    widths = ((19, 5), (19, 19), (34, 8), (10, 10))
+    found = {family: [_wide_product(a, b, family) for a, b in widths] for family in BOARDS}
+    assert found == {"ecp5": [1, 1, 2, 1], "gowin": [1, 1, 2, 1], "ice40": [1, 3, 2, 1], "xilinx": [1, 2, 2, 1]}
 
 
 def test_rows_replace_their_older_ones(tmp_path: Path) -> None:
