@@ -4,6 +4,8 @@
     python benchmarks/fpga_estimate.py --fit      fit edgeq/fpga/costs.json to FITTED first (synthesises those, too)
     python benchmarks/fpga_estimate.py --record   keep each row in results/fpga_estimate.json as soon as it is there
     python benchmarks/fpga_estimate.py --family ecp5 --random 4
+    python benchmarks/fpga_estimate.py --minifloats [--fit] [--record]   the same for what only minifloats need: fits
+                                                  costs of decoders and of rounding to minifloats, no others
     python benchmarks/fpga_estimate.py --projects FOLDER --fit    fit to what `fpga.py --keep FOLDER` left instead, and
                                                   say how far off it is there
 
@@ -35,30 +37,63 @@ from benchmarks.fpga import digits  # noqa: E402
 from benchmarks.networks import ACTIVATION, khot, maker  # noqa: E402
 from benchmarks.random_networks import random_network, random_options  # noqa: E402
 from edgeq.boards import Board, load_board  # noqa: E402
-from edgeq.formats import FixedPoint, KHot  # noqa: E402
+from edgeq.formats import RULES, FixedPoint, KHot, Minifloat, minifloat  # noqa: E402
 from edgeq.fpga.build import make_flow, part_labels, write_project  # noqa: E402
 from edgeq.fpga.dataflow import Dataflow  # noqa: E402
-from edgeq.fpga.estimate import costs, estimate, features, stage_usage  # noqa: E402
+from edgeq.fpga.estimate import MINIFLOAT_STAGE, cost_key, costs, estimate, features, stage_usage  # noqa: E402
 from edgeq.fpga.lower import lower  # noqa: E402
 from edgeq.fpga.toolchain import Project, Usage, family_of, find_toolset, synthesise  # noqa: E402
 from edgeq.fpga.toolchain.flow import FILES, parts_of  # noqa: E402
 from edgeq.fpga.toolchain.pll import choose_clock  # noqa: E402
-from edgeq.ir import Graph  # noqa: E402
+from edgeq.ir import Graph, GraphBuilder  # noqa: E402
+from edgeq.verify.random_formats import all_codes  # noqa: E402
 
 COSTS = ROOT / "edgeq" / "fpga" / "costs.json"
 RESULTS = Path(__file__).parent / "results" / "fpga_estimate.json"
+MINIFLOAT_RESULTS = RESULTS.with_name("fpga_estimate_minifloats.json")
+MINIFLOATS = ("e2m1", "e2m3", "e3m2", "e4m3", "e5m2")
 BOARDS = {"ecp5": "ulx3s-85f", "ice40": "icebreaker", "gowin": "tang-nano-20k", "xilinx": "pynq-z2"}
 
 
-def separable(activation: FixedPoint | None = ACTIVATION, width: int = 16) -> Graph:
+def separable(
+    activation: FixedPoint | Minifloat | None = ACTIVATION, width: int = 16, weight: Minifloat | None = None
+) -> Graph:
     """A convolution, a depthwise and a pointwise one, a residual sum, the mean of each channel, a linear layer."""
     m = maker("separable", 8, activation)
+    if weight is not None:
+        m.weight, m.levels = weight, all_codes(weight)
     x = m.conv(m.input(12, 12, 2), 2, width, 3, 2, (0, 1, 0, 1), name="conv")
     y = m.conv(x, width, width, 3, name="depthwise", groups=width)
     y = m.conv(y, width, width, 1, name="pointwise", relu=False)
     x = m.node("add", "sum", [x, y], lo=0)
     x = m.node("mean", "pool", [x], axes=(0, 1), keep_axes=0)
     return m.graph(m.linear(x, width, 4, name="fc"))
+
+
+def in_minifloats(weights: str, activations: str, width: int) -> Graph:
+    """The same with minifloats for weights and for everything that is computed."""
+    return separable(minifloat(activations).per_tensor(4), width, minifloat(weights).per_tensor(6))
+
+
+def stages_of_minifloats() -> Graph:
+    """Sums and products from one minifloat to another: decoders of all widths, roundings of narrow and wide sums."""
+    b, rules, count = GraphBuilder("minifloats"), tuple(RULES), len(MINIFLOATS)
+    at, fmt = 0, minifloat(MINIFLOATS[0])
+    x, channels = b.input("x", (8, 12, 4), fmt), 4
+    for step in range(2 * count):
+        if step == 3:  # what is smaller goes by in fewer lanes
+            x, channels = b.node("slice", "less", [x], fmt, begin=(0,) * 3, end=(8, 12, 2), step=(1,) * 3), 2
+        at, factor, greatest = (at + 1 + step // count) % count, FixedPoint(4 + step % 5, 0), max(fmt.grid_range)
+        op, second, most = "add", x, 2
+        if step % 3:
+            most = max(factor.grid_range)
+            op, second = "mul", b.constant(f"c{step}", [most, 1 - most] * (channels // 2), factor)
+        # All of the next format's numbers are used: no sum is narrower than it looks.
+        onward, point = minifloat(MINIFLOATS[at]), fmt.frac
+        assert isinstance(point, int)
+        fmt = onward.per_tensor(point + max(onward.grid_range).bit_length() - (greatest * most).bit_length())
+        x = b.node(op, f"y{step}", [x, second], fmt, rounding=rules[step % 3])
+    return b.build([x])
 
 
 def one_digit() -> Graph:
@@ -84,6 +119,15 @@ FITTED = (
     Case("digits, 3 products", partial(digits), {"dsps": 3}, ("ecp5", "ice40")),
     Case("digits in logic, 4 bits", partial(digits, 4, FixedPoint(4, 4)), {"dsps": 12, "style": "lut"}),
     Case("digits in logic, 8 bits", partial(digits), {"dsps": 6, "style": "lut"}, ("ecp5", "xilinx")),
+)
+#: what the costs of `OF_MINIFLOATS` are fitted to, and nothing else is
+FITTED_MINIFLOATS = (Case("stages of minifloats", partial(stages_of_minifloats), {"cycles": 200}),)
+OF_MINIFLOATS = ("eq_decode", MINIFLOAT_STAGE)
+#: designs of minifloats that are compared
+MINIFLOAT_DESIGNS = (
+    Case("separable in e2m1", partial(in_minifloats, "e2m1", "e2m1", 4), {"dsps": 6}),
+    Case("separable, e2m1 and e4m3", partial(in_minifloats, "e2m1", "e4m3", 4), {"dsps": 12}),
+    Case("separable in e3m2, in logic", partial(in_minifloats, "e3m2", "e3m2", 4), {"dsps": 6, "style": "lut"}),
 )
 DESIGNS = (
     Case("digits, 8 products", partial(digits), {"dsps": 8}),
@@ -171,7 +215,7 @@ def fit(measured: Sequence[Measured]) -> dict[str, Any]:
     for found in measured:
         for stage in found.flow.stages:
             row = (features(found.flow, stage), found.parts[stage.name])
-            rows.setdefault((found.family, stage.module), []).append(row)
+            rows.setdefault((found.family, cost_key(stage)), []).append(row)
             rows.setdefault((found.family, "other"), []).append((plain(row[0]), row[1]))
     made: dict[str, Any] = {}
     for (family, module), samples in sorted(rows.items()):
@@ -182,6 +226,15 @@ def fit(measured: Sequence[Measured]) -> dict[str, Any]:
             fitted = dict(zip(names, (round(float(c), 4) for c in not_negative(matrix, counts)), strict=True))
             made.setdefault(family, {}).setdefault(module, {})[key] = {n: c for n, c in fitted.items() if c}
     return made
+
+
+def merged(known: dict[str, Any], made: dict[str, Any], only_minifloats: bool) -> dict[str, Any]:
+    """Costs with those of a fit in place of older ones, module by module; or only those of `OF_MINIFLOATS`."""
+    found = {family: dict(modules) for family, modules in known.items()}
+    for family, modules in made.items():
+        wanted = {key: costs for key, costs in modules.items() if (key in OF_MINIFLOATS) is only_minifloats}
+        found[family] = dict(sorted({**found.get(family, {}), **wanted}.items()))
+    return found
 
 
 def plain(sample: dict[str, float]) -> dict[str, float]:
@@ -237,23 +290,26 @@ def main() -> int:
     parser.add_argument("--fit", action="store_true", help="fit the costs first")
     parser.add_argument("--family", action="append", choices=sorted(BOARDS), help="only these families")
     parser.add_argument("--random", type=int, default=RANDOM, metavar="N", help="how many random networks")
+    parser.add_argument("--minifloats", action="store_true", help="costs and designs of minifloats instead")
     parser.add_argument("--projects", type=Path, help="fit to the designs that fpga.py kept here")
     parser.add_argument("--record", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args()
     families = options.family or list(BOARDS)
     if options.fit:
         known = json.loads(COSTS.read_text("utf-8"))
-        measured = list(kept(options.projects) if options.projects else measure(FITTED, families))
-        COSTS.write_text(json.dumps({**known, **fit(measured)}, indent=1) + "\n", "utf-8")
+        fitted = FITTED_MINIFLOATS if options.minifloats else FITTED
+        measured = list(kept(options.projects) if options.projects else measure(fitted, families))
+        COSTS.write_text(json.dumps(merged(known, fit(measured), options.minifloats), indent=1) + "\n", "utf-8")
         costs.cache_clear()
     if options.projects:
         show([compare(found) for found in kept(options.projects)])
         return 0
     rows = []
-    for found in measure((*DESIGNS, *random_cases(options.random)), families):
+    designs = MINIFLOAT_DESIGNS if options.minifloats else (*DESIGNS, *random_cases(options.random))
+    for found in measure(designs, families):
         rows.append(compare(found))
         if options.record:
-            record(RESULTS, rows[-1])
+            record(MINIFLOAT_RESULTS if options.minifloats else RESULTS, rows[-1])
     show(rows)
     return 0
 

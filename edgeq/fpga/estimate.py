@@ -41,6 +41,8 @@ BORDER_USAGE = Usage(luts=600, ffs=260)
 TRUST = 1.5
 
 Features = dict[str, float]
+#: eq_shift that makes minifloats: it has costs of its own
+MINIFLOAT_STAGE = "eq_shift to minifloats"
 
 
 def estimate(flow: Dataflow, board: Board) -> dict[str, Usage]:
@@ -65,7 +67,7 @@ def as_cpp(stage: Stage) -> Stage:
 def stage_usage(flow: Dataflow, stage: Stage, family: str) -> Usage:
     """What one stage will need."""
     known = costs().get(family) or costs().get("ecp5", {})  # another family's are better than none
-    costs_of = known.get(stage.module) or known.get("other", {"luts": {}, "ffs": {}})
+    costs_of = known.get(cost_key(stage)) or known.get("other", {"luts": {}, "ffs": {}})
     found = features(flow, stage)
     luts, ffs = (sum(costs_of[key].get(name, 0.0) * x for name, x in found.items()) for key in ("luts", "ffs"))
     if not {"logic", "planes"} & costs_of["luts"].keys():  # fitted to no engine in logic: what its adders come to
@@ -82,6 +84,12 @@ def stage_usage(flow: Dataflow, stage: Stage, family: str) -> Usage:
     return Usage(max(0, round(luts)), max(0, round(ffs)), stage_dsps(stage, family), rams)
 
 
+def cost_key(stage: Stage) -> str:
+    """What a stage's costs stand under."""
+    to_minifloats = stage.module == "eq_shift" and _number(stage, "EXPONENT", 0) != 0
+    return MINIFLOAT_STAGE if to_minifloats else stage.module
+
+
 @functools.cache
 def costs() -> Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]:
     """family -> module (or "other") -> "luts" or "ffs" -> feature -> cost of one."""
@@ -94,7 +102,7 @@ def features(flow: Dataflow, stage: Stage) -> Features:
     """The numbers that a stage's cost is linear in: one for being there, its widths, and what its module adds."""
     width = sum(flow.streams[name].width for name in (*stage.sources(), *stage.sinks()))
     found = {"one": 1.0, "width": float(width)}
-    more = _MORE.get(stage.module)
+    more = _MORE.get(cost_key(stage))
     return found | more(stage) if more else found
 
 
@@ -174,6 +182,25 @@ def _scale(stage: Stage) -> Features:
     return {"digits": lanes * 16 / steps, "bits": float(lanes * _number(stage, "IN_BITS", 24)), "rom": float(small)}
 
 
+def _decode(stage: Stage) -> Features:
+    """Shifters: a bit of the result for each bit of the exponent."""
+    bits = _number(stage, "LANES") * _number(stage, "OUT_BITS", 5)
+    return {"bits": float(bits), "shifter": float(bits * _number(stage, "EXPONENT", 2))}
+
+
+def _to_minifloat(stage: Stage) -> Features:
+    """The search for the leading one, half of the bits after each step; then a shifter of all steps and channels."""
+    lanes, bits = _number(stage, "LANES"), _number(stage, "IN_BITS", 24)
+    spread = _number(stage, "SHIFT_MAX", 0) - _number(stage, "SHIFT_MIN", 0) + _number(stage, "STEP_MAX", 0)
+    return {
+        "bits": float(lanes * bits),
+        "search": float(lanes * bits * ceil(log2(bits + 1))),
+        "shifter": float(lanes * bits * ceil(log2(spread + 1))),
+        "lanes": float(lanes),
+        **_table(stage),
+    }
+
+
 def _fifo(stage: Stage) -> Features:
     depth, width = _number(stage, "DEPTH", 2), _number(stage, "WIDTH", 8)
     return {"ram": float(width * ceil(depth / 16)) if 2 < depth <= _FEW_WORDS else 0.0, "depth": log2(depth)}
@@ -190,6 +217,8 @@ _MORE: dict[str, Callable[[Stage], Features]] = {
     "eq_mvc": _mvc,
     "eq_scale": _scale,
     "eq_shift": _table,
+    "eq_decode": _decode,
+    MINIFLOAT_STAGE: _to_minifloat,
     "eq_fifo": _fifo,
     "eq_table": _table,
     "eq_constant": _table,
@@ -214,16 +243,34 @@ def stage_dsps(stage: Stage, family: str) -> int:
     if stage.params.get("STYLE") != "dsp":
         return 0
     if stage.module == "eq_matmul":
-        return _number(stage, "LANES")
+        return _number(stage, "LANES") * _wide_product(_number(stage, "BITS_A", 8), _number(stage, "BITS_B", 8), family)
     if stage.module in ("eq_mvu", "eq_depthwise"):
         rows = _number(stage, "PE") if stage.module == "eq_mvu" else 1
         columns = _number(stage, "SIMD") if stage.module == "eq_mvu" else _number(stage, "LANES")
-        wide = max(_number(stage, "X_BITS", 8) + 1 - _number(stage, "X_SIGNED", 1), _number(stage, "W_BITS", 8)) > 9
+        bits = (_number(stage, "X_BITS", 8) + 1 - _number(stage, "X_SIGNED", 1), _number(stage, "W_BITS", 8))
+        wide = max(bits) > 9
         narrow = max(_number(stage, "X_BITS", 8), _number(stage, "W_BITS", 8)) <= PAIR_BITS
         if family == "ice40" and stage.module == "eq_mvu" and narrow:
             return rows * ceil(columns / 2)  # an SB_MAC16 makes two products (hls/rtl/eq_mul_pair.v)
-        return rows * columns * (2 if wide and family == "gowin" else 1)
+        return rows * columns * _wide_product(*bits, family) * (2 if wide and family == "gowin" else 1)
     return 0
+
+
+#: widths of a block's operands; of the pieces that yosys cuts off wider ones; of the narrowest product of two pieces
+#: that gets a block
+_BLOCKS = {"ecp5": (18, 18, 18, 9), "gowin": (18, 18, 18, 9), "ice40": (16, 16, 16, 11), "xilinx": (25, 18, 17, 9)}
+
+
+def _wide_product(a: int, b: int, family: str) -> int:
+    """Blocks of one product: operands that are too wide for one are cut, and what is left over is made in logic."""
+    most_a, most_b, piece, least = _BLOCKS[family]
+    pairs = [(x, y) for x in _pieces(max(a, b), most_a, piece) for y in _pieces(min(a, b), most_b, piece)]
+    return max(1, sum(min(pair) > 1 and sum(pair) >= least for pair in pairs))
+
+
+def _pieces(bits: int, most: int, piece: int) -> list[int]:
+    """Widths of what an operand is cut into."""
+    return [bits] if bits <= most else [piece, *_pieces(bits - piece, most, piece)]
 
 
 def _joined_products(stage: Stage, family: str) -> int:
@@ -231,7 +278,7 @@ def _joined_products(stage: Stage, family: str) -> int:
     bits = (_number(stage, "BITS_A", 8), _number(stage, "BITS_B", 8))
     if (family == "ice40" and sum(bits) < 11) or (family == "gowin" and min(bits) < 4):
         return 0
-    return _number(stage, "LANES") * (2 if family == "gowin" and max(bits) > 9 else 1)
+    return _number(stage, "LANES") * _wide_product(*bits, family) * (2 if family == "gowin" and max(bits) > 9 else 1)
 
 
 def _roms(stage: Stage) -> Iterable[Rom]:

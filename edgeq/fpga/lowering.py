@@ -255,16 +255,6 @@ def _periods(n: int) -> list[int]:
     return [p for p in range(1, n + 1) if n % p == 0]
 
 
-def integer_operand(node: Node, value: Value) -> None:
-    """Raise UnsupportedError unless the codes of an operand are integers."""
-    if not is_integer(value.format):
-        raise fail(
-            node,
-            f"{value.name} is {value.format}, and this layer has no hardware for minifloats; "
-            "requantise it to fixed point, or run it on a microcontroller",
-        )
-
-
 def rows_of(shape: tuple[int, ...]) -> int:
     """Elements in all axes but the last."""
     return prod(shape[:-1])

@@ -25,6 +25,13 @@ C++ for Vitis HLS, stage by stage ([FPGAs](fpga.md), [Vitis](hls.md)).
 
 """
 
+_MINIFLOATS = (
+    "Minifloats in hardware (E2M1 to E5M2, every other one, mixed with fixed point, and weights with group scales):",
+    "*in*, as operands; *out*, as what an operator makes. What has no *out* makes integers by its meaning. hls4ml",
+    "takes none. Limits of widths stand under [FPGAs](fpga.md#stages).",
+    "",
+)
+
 _STAGE = """\
 ## The output stage
 
@@ -52,6 +59,17 @@ def _registry(module: str, name: str) -> dict[str, Any]:
         return dict(getattr(import_module(module), name))
     except ModuleNotFoundError:
         return {}
+
+
+#: operators whose output is an integer by their meaning, whatever comes in
+INTEGER_OUTPUTS = ("argmax", "sigmoid_lines", "softmax_lines", "softmax_reciprocal")
+
+
+def minifloats(op: str) -> str:
+    """Where hardware has minifloats: wherever the operator may have them (tests/fpga/test_hardware_formats.py)."""
+    if op not in _registry("edgeq.fpga.ops", "LOWERINGS"):
+        return "–"
+    return "in" if op in INTEGER_OUTPUTS else "in, out"
 
 
 def c_kernels(op: str) -> str:
@@ -107,10 +125,14 @@ def _sentence(text: str) -> str:
 
 def operators_markdown() -> str:
     """The whole page."""
-    lines = ["| operator | kind | C kernels | fast emulator | hardware |", "|---|---|---|---|---|"]
+    lines = [
+        "| operator | kind | C kernels | fast emulator | hardware | minifloats in hardware |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, op in sorted(OPERATORS.items()):
-        lines.append(f"| [{name}](#{name}) | {kind(op)} | {c_kernels(name)} | {fast_twin(name)} | {hardware(name)} |")
-    lines += ["", *(f"- *{name}*: {meaning}" for name, meaning in _KINDS.items()), ""]
+        wings = (kind(op), c_kernels(name), fast_twin(name), hardware(name), minifloats(name))
+        lines.append(f"| [{name}](#{name}) | {' | '.join(wings)} |")
+    lines += ["", *_MINIFLOATS, *(f"- *{name}*: {meaning}" for name, meaning in _KINDS.items()), ""]
     stage = [*_table(dict(OUTPUT_STAGE)), ""]
     sections = [line for _, op in sorted(OPERATORS.items()) for line in _section(op)]
     return _HEAD + "\n".join(lines) + "\n" + _STAGE + "\n".join([*stage, *sections]).rstrip() + "\n"

@@ -24,6 +24,7 @@ from edgeq.verify.random_formats import (
     per_group,
     pick,
     random_format,
+    random_minifloat,
     uniform_codes,
     weight_codes,
 )
@@ -421,7 +422,10 @@ def make_softmax(g: Growth) -> str | None:
         codes = rng.integers(0, top, size=size, endpoint=True, dtype=np.int64)
     codes[0] = max(codes[0], 1)
     table = g.constant("exp_table", codes, fmt)
-    out = FixedPoint(pick(rng, (4, 8, 8, 12, 16)), 0, chance(rng, 0.5)).per_tensor(between(rng, 3, 12))
+    out: Format = FixedPoint(pick(rng, (4, 8, 8, 12, 16)), 0, chance(rng, 0.5)).per_tensor(between(rng, 3, 12))
+    if g.kind != "fixed" and chance(rng, 0.5):
+        small = random_minifloat(rng)
+        out = small.per_tensor(max(small.grid_range).bit_length() + between(rng, -3, 2))
     return g.node("softmax", (x.name, table), out, axis=between(rng, 0, len(x.shape) - 1))
 
 

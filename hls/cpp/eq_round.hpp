@@ -1,7 +1,8 @@
 // Rounding by a power of two, saturation, exact division: what output stages share. Not stages themselves.
 //
 // Rules: 0 half_up, 1 half_even, 2 floor, 3 tflite (in eq_scale), 4 half_away, 5 half_down, 6 half_to_zero, 7 to_zero
-// (docs/arithmetic.md).
+// (docs/arithmetic.md); 8 to odd (in eq_divide), for a stage behind that rounds once more: a quotient that is not exact
+// ends in a one.
 // Overflow: what becomes of a number beyond the bounds: 0 the bound, 1 zero, 2 its lowest bits (1 and 2: no zero point).
 // Clamp, with overflow 1 and 2: bit 0: the lower bound clamps all the same, bit 1: the upper one does.
 #ifndef EQ_ROUND_HPP
@@ -112,6 +113,7 @@ divide:
                         : RULE == 5 ? half && !(!negative && tie)
                         : RULE == 6 ? half && !tie
                         : RULE == 7 ? false
+                        : RULE == 8 ? some && !quotient[lane][0]
                                     : half;
         ap_int<Q + 3> value = quotient[lane] + ap_uint<1>(up);
         if (beyond[lane]) value = ap_int<Q + 3>(1) << Q;

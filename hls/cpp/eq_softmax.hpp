@@ -7,7 +7,7 @@
 // COUNT          codes of a row
 // TABLE_BITS, TABLE_SIZE   entries: width and number
 // SHIFT          binary point of the output, may be negative
-// RULE           0 half_up, 1 half_even, 2 floor, 4 half_away, 5 half_down, 6 half_to_zero, 7 to_zero
+// RULE           0 half_up, 1 half_even, 2 floor, 4 half_away, 5 half_down, 6 half_to_zero, 7 to_zero, 8 to odd
 // LO, HI, ZERO, OUT_BITS   bounds of the grid integer, zero point and width of a code that goes out
 // s, m           in, out: a row of COUNT codes
 // table          unsigned, the first one positive
@@ -39,7 +39,7 @@ distances:
 template <int BITS, int TABLE_BITS, int TABLE_SIZE>
 ap_uint<TABLE_BITS> eq_exponential(const ap_uint<BITS>& distance, const ap_uint<TABLE_BITS> table[TABLE_SIZE]) {
 #pragma HLS INLINE
-    const ap_uint<32> place = distance;
+    const ap_uint<eq_greater(BITS, 32)> place = distance;
     return table[place < TABLE_SIZE ? place.to_int() : TABLE_SIZE - 1];
 }
 

@@ -8,7 +8,7 @@
 // COUNT_PAD            1: divide by TAPS; 0: by the taps inside
 // SHIFT                binary point of the output less that of the input, may be negative
 // RULE                 0 half_up, 1 half_even, 2 floor, 4 code_half_away: half away from zero with ZERO_OUT added before,
-//                      5 half_down, 6 half_to_zero, 7 to_zero
+//                      5 half_down, 6 half_to_zero, 7 to_zero, 8 to odd where it divides (eq_divide)
 // LO, HI, ZERO_OUT     bounds of the grid integer and zero point of the output, signed
 // OUT_BITS             width of a code that goes out
 //

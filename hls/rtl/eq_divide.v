@@ -5,7 +5,8 @@
 // NUM_BITS, DEN_BITS   widths of num (two's complement) and den (unsigned, never 0)
 // LEFT, RIGHT          shifts, 0 or more
 // RULE                 0 half_up, 1 half_even, 2 floor, 4 half_away, 5 half_down, 6 half_to_zero, 7 to_zero
-//                      (docs/arithmetic.md)
+//                      (docs/arithmetic.md); 8 to odd, for a stage behind that rounds once more: a quotient that is not
+//                      exact ends in a one
 // LO, HI, ZERO         bounds of the grid integer and zero point, signed
 // OUT_BITS             width of the code
 //
@@ -78,6 +79,7 @@ module eq_divide #(
             : RULE == 5 ? (negative ? half : half && !tie)
             : RULE == 6 ? half && !tie
             : RULE == 7 ? 1'b0
+            : RULE == 8 ? some && !quotient[0]
             : half;
     wire signed [VB-1:0] bounded = value < LEAST ? LEAST : value > GREATEST ? GREATEST : value;
     wire [VB-1:0] code = bounded + OFFSET;

@@ -6,7 +6,7 @@
 // COUNT          codes of a row
 // TABLE_BITS, TABLE_SIZE, TABLE   entries: unsigned, the first one positive
 // SHIFT          binary point of the output, may be negative
-// RULE           0 half_up, 1 half_even, 2 floor, 4 half_away, 5 half_down, 6 half_to_zero, 7 to_zero
+// RULE           0 half_up, 1 half_even, 2 floor, 4 half_away, 5 half_down, 6 half_to_zero, 7 to_zero, 8 to odd
 // LO, HI, ZERO, OUT_BITS   bounds of the grid integer, zero point and width of a code that goes out
 //
 // clk, rst       in   clock; synchronous reset: waits for the first code of a row

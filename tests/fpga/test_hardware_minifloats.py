@@ -19,23 +19,17 @@ from edgeq.verify.random_graphs import random_graph, random_inputs
 from tests import wide_sums
 
 NAMES = ("e2m1", "e2m3", "e3m2", "e4m3", "e5m2")
+#: what hardware lacks whatever the format: slopes for each element, tables of wide codes, weights beyond the engines
+REFUSED = (
+    "hardware takes constant slopes",
+    "bits does not fit; requantise its input",
+    "the engines multiply up to",
+    "the engine multiplies by up to",
+)
 #: operators whose sums need more than 63 bits, as `wide_sums.operators` names them
 WIDE = (
-    *(
-        "conv",
-        "pairs",
-        "depthwise",
-        "scaled",
-        "transposed",
-        "linear",
-        "groups",
-        "matmul",
-        "mul",
-        "square",
-        "add",
-        "sub",
-    ),
-    *("maximum", "minimum", "concat", "requantise", "sum"),
+    *("conv", "pairs", "depthwise", "scaled", "transposed", "linear", "groups", "matmul", "mul"),
+    *("square", "add", "sub", "maximum", "minimum", "concat", "requantise", "sum"),
 )
 
 
@@ -111,7 +105,9 @@ def random_case(seed: int, formats: str) -> None:
     try:
         flow = lower(graph, dsps=16 + sum(products(graph, node) for node in graph.nodes))
     except UnsupportedError as error:
-        pytest.skip(str(error))
+        if any(words in str(error) for words in REFUSED):
+            pytest.skip(str(error))
+        raise
     stalled = {"stalls": 0.4, "inner_stalls": True} if seed % 2 else {}
     assert not differs(graph, flow, inputs, seed=seed, **stalled)
 

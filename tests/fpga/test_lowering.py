@@ -10,7 +10,7 @@ import pytest
 
 from edgeq.emulator import executor
 from edgeq.errors import BudgetError, UnsupportedError
-from edgeq.formats import NAMED, Affine, FixedPoint
+from edgeq.formats import Affine, FixedPoint
 from edgeq.fpga import lower
 from edgeq.fpga.ops import LOWERINGS, REFUSED, products
 from edgeq.fpga.simulate import simulate
@@ -275,14 +275,6 @@ def test_matrix_products_in_logic() -> None:
     inputs = random_inputs(graph, np.random.default_rng(0), 2)
     shown = simulate(lower(graph, style="lut"), inputs, tool="iverilog", stalls=0.4, inner_stalls=True).trace
     assert np.array_equal(shown["y"], executor(graph).trace(inputs)["y"])
-
-
-def test_layers_without_minifloats_say_so() -> None:
-    net = Net()
-    x = net.b.input("x", (4, 4, 2), NAMED["e2m1"])
-    window = {"kernel": (3, 3), "stride": (1, 1), "padding": (0,) * 4, "include_pad": 1}
-    with pytest.raises(UnsupportedError, match=r"mean.*divides by 9 into e2m1.*requantise after it"):
-        lower(net.b.build([net.b.node("average_pool", "mean", [x], NAMED["e2m1"], **window)]))
 
 
 def test_targets_out_of_reach_are_named() -> None:

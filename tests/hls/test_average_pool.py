@@ -90,6 +90,25 @@ def test_lanes_and_rate() -> None:
         assert out.cycles["m"][-1] - out.cycles["m"][0] <= 29 * cycles
 
 
+@pytest.mark.parametrize(("taps", "count_pad", "shift"), [(9, 1, 2), (9, 0, -1), (6, 1, 5)])
+def test_quotients_to_odd(taps: int, count_pad: int, shift: int) -> None:
+    """For a stage behind that rounds once more: truncated, with a one at the end where anything is left."""
+    codes, inside = samples(FixedPoint(8, 4), taps, 48)
+    num = np.where(inside, codes, 0).sum(axis=1) << max(shift, 0)
+    den = (np.full(len(codes), taps) if count_pad else inside.sum(axis=1)) << max(-shift, 0)
+    whole, rest = np.divmod(np.abs(num), den)
+    expected = np.clip(np.sign(num) * (whole | (rest > 0)), -2000, 3000)
+    beats = [int(b) | int(i) << 8 for b, i in zip(codes.reshape(-1) & 255, inside.reshape(-1), strict=True)]
+    out = run(
+        "eq_average_pool",
+        {"TAPS": taps, "COUNT_PAD": count_pad, "SHIFT": shift, "RULE": 8, "LO": -2000, "HI": 3000, "OUT_BITS": 13},
+        {"s": Source(9, beats, fields=(("data", 8), ("inside", 1)))},
+        {"m": Sink(13, len(codes))},
+        stalls=(20, 50),
+    )
+    assert elements(out.beats["m"], 1, 13, True) == [int(q) for q in expected]
+
+
 def test_a_wrong_rule_is_seen() -> None:
     """The bench can fail: a tie goes three ways."""
     beats = [code % 256 | 256 for code in (1, 0, -1, 0, 3, 0)]

@@ -9,7 +9,7 @@ import pytest
 from hls.harness import Sink, Source, elements, memory, needs_simulator, run
 from hls.vectors import evaluate
 
-from edgeq.formats import Affine, FixedPoint, Format
+from edgeq.formats import NAMED, Affine, FixedPoint, Format
 
 pytestmark = needs_simulator
 
@@ -65,6 +65,24 @@ def test_softmax(rule: str, source: Format, target: Format, count: int, size: in
     )
     found = elements(out.beats["m"], 1, target.bits, target.code_range[0] < 0)
     assert found == [int(c) for c in expected.reshape(-1)]
+
+
+@pytest.mark.parametrize("module", ["eq_softmax", "eq_softmax_reciprocal"])
+def test_distances_beyond_32_bits(module: str) -> None:
+    """The grid of E5M2: 57344 and -8192 are 2^32 steps apart, which is no small distance."""
+    fmt, target, count = NAMED["e5m2"], FixedPoint(8, 8, False), 4
+    grid = np.array([[3758096384, -536870912, 3758096384, 0], [7, 2, -(1 << 29), 7], [-1, -3, -2, -3758096384]])
+    codes, bits = fmt.from_grid(grid), 16 if module == "eq_softmax" else 31
+    assert np.array_equal(fmt.to_grid(codes), grid)
+    table = exponentials(1.0, 12, 15 if module == "eq_softmax" else 31)
+    inputs = [((count,), fmt, codes), ((12,), FixedPoint(32, 31) if bits == 31 else FixedPoint(16, 0), table)]
+    expected = evaluate(module.removeprefix("eq_"), inputs, ((count,), target), {"axis": 0})
+    parameters = {"BITS": 34, "COUNT": count, "TABLE_SIZE": 12, "TABLE": "t.mem", "ZERO": 0}
+    numbers = [int(n) & ((1 << 34) - 1) for n in grid.reshape(-1)]
+    out = run(
+        module, parameters, {"s": Source(34, numbers)}, {"m": Sink(8, codes.size)}, files={"t.mem": memory(table, bits)}
+    )
+    assert out.beats["m"] == [int(c) for c in expected.reshape(-1)]
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from edgeq.verify import TraceFunction
 from edgeq.verify.random_graphs import random_graph, random_inputs
 from tests import wide_sums
 from tests.fpga.networks import U8, Net, digits, residual
+from tests.fpga.test_hardware_formats import DIRECTIONS, NAMES, WRONG, inputs_of, lowered, spoilt, walk
 from tests.fpga.test_hardware_groups import network as groups
 from tests.fpga.test_hardware_minifloats import WIDE
 from tests.fpga.test_hardware_minifloats import network as minifloats
@@ -192,6 +193,28 @@ def test_random_graph_with_modes(seed: int) -> None:
 @needs_csim
 def test_minifloats() -> None:
     assert_equal(minifloats(NAMED["e2m1"], NAMED["e4m3"]))
+
+
+@needs_csim
+@pytest.mark.heavy
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_operator_with_minifloats(name: str, direction: str) -> None:
+    """Coming in, going out, or both; a compiler takes its time for each of these networks."""
+    graph = walk(name, direction)
+    inputs, expected = inputs_of(graph), executor(graph).trace(inputs_of(graph))
+    shown = simulate(lowered(graph), inputs, width=64)
+    assert [v for n in graph.nodes for v in n.outputs if not np.array_equal(shown[v], expected[v])] == []
+
+
+@needs_csim
+@pytest.mark.heavy
+def test_operators_with_minifloats_and_something_wrong() -> None:
+    graph = walk("e3m2", "both", WRONG)
+    inputs, expected = inputs_of(graph), executor(graph).trace(inputs_of(graph))
+    shown = simulate(spoilt(lowered(graph)), inputs)
+    found = {n.op for n in graph.nodes if not np.array_equal(shown[n.outputs[0]], expected[n.outputs[0]])}
+    assert found == WRONG.keys()
 
 
 @needs_csim

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 
+from edgeq.errors import FormatError
 from edgeq.formats import DEFAULT_RULE, FixedPoint, Minifloat, scale
 from edgeq.fpga.dataflow import Param, Stream
-from edgeq.fpga.lowering import Codes, Lowering, bounds_bits, fail, integer_operand, operand_bits, zero_of
+from edgeq.fpga.lowering import Codes, Lowering, bounds_bits, fail, operand_bits, zero_of
 from edgeq.fpga.ops._function import constant_operand, function_table
 from edgeq.fpga.ops._stage import output_stage
 from edgeq.ir import Node, Value
@@ -28,7 +30,7 @@ def lower_join(ctx: Lowering, node: Node) -> None:
         function_table(ctx, node)
         return
     lanes = ctx.lanes(out)
-    sides = [_operand(ctx, value, out.shape, lanes) for value in ins]
+    sides = [_operand(ctx, value, out.shape, lanes, as_codes=rescales(node)) for value in ins]
     if rescales(node):
         sides = [_rescaled(ctx, node, value, s, o) for value, s, o in zip(ins, sides, "ab", strict=True)]
     acc = ctx.stream("acc", bounds_bits(ctx.bounds(node)), True, lanes, out.size // lanes)
@@ -54,11 +56,11 @@ def _alignment(node: Node, ins: list[Value]) -> tuple[list[int], int]:
     return lefts, point
 
 
-def _operand(ctx: Lowering, value: Value, shape: tuple[int, ...], lanes: int) -> Stream:
-    """The stream of an operand, broadcast to the output's shape."""
+def _operand(ctx: Lowering, value: Value, shape: tuple[int, ...], lanes: int, *, as_codes: bool) -> Stream:
+    """The stream of an operand, broadcast to the output's shape; as_codes: of a minifloat its codes, not its grid."""
     if value.constant:
-        return ctx.constant(on_grid(value), shape, lanes)
-    source = ctx.operand(value)
+        return ctx.constant(value if as_codes else on_grid(value), shape, lanes)
+    source = ctx.of(value) if as_codes else ctx.operand(value)
     if np.prod(shape) == value.size:
         return ctx.convert(source, lanes)
     index = np.arange(value.size).reshape((1,) * (len(shape) - len(value.shape)) + value.shape)
@@ -76,22 +78,29 @@ def on_grid(value: Value) -> Value:
 
 def _rescaled(ctx: Lowering, node: Node, value: Value, source: Stream, operand: str) -> Stream:
     """An operand times 2^left and its multiplier, rounded: a table of all its codes."""
-    integer_operand(node, value)
     bits = value.format.bits
     if bits > RESCALED_BITS:
         raise fail(
             node,
             f"rescales {value.name} of {bits} bits by a table, which takes up to {RESCALED_BITS}: use narrower codes",
         )
-    grid = value.format.to_grid(address_codes(value))
+    reach = ctx.interval(value)  # numbers beyond it do not come, and need not fit
+    grid = grid_by_address(value).clip(reach.lo, reach.hi)
     multiplier, shift = (node.integer(f"{operand}_{key}") for key in ("multiplier", "shift"))
     entries = scale(grid << node.integer("left"), multiplier, shift, node.text("rounding", DEFAULT_RULE))
     width = max(2, signed_bits(int(entries.min()), int(entries.max())))
     return ctx.table(source, width, True, entries, f"rescale_{operand}")
 
 
-def address_codes(value: Value) -> Codes:
-    """The code that each address of a table stands for."""
-    count = 1 << value.format.bits
+def grid_by_address(value: Value) -> Codes:
+    """The grid integer of the code that each address of a table stands for; 0 for codes that are no number."""
+    fmt, count = value.format, 1 << value.format.bits
     address = np.arange(count, dtype=np.int64)
-    return address - count * (address > value.format.code_range[1])
+    codes = address - count * (address > fmt.code_range[1])
+    if not isinstance(fmt, Minifloat):
+        return fmt.to_grid(codes)
+    found = np.zeros(count, dtype=np.int64)
+    for code in codes:
+        with suppress(FormatError):
+            found[code] = fmt.to_grid_scalar(int(code))
+    return found

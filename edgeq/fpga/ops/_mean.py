@@ -9,11 +9,19 @@ import numpy as np
 from edgeq.formats import Minifloat
 from edgeq.fpga.dataflow import Param, Stream
 from edgeq.fpga.folding import Fold, lanes_for
-from edgeq.fpga.lowering import Lowering, bounds_bits, fail, zero_of
+from edgeq.fpga.lowering import Lowering, bounds_bits, zero_of
 from edgeq.fpga.ops._engine import Window, buffer, channel_sums
-from edgeq.fpga.ops._stage import PLAIN_RULES, RULES, output_stage, quotient_bits, rule_number, saturating
+from edgeq.fpga.ops._stage import (
+    PLAIN_RULES,
+    RULES,
+    output_stage,
+    quotient_bits,
+    quotient_codes,
+    quotient_of,
+    within,
+)
 from edgeq.ir import Node
-from edgeq.ir.operator import frac_of, output_bounds
+from edgeq.ir.operator import frac_of
 
 #: cycles of a division beyond the bits of its quotient (hls/rtl/eq_divide.v)
 _DIVISION = 7
@@ -22,23 +30,18 @@ _DIVISION = 7
 def mean_engine(ctx: Lowering, node: Node, source: Stream, window: Window, *, count_pad: bool) -> None:
     """The mean of each window and channel."""
     x, out = ctx.graph.ins(node)[0], ctx.graph.outs(node)[0]
-    saturating(node)
-    if isinstance(out.format, Minifloat):
-        if not count_pad or window.taps & (window.taps - 1):
-            raise fail(
-                node,
-                f"divides by {window.taps} into {out.format}; hardware has quotients in fixed point, and minifloats "
-                "where the divisor is a power of two: requantise after it",
-            )
+    shifts = count_pad and window.taps & (window.taps - 1) == 0
+    if isinstance(out.format, Minifloat) and shifts:
         sum_engine(ctx, node, source, window, window.taps.bit_length() - 1)
         return
+    quotient = quotient_of(node, out, (*PLAIN_RULES, "code_half_away"))
     zero, lanes = (
         zero_of(x.format),
         lanes_for(window.positions * window.taps * window.channels, window.channels, ctx.target),
     )
     words = buffer(ctx, source, window, lanes, zero, repeat=1, by_channel=True, inside=True)
-    made = ctx.output(out, lanes)
-    lo, hi = output_bounds(node, out.format)
+    made = ctx.stream("mean", quotient.bits, quotient.signed, lanes, out.size // lanes)
+    terms = window.taps.bit_length()
     params: dict[str, Param] = {
         "BITS": source.bits,
         "SIGNED": int(source.signed),
@@ -46,19 +49,18 @@ def mean_engine(ctx: Lowering, node: Node, source: Stream, window: Window, *, co
         "TAPS": window.taps,
         "ZERO": zero,
         "COUNT_PAD": int(count_pad),
-        "OUT_BITS": out.format.bits,
-        "SHIFT": frac_of(out) - frac_of(x),
-        "RULE": rule_number(node, (*PLAIN_RULES, "code_half_away")),
-        "LO": lo,
-        "HI": hi,
-        "ZERO_OUT": zero_of(out.format),
+        "OUT_BITS": quotient.bits,
+        "SHIFT": within(quotient.frac - frac_of(x), source.bits + terms, quotient.bits + terms),
+        "RULE": quotient.rule,
+        "LO": quotient.lo,
+        "HI": quotient.hi,
+        "ZERO_OUT": quotient.zero,
     }
     # A sum whose divisor is no power of two is divided a bit a cycle while the next one comes in.
-    shifts = count_pad and window.taps & (window.taps - 1) == 0
-    if params["RULE"] == RULES["code_half_away"]:
-        lo, hi = lo + zero_of(out.format), hi + zero_of(out.format)
-    division = 0 if shifts else quotient_bits(lo, hi) + _DIVISION
+    added = quotient.zero if quotient.rule == RULES["code_half_away"] else 0
+    division = 0 if shifts else quotient_bits(quotient.lo + added, quotient.hi + added) + _DIVISION
     ctx.stage("eq_average_pool", params, {"s": words.name}, {"m": made.name}, max(words.beats, made.beats * division))
+    ctx.bind(out, quotient_codes(ctx, node, made, out))
 
 
 def sum_engine(ctx: Lowering, node: Node, source: Stream, window: Window, halvings: int = 0) -> None:

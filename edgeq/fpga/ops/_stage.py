@@ -1,13 +1,15 @@
-"""The output stage in hardware: eq_shift for power-of-two grids, eq_scale for multipliers."""
+"""The output stage in hardware: eq_shift for power-of-two grids, eq_scale for multipliers; quotients for minifloats."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from edgeq.formats import DEFAULT_RULE, FIXED_RULES, Minifloat
 from edgeq.formats import RULES as RULES_OF_ALL
 from edgeq.fpga.dataflow import Param, Stream
-from edgeq.fpga.lowering import Lowering, fail, packed, zero_of
+from edgeq.fpga.lowering import Lowering, fail, packed, signed_codes, zero_of
 from edgeq.ir import Node, Value
 from edgeq.ir.operator import frac_of, output_bounds, overflows
 
@@ -23,6 +25,10 @@ RULES = {
     "half_to_zero": 6,
     "to_zero": 7,
 }
+#: rounding of a quotient that eq_shift will round once more: what division leaves goes into the lowest bit
+ODD = 8
+#: places that such a quotient has below the grid: one halves its step, one tells halves from more than halves
+ODD_PLACES = 2
 #: numbers of the overflow modes of eq_round
 OVERFLOW = {"saturate": 0, "zero": 1, "wrap": 2}
 #: rules of stages that shift or divide
@@ -87,7 +93,7 @@ def output_stage(
     biased: `acc` has the output's zero point in it, and codes are rounded half away from zero (`code_half_away`).
     """
     if isinstance(out.format, Minifloat):
-        _minifloat_stage(ctx, node, acc, fracs, out, out.format)
+        ctx.bind(out, minifloat_stage(ctx, node, acc, fracs, out))
         return
     lo, hi = output_bounds(node, out.format)
     zero = zero_of(out.format)
@@ -121,12 +127,10 @@ def output_stage(
     ctx.stage(module, params, {"s": acc.name}, {"m": made.name}, acc.beats * cycles)
 
 
-def _minifloat_stage(
-    ctx: Lowering, node: Node, acc: Stream, fracs: tuple[int, ...], out: Value, fmt: Minifloat
-) -> None:
-    """The same to a minifloat: eq_shift with a format."""
-    if "multiplier" in node.attrs:
-        raise fail(node, f"multiplies into {fmt}; hardware has multipliers for fixed point: use power-of-two scales")
+def minifloat_stage(ctx: Lowering, node: Node, acc: Stream, fracs: tuple[int, ...], out: Value) -> Stream:
+    """The same to a minifloat: eq_shift with a format. The stream is not bound yet."""
+    fmt = out.format
+    assert isinstance(fmt, Minifloat)
     bounds = np.asarray(output_bounds(node, fmt), np.int64)
     lo, hi = (int(c) if g >= 0 else -int(c) for g, c in zip(bounds, fmt.from_grid(np.abs(bounds)), strict=True))
     params: dict[str, Param] = {
@@ -142,8 +146,57 @@ def _minifloat_stage(
         "STEP_MAX": max(fmt.max_magnitude.bit_length() - 1 - fmt.mantissa, 0),
         **_shift(ctx, acc, fracs, out, fmt.max_magnitude.bit_length() + 1),
     }
-    made = ctx.output(out, acc.lanes)
+    made = ctx.stream("y", fmt.bits, False, acc.lanes, acc.beats)
     ctx.stage("eq_shift", params, {"s": acc.name}, {"m": made.name}, acc.beats)
+    return made
+
+
+class Quotient(NamedTuple):
+    """How a stage divides: parameters of eq_divide without its widths, and the width of what it gives."""
+
+    rule: int
+    lo: int
+    hi: int
+    zero: int
+    frac: int
+    bits: int
+    signed: bool
+
+
+def quotient_of(node: Node, out: Value, rules: tuple[str, ...], most: int | None = None) -> Quotient:
+    """The quotient of a node that divides: its output's codes, or what `minifloat_stage` makes them of.
+
+    Minifloats have steps of many sizes, so the quotient stays on the grid of the smallest one, `ODD_PLACES` finer, and
+    is rounded to odd: truncated, with a one at the end where anything is left. Rounding that once more gives what
+    rounding the exact quotient gives (Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums: proved
+    algorithms using rounding to odd", IEEE Transactions on Computers 57, 2008). most: greatest quotient in units of
+    2^-(frac + ODD_PLACES), where it is known; none is negative then.
+    """
+    saturating(node)
+    fmt, frac = out.format, frac_of(out)
+    if not isinstance(fmt, Minifloat):
+        lo, hi = output_bounds(node, fmt)
+        return Quotient(rule_number(node, rules), lo, hi, zero_of(fmt), frac, fmt.bits, signed_codes(fmt))
+    top = fmt.max_magnitude << ODD_PLACES
+    least = -top
+    if most is not None:
+        least, top = 0, min(top, most)
+    return Quotient(ODD, least, top, 0, frac + ODD_PLACES, top.bit_length() + 1, True)
+
+
+def within(places: int, right: int, left: int) -> int:
+    """A shift to the left (negative: to the right) of what is divided, of so many places at most.
+
+    Beyond the limits nothing changes: all bits are gone, or everything but zero saturates.
+    """
+    return min(max(places, -right - 1), left + 1)
+
+
+def quotient_codes(ctx: Lowering, node: Node, quotient: Stream, out: Value) -> Stream:
+    """Codes of the output, not bound yet: the quotients themselves, or to minifloats their second rounding."""
+    if not isinstance(out.format, Minifloat):
+        return quotient
+    return minifloat_stage(ctx, node, quotient, (frac_of(out) + ODD_PLACES,), out)
 
 
 def _scale(ctx: Lowering, node: Node, acc: Stream) -> dict[str, Param]:

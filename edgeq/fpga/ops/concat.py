@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from math import gcd, prod
 
+from edgeq.formats import Minifloat
 from edgeq.fpga.dataflow import Stream
 from edgeq.fpga.lowering import Lowering
 from edgeq.fpga.ops import requantise
-from edgeq.ir import Node, Value
-from edgeq.ir.graph import Attr, Graph
+from edgeq.ir import Attr, Graph, Node, Value, operator
+from edgeq.ir.operator import Arithmetic
 
 
 def lower(ctx: Lowering, node: Node) -> None:
@@ -34,7 +35,7 @@ def _part(ctx: Lowering, node: Node, index: int) -> Stream:
     same = value.format == out.format and not node.attrs.keys() & {"multiplier", "lo", "hi"}
     if value.constant:
         return ctx.constant(_requantised(ctx, node, index), value.shape, 1)
-    if same:
+    if same and not _negative_zeros(ctx.graph, value):
         return ctx.of(value)
     made = Value(f"{out.name}.{index}", value.shape, out.format, source=out.source)
     one = Node(
@@ -47,6 +48,18 @@ def _part(ctx: Lowering, node: Node, index: int) -> Stream:
     found = ctx.streams[ctx.values.pop(made.name)]
     ctx.streams[found.name] = replace(found, value=None)
     return ctx.streams[found.name]
+
+
+def _negative_zeros(graph: Graph, value: Value) -> bool:
+    """Whether a value may have the code of a negative zero: one that came in or out of a table, and was only moved."""
+    if not isinstance(value.format, Minifloat) or value.format.specials == "fnuz":
+        return False
+    maker = next((n for n in graph.nodes if value.name in n.outputs), None)
+    if maker is None:
+        return True
+    if maker.op == "max_pool" or isinstance(operator(maker.op), Arithmetic):
+        return False
+    return maker.op == "table" or _negative_zeros(graph, graph.ins(maker)[0])
 
 
 def _with(graph: Graph, value: Value) -> Graph:
@@ -67,8 +80,6 @@ def _stage_of(ctx: Lowering, node: Node, index: int) -> dict[str, Attr]:
 
 def _requantised(ctx: Lowering, node: Node, index: int) -> Value:
     """A constant operand in the output's format."""
-    from edgeq.ir import operator
-
     value, out = ctx.graph.ins(node)[index], ctx.graph.outs(node)[0]
     assert value.data is not None
     one = Node("requantise", node.name, (value.name,), (out.name,), _stage_of(ctx, node, index), node.source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeq.fpga.dataflow import Stream
-from edgeq.fpga.lowering import TABLE_BITS, Lowering, integer_operand, zero_of
+from edgeq.fpga.lowering import TABLE_BITS, Lowering, is_integer, zero_of
 from edgeq.fpga.ops._function import function_table
 from edgeq.fpga.ops._stage import output_stage
 from edgeq.ir import Node, Value
@@ -23,6 +23,6 @@ def lower(ctx: Lowering, node: Node) -> None:
     if x.format.bits <= TABLE_BITS and alike:
         function_table(ctx, node)
         return
-    integer_operand(node, x)
-    source = ctx.convert(ctx.of(x), ctx.lanes(out))
-    output_stage(ctx, node, grid_stream(ctx, x, source), (frac_of(x),), out)
+    source = ctx.convert(ctx.operand(x), ctx.lanes(out))
+    grid = grid_stream(ctx, x, source) if is_integer(x.format) else source
+    output_stage(ctx, node, grid, (frac_of(x),), out)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgeq.formats import CODE_RULE
 from edgeq.fpga.dataflow import Param, Rom
-from edgeq.fpga.lowering import Lowering, integer_operand, zero_of
+from edgeq.fpga.lowering import Lowering, zero_of
 from edgeq.fpga.ops._stage import output_stage
 from edgeq.ir import Graph, Node
 from edgeq.ir.operator import frac_of
@@ -64,8 +64,6 @@ def products(graph: Graph, node: Node) -> int:
 def lower(ctx: Lowering, node: Node) -> None:
     """One tap a cycle; an axis that only repeats elements has one tap, and weights only the places that they need."""
     x, out = ctx.graph.ins(node)[0], ctx.graph.outs(node)[0]
-    integer_operand(node, x)
-    integer_operand(node, out)
     rows, columns = _axes(node)
     channels, frac = x.shape[-1], frac_of(x) + rows.frac + columns.frac
     shift = frac - frac_of(out)
@@ -75,7 +73,7 @@ def lower(ctx: Lowering, node: Node) -> None:
     interval = ctx.interval(x)
     least, most = (v << (rows.frac + columns.frac) for v in (min(interval.lo, 0), max(interval.hi, 0)))
     bits = max(4, signed_bits(min(least + bias, least), max(most + bias, most)))
-    source = ctx.convert(ctx.of(x), 1)
+    source = ctx.convert(ctx.operand(x), 1)
     acc = ctx.stream("sums", bits, True, 1, out.size)
     address_bits = max(1, (x.size - 1).bit_length())
     pixels = x.shape[-2] if len(x.shape) == 3 else 1
@@ -84,8 +82,8 @@ def lower(ctx: Lowering, node: Node) -> None:
         return ctx.rom(name, axis.frac + 1 + address_bits, axis.words(step, address_bits))
 
     params: dict[str, Param] = {
-        "BITS": x.format.bits,
-        "SIGNED": int(x.format.signed),
+        "BITS": source.bits,
+        "SIGNED": int(source.signed),
         "ZERO": zero_of(x.format),
         "IN_BEATS": x.size,
         "C": channels,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.fpga.dataflow import Param
-from edgeq.fpga.lowering import TABLE_BITS, Lowering, integer_operand
+from edgeq.fpga.lowering import TABLE_BITS, Lowering
 from edgeq.fpga.ops._function import function_table
 from edgeq.fpga.ops._lines import line_rom, scaled
 from edgeq.fpga.ops.requantise import grid_stream
@@ -24,7 +24,6 @@ def products(graph: Graph, node: Node) -> int:
 def lower(ctx: Lowering, node: Node) -> None:
     """Beyond the last entry nothing changes, so the argument saturates there."""
     (x, table), out = ctx.graph.ins(node), ctx.graph.outs(node)[0]
-    integer_operand(node, x)
     if x.format.bits <= TABLE_BITS:
         function_table(ctx, node)
         return

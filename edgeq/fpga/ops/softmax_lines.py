@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeq.fpga.dataflow import Param
-from edgeq.fpga.lowering import Lowering, integer_operand
+from edgeq.fpga.lowering import Lowering
 from edgeq.fpga.ops._lines import line_rom, scaled
 from edgeq.fpga.ops._rows import back_along, rows_along
 from edgeq.ir import Graph, Node
@@ -23,13 +23,12 @@ def lower(ctx: Lowering, node: Node) -> None:
     """Row by row, one element a beat."""
     x, exponential, reciprocal = ctx.graph.ins(node)
     out, axis = ctx.graph.outs(node)[0], node.integer("axis")
-    integer_operand(node, x)
     assert exponential.data is not None
     assert reciprocal.data is not None
     rows, count = rows_along(ctx, x, axis), x.shape[axis]
     lines = rows.beats // count
-    distances = ctx.stream("distances", x.format.bits + 1, True, 1, rows.beats)
-    params: dict[str, Param] = {"BITS": x.format.bits, "SIGNED": int(x.format.signed), "COUNT": count}
+    distances = ctx.stream("distances", rows.bits + 1, True, 1, rows.beats)
+    params: dict[str, Param] = {"BITS": rows.bits, "SIGNED": int(rows.signed), "COUNT": count}
     cycles = lines * (2 * count + _DISTANCES)
     ctx.stage("eq_row_distance", params, {"s": rows.name}, {"m": distances.name}, cycles)
     dyadic = (node.integer("distance_multiplier"), node.integer("distance_shift"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeq.fpga.dataflow import Param
-from edgeq.fpga.lowering import Lowering, integer_operand, zero_of
+from edgeq.fpga.lowering import Lowering, zero_of
 from edgeq.fpga.ops._rows import back_along, rows_along
 from edgeq.ir import Node
 
@@ -15,14 +15,12 @@ def lower(ctx: Lowering, node: Node) -> None:
     """One element a beat."""
     x, table = ctx.graph.ins(node)
     out, axis = ctx.graph.outs(node)[0], node.integer("axis")
-    integer_operand(node, x)
-    integer_operand(node, out)
     assert table.data is not None
     rows = rows_along(ctx, x, axis)
     made = ctx.stream("shares", out.format.bits, out.format.signed, 1, out.size)
     params: dict[str, Param] = {
-        "BITS": x.format.bits,
-        "SIGNED": int(x.format.signed),
+        "BITS": rows.bits,
+        "SIGNED": int(rows.signed),
         "COUNT": x.shape[axis],
         "TABLE_SIZE": table.size,
         "TABLE": ctx.rom("exp", 31, [int(v) for v in table.data]),
