@@ -2,6 +2,7 @@
 #ifndef EDGEQ_ACC_H
 #define EDGEQ_ACC_H
 
+#include "edgeq_code.h"
 #include "edgeq_wide.h"
 
 /* Sums of 96 bits, where `wide` is neither false, 32 bits, nor true, 64: `narrow` has the lowest 32 of them. */
@@ -241,6 +242,8 @@ EQ_INLINE void eq_put(void *y, int32_t i, eq_acc a, int32_t shift, int64_t lo, i
     const bool left = (rule & EQ_LEFT) != 0 && shift < 0;
     if (wide == EQ_96) {
         eq_wide_put(y, i, eq_acc_wide(a), shift, lo, hi, yt, rule);
+    } else if (!wide && eq_is_float(yt) && eq_code_fits(yt)) {
+        eq_store_code(y, i, eq_code32(a.narrow, shift, eq_code_key(lo, yt), eq_code_key(hi, yt), rule, yt), yt);
     } else if (wide || eq_is_float(yt)) {
         int64_t v = wide ? a.wide : a.narrow;
         if (left) {

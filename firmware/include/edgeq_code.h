@@ -1,12 +1,12 @@
 /* edgeq_code.h: the code of a minifloat from an exact sum, in a few instructions: by sign, leading zeros and one shift.
  *
- * The meaning is that of eq_put in edgeq_acc.h. A code grows with its magnitude by one step at a time, across exponents
+ * The meaning is that of eq_float_round in edgeq_round.h, bounds and all. A code grows with its magnitude by one step at a time, across exponents
  * too: what is rounded to q steps of a binade that has k more places than the grid is the code q + k * 2^mantissa.
  */
 #ifndef EDGEQ_CODE_H
 #define EDGEQ_CODE_H
 
-#include "edgeq_acc.h"
+#include "edgeq_round.h"
 
 /* Places of a sum below the grid that are left of a sum of 64 bits; what lies below makes the last of them odd. */
 enum { EQ_CODE_PLACES = 2 };
@@ -21,7 +21,7 @@ EQ_INLINE int32_t eq_leading_zeros(uint32_t v)
 #endif
 }
 
-/* Code of m / 2^s, or of its negative, without its sign and not yet saturated; 1 <= s <= 30, m <= 2^31. */
+/* Code of m / 2^s, or of its negative, without its sign and not yet saturated; 1 <= s <= 31, m <= 2^31. */
 EQ_INLINE uint32_t eq_code_magnitude(uint32_t m, bool negative, int32_t s, int32_t rule, eq_type t)
 {
     const int32_t room = 31 - eq_mantissa(t) - s - eq_leading_zeros(m | 1u), k = room > 0 ? room : 0;
@@ -37,23 +37,42 @@ EQ_INLINE uint32_t eq_code_magnitude(uint32_t m, bool negative, int32_t s, int32
     return (m >> shift) + ((uint32_t)k << eq_mantissa(t));
 }
 
-/* A code with its sign, saturated: least and most are codes of magnitudes; there is one zero. */
-EQ_INLINE uint32_t eq_code_bound(uint32_t code, bool negative, uint32_t least, uint32_t most, eq_type t)
+/* A code with its sign, saturated: least and most are keys, codes of magnitudes with the sign of the number. */
+EQ_INLINE uint32_t eq_code_bound(uint32_t code, bool negative, int32_t least, int32_t most, eq_type t)
 {
-    const uint32_t top = negative ? least : most, bound = code < top ? code : top;
-    return negative && bound > 0u ? bound | 1u << (eq_width(t) - 1) : bound;
+    return eq_key_code(eq_clamp32(negative ? -(int32_t)code : (int32_t)code, least, most), t);
 }
 
-/* The code of v / 2^s between -least and most; 1 <= s <= 30. */
-EQ_INLINE uint8_t eq_code32(int32_t v, int32_t s, uint32_t least, uint32_t most, int32_t rule, eq_type t)
+/* The key of a bound, a grid integer that t holds. */
+EQ_INLINE int32_t eq_code_key(int64_t grid, eq_type t)
+{
+    return grid < 0 ? -(int32_t)eq_float_code(-grid, t) : (int32_t)eq_float_code(grid, t);
+}
+
+/* Whether magnitudes of a minifloat are below 2^28. */
+EQ_INLINE bool eq_code_fits(eq_type t) { return eq_mantissa(t) + (1 << eq_exponent(t)) - 1 <= 28; }
+
+/* The code of v / 2^s between two keys, whatever s; magnitudes of t are below 2^28. */
+EQ_INLINE uint8_t eq_code32(int32_t v, int32_t s, int32_t least, int32_t most, int32_t rule, eq_type t)
 {
     const bool negative = v < 0;
-    const uint32_t m = negative ? 0u - (uint32_t)v : (uint32_t)v;
+    uint32_t m = negative ? 0u - (uint32_t)v : (uint32_t)v;
+    if (s < 1) {
+        /* What leaves 31 bits is beyond every magnitude. */
+        const int32_t p = eq_min(1 - s, 31);
+        m = m > 0x80000000u >> p ? 0x80000000u : m << p;
+        s = 1;
+    } else if (s > 31) {
+        /* What is lost makes the last place odd. */
+        const int32_t p = eq_min(s - 31, 31);
+        m = m >> p | ((m & ((1u << p) - 1u)) != 0u ? 1u : 0u);
+        s = 31;
+    }
     return (uint8_t)eq_code_bound(eq_code_magnitude(m, negative, s, rule, t), negative, least, most, t);
 }
 
-/* The same for 64 bits, 3 <= s <= 33; magnitudes of t are below 2^28. */
-EQ_INLINE uint8_t eq_code64(int64_t v, int32_t s, uint32_t least, uint32_t most, int32_t rule, eq_type t)
+/* The same for 64 bits, 3 <= s <= 33. */
+EQ_INLINE uint8_t eq_code64(int64_t v, int32_t s, int32_t least, int32_t most, int32_t rule, eq_type t)
 {
     const bool negative = v < 0;
     const uint64_t m = negative ? 0u - (uint64_t)v : (uint64_t)v;
@@ -63,32 +82,6 @@ EQ_INLINE uint8_t eq_code64(int64_t v, int32_t s, uint32_t least, uint32_t most,
     /* Beyond 31 bits is beyond every magnitude. */
     const uint32_t near = high >> (p - 1) != 0u ? 0x7FFFFFFFu : kept;
     return (uint8_t)eq_code_bound(eq_code_magnitude(near, negative, EQ_CODE_PLACES, rule, t), negative, least, most, t);
-}
-
-/* The output stage of all channels. */
-typedef struct {
-    int32_t shift;        /* binary point of the products less that of y */
-    int64_t lo, hi;       /* bounds on the grid of y */
-    const int8_t *shifts; /* one for each channel, or null where all are `shift` */
-} eq_code_stage;
-
-/* n channels of one pixel from o on, to y[yi] and on; sums: theirs, of 32 bits, or 64 where `wide`; quick: whether they
- * become codes in the way of this file, or in that of eq_put. */
-EQ_INLINE void eq_code_put(const eq_code_stage *p, const void *sums, void *y, int32_t yi, int32_t o, int32_t n,
-                           eq_type yt, int32_t rule, bool wide, bool quick)
-{
-    const int8_t *shifts = p->shifts;
-    const uint32_t least = quick ? eq_float_code(-p->lo, yt) : 0u, most = quick ? eq_float_code(p->hi, yt) : 0u;
-    for (int32_t i = 0; i < n; i++) {
-        const int32_t shift = eq_channel_shift(shifts, p->shift, o + i);
-        if (!quick) {
-            eq_put(y, yi + i, eq_acc_start(sums, i, wide), shift, p->lo, p->hi, yt, rule, wide);
-        } else if (wide) {
-            ((eq_u8 *)y)[yi + i] = eq_code64(((const eq_i64 *)sums)[i], shift, least, most, rule, yt);
-        } else {
-            ((eq_u8 *)y)[yi + i] = eq_code32(((const eq_i32 *)sums)[i], shift, least, most, rule, yt);
-        }
-    }
 }
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef EDGEQ_EXPAND_H
 #define EDGEQ_EXPAND_H
 
-#include "edgeq_code.h"
+#include "edgeq_code_stage.h"
 #include "edgeq_dsp.h"
 
 /* Rows of x with the zeros of the padding around them, the last few of which are in scratch. */

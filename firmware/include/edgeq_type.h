@@ -212,6 +212,9 @@ EQ_INLINE uint32_t eq_key_code(int32_t key, eq_type t)
 /* Number of bits of v, 0 for 0. */
 EQ_INLINE int32_t eq_bit_length(uint64_t v)
 {
+#if defined(__GNUC__)
+    return v != 0u ? 64 - __builtin_clzll(v) : 0;
+#else
     int32_t n = 0;
     for (int32_t step = 32; step > 0; step >>= 1) {
         if (v >> step != 0) {
@@ -220,6 +223,7 @@ EQ_INLINE int32_t eq_bit_length(uint64_t v)
         }
     }
     return n + (int32_t)v;
+#endif
 }
 
 /* Minifloat code of a grid integer that the type holds exactly; zero is the positive zero. */

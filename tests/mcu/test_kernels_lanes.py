@@ -234,6 +234,9 @@ def test_codes_of_sums(tmp_path: Path) -> None:
         ("(m >> shift & 1u)", "1u"),
         ("half - (negative ? 1u : 0u)", "half"),
         ("high >> (p - 1) != 0u", "false"),
+        ("m > 0x80000000u >> p", "m > 0x80000000u"),
+        ("!= 0u ? 1u : 0u);\n        s = 31", "!= 0u ? 0u : 0u);\n        s = 31"),
+        ("(int32_t)code, least, most)", "(int32_t)code, least + 1, most)"),
     ]
     for number, (old, new) in enumerate(faults):
         assert _codes(tmp_path / f"wrong{number}", (old, new))[1] > 0, old

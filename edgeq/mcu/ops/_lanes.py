@@ -34,8 +34,8 @@ BLOCKS = {SHORT: (4, 2), LONG: (2, 2), WORD: (2, 1)}
 VECTOR, SPAN = " | EQ_LANES_VECTOR", 4
 #: codes that are read together, and bytes that may be read behind the last one
 TOGETHER, BEHIND = 8, 3
-#: shifts with which edgeq_code.h makes a code from sums of 32 and 64 bits, and the most bits of its magnitude
-CODE_SHIFTS, CODE_BITS = {False: (1, 30), True: (3, 33)}, 28
+#: shifts with which edgeq_code.h makes a code from sums of 64 bits, and the most bits of its magnitude
+CODE_SHIFTS, CODE_BITS = (3, 33), 28
 
 
 def _element(fmt: Format) -> Format:
@@ -102,11 +102,10 @@ def _stage(ctx: Context, kind: str) -> Stage:
 
 
 def _quick(ctx: Context, made: Stage) -> bool:
-    """Whether edgeq_code.h makes the codes of the output."""
+    """Whether edgeq_code.h makes the codes of the output from sums of 64 bits."""
     out = ctx.out.format
-    least, most = CODE_SHIFTS[bool(made.wide)]
-    bounded = isinstance(out, Minifloat) and out.max_magnitude.bit_length() <= CODE_BITS and made.lo <= 0 <= made.hi
-    return bounded and least <= min(made.shifts) and max(made.shifts) <= most
+    small = isinstance(out, Minifloat) and out.max_magnitude.bit_length() <= CODE_BITS
+    return bool(made.wide) and small and CODE_SHIFTS[0] <= min(made.shifts) and max(made.shifts) <= CODE_SHIFTS[1]
 
 
 def _span(ctx: Context) -> int:
