@@ -6,6 +6,8 @@ reads or writes one element too far is caught, and UndefinedBehaviorSanitizer wa
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 import shutil
 import subprocess
@@ -28,9 +30,18 @@ SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", 
 Mutation = Callable[[Step], Step]
 
 
+@functools.cache
+def sanitizes(compiler: str) -> bool:
+    """Whether a compiler is here with what its sanitizers link: Debian's clang comes without (libclang-rt-dev)."""
+    if shutil.which(compiler) is None:
+        return False
+    command = [compiler, *SANITIZE, "-x", "c", "-", "-o", os.devnull]
+    return subprocess.run(command, input=b"int main(void) { return 0; }", capture_output=True).returncode == 0
+
+
 def compilers() -> list[str]:
-    """The host compilers that are installed."""
-    return [name for name in ("gcc", "clang") if shutil.which(name)]
+    """The host compilers that are installed, sanitizers and all."""
+    return [name for name in ("gcc", "clang") if sanitizes(name)]
 
 
 def run_graphs(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,13 +19,14 @@ from edgeq.mcu.build import BuildResult, build
 from edgeq.mcu.execute import measure, run, trace
 from edgeq.mcu.runners import available_runners
 from edgeq.schedule import check_plan, simulate
+from tests.mcu.kernel_driver import sanitizes
 from tests.mcu.nets import ALL, classifier, codes, minifloat
 from tests.strategies import Case, cases
 
 Build = Callable[..., BuildResult]
 M4 = load_board("cortex-m4")
 RUNNERS = [runner.name for runner in available_runners(M4)]
-SANITIZER = next((cc for cc in ("clang", "gcc") if shutil.which(cc)), None)
+SANITIZER = next((cc for cc in ("clang", "gcc") if sanitizes(cc)), None)
 
 
 def differing(made: BuildResult, inputs: dict[str, np.ndarray], **how: object) -> list[str]:
