@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from edgeq.errors import RangeError
 from edgeq.formats import Format
+from edgeq.formats.format import ENCODE_LIMIT
 from edgeq.ir import Graph, Interval, Node, Value, analyse, operator
 from edgeq.ir.ranges import accumulator
 
@@ -111,15 +112,14 @@ def _reading(node: Node, old: str, new: str) -> Node:
 
 
 def fits(graph: Graph, node: Node, fmt: Format, ranges: Mapping[str, Interval]) -> bool:
-    """Whether 64 bits hold the accumulation of `node` with the output format `fmt`."""
+    """Whether 63 bits hold the accumulation of `node` with the output format `fmt`; wider ones are exact, and slow."""
     bounds = operator(node.op).bounds(node, graph.ins(node), [ranges[name] for name in node.inputs])
     if bounds is None:
         return True
     try:
-        accumulator(node, bounds, fmt)
+        return accumulator(node, bounds, fmt).bits <= ENCODE_LIMIT.bit_length()
     except RangeError:
         return False
-    return True
 
 
 class RangeCache:

@@ -47,13 +47,6 @@ typedef struct {
 
 #define EQ_STREAM_READS 4
 
-/* Shared by all stretches of a network, so not inlined into each. */
-#if defined(__GNUC__)
-#define EQ_SHARED static __attribute__((noinline, unused))
-#else
-#define EQ_SHARED static
-#endif
-
 /* Runs one row of a step of the network. */
 typedef void eq_row_call(uint8_t *arena, uint32_t step, const void *const x[], void *y);
 

@@ -16,12 +16,6 @@
 #define EQ_INLINE static inline
 #define EQ_MAY_ALIAS
 #endif
-/* A function that is too long to be inlined wherever it is called. */
-#if defined(__GNUC__)
-#define EQ_SHARED static __attribute__((noinline, unused))
-#else
-#define EQ_SHARED static inline
-#endif
 /* A kernel: inlined into the function that gives it its compile-time arguments. */
 #define EQ_KERNEL EQ_INLINE
 
@@ -33,11 +27,11 @@ typedef int32_t EQ_MAY_ALIAS eq_i32;
 typedef uint32_t EQ_MAY_ALIAS eq_u32;
 typedef int64_t EQ_MAY_ALIAS eq_i64;
 
-/* A function that several kernels share, or that keeps its registers to itself. */
+/* A function that several kernels share, that keeps its registers to itself, or is too long to be inlined everywhere. */
 #if defined(__GNUC__)
 #define EQ_SHARED static __attribute__((noinline, unused))
 #else
-#define EQ_SHARED static
+#define EQ_SHARED static inline
 #endif
 
 /* Four bytes from any address, the first one lowest. */

@@ -50,14 +50,14 @@ EQ_KERNEL void eq_softmax_reciprocal(const eq_softmax_reciprocal_t *p, const voi
         }
         uint32_t sum = 0;
         for (int32_t i = first; i < end; i += inner) {
-            const int64_t d = most - eq_load64(from, i, xt);
-            sum += ((uint32_t)table[d < last ? (int32_t)d : last] + (1u << (EQ_SOFTMAX_DROPPED - 1))) >> EQ_SOFTMAX_DROPPED;
+            const uint64_t d = (uint64_t)(most - eq_load64(from, i, xt));
+            sum += ((uint32_t)table[d < (uint32_t)last ? (int32_t)d : last] + (1u << (EQ_SOFTMAX_DROPPED - 1))) >> EQ_SOFTMAX_DROPPED;
         }
         const int32_t width = eq_bit_length(sum), shift = width - 20 + 31 - p->bits;
         const int32_t r = eq_reciprocal((sum << (32 - width)) - (1u << 31));
         for (int32_t i = first; i < end; i += inner) {
-            const int64_t d = most - eq_load64(from, i, xt);
-            const int32_t e = table[d < last ? (int32_t)d : last];
+            const uint64_t d = (uint64_t)(most - eq_load64(from, i, xt));
+            const int32_t e = table[d < (uint32_t)last ? (int32_t)d : last];
             const int32_t q = (int32_t)eq_half_away64(eq_high_product(e, r), shift);
             eq_store_code(y, i, (uint32_t)(zero + eq_min(q, most_code)), yt);
         }

@@ -207,7 +207,7 @@ def test_random_graphs_with_detours() -> None:
 def test_random_graphs_of_transposes() -> None:
     removed = 0
     ops = ["transpose", "reshape", "linear", "add", "mul", "requantise", "mean", "concat", "softmax", "argmax", "pad"]
-    for seed in range(80):
+    for seed in range(100):
         kind = ("fixed", "mixed", "minifloat")[seed % 3]
         graph = random_graph(np.random.default_rng(seed), ops=[*ops, "slice", "table"], formats=kind)
         after = remove_transposes(graph)

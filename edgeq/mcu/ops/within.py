@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.formats import Format, Minifloat
-from edgeq.mcu.select import PORTABLE, Call, Context, Variant
+from edgeq.mcu.select import PORTABLE, Call, Context, Variant, always
 from edgeq.mcu.step import Param
 from edgeq.mcu.storage import storage
 
@@ -19,10 +19,6 @@ def _key(fmt: Format, grid: int) -> int:
     return code - (1 << 31) if fmt.code_range[1] >= 1 << 31 else code
 
 
-def _not_constant(ctx: Context) -> str | None:
-    return "its operand is constant; the passes compute it" if ctx.ins[0].constant else None
-
-
 def _generic(ctx: Context) -> Call:
     x, node = ctx.ins[0], ctx.node
     params: dict[str, Param] = {
@@ -33,4 +29,4 @@ def _generic(ctx: Context) -> Call:
     return Call((storage(x.format).eq_type, storage(ctx.out.format).eq_type), params, (x.name,))
 
 
-VARIANTS = (Variant(PORTABLE, "within", "stops at the first number outside", _not_constant, _generic),)
+VARIANTS = (Variant(PORTABLE, "within", "stops at the first number outside", always, _generic),)
