@@ -33,8 +33,10 @@ from torch import Tensor, nn
 
 import edgeq
 from edgeq.search.draw import write_all
+from edgeq.search.space import bits_of
 from edgeq.search.store import Store
-from edgeq.search.study import Plan, Study, formats, study, with_fronts
+from edgeq.search.study import COSTS as STUDY_COSTS
+from edgeq.search.study import LEAST_BITS, MOST_BITS, Plan, Study, formats, front, study, with_fronts
 from edgeq.search.task import Source
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
@@ -169,6 +171,33 @@ def studied(name: str, source: Source, args: argparse.Namespace) -> Study:
     return replace(found, name=name, rows=tuple(with_fronts(list(rows.values()))))
 
 
+def equal_width(one: Study) -> str:
+    """Integers against minifloats of the same width on both sides, method by method, as a table of the docs."""
+    head = ("bits", *(f"{kind}, {method}" for method in METHODS for kind in ("integer", "minifloat")))
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for bits in range(LEAST_BITS, MOST_BITS + 1):
+        cells = [str(bits)]
+        for method in METHODS:
+            rows = [row for row in one.rows if row.point.method == method and row.accuracy is not None]
+            rows = [row for row in rows if {bits_of(row.point.weights), bits_of(row.point.activations)} == {bits}]
+            for family in ("integer", "minifloat"):
+                best = max((r for r in rows if r.point.family == family), key=lambda r: r.accuracy or 0.0, default=None)
+                name = "" if best is None or family == "integer" else f" {best.point.name.split('/')[0]}"
+                cells.append("–" if best is None else f"{best.accuracy:.1%}{name}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def fronts(one: Study) -> str:
+    """What no cheaper point betters, cost by cost."""
+    lines = []
+    for cost, name in STUDY_COSTS.items():
+        best = [one.rows[i] for i in front(one.rows, cost)]
+        points = ", ".join(f"{r.point.name} {r.accuracy:.1%} ({getattr(r, cost):,})" for r in best)
+        lines.append(f"- {name}: {points}")
+    return "\n".join(lines)
+
+
 def record(found: dict[str, Study]) -> None:
     """The figures, and the plots of the docs."""
     root = Path(__file__).parents[1]
@@ -207,6 +236,7 @@ def main() -> int:
             found[name] = studied(name, source, args)
             pages = write_all(found[name], args.output / name)
             print(f"{name}: float {found[name].float_accuracy:.2%}, {len(found[name].rows)} points: {pages['html']}")
+            print(f"\n{equal_width(found[name])}\n\n{fronts(found[name])}\n")
     except (edgeq.errors.EdgeqError, OSError) as error:
         print(f"studies: {error}", file=sys.stderr)
         return 2
