@@ -155,5 +155,5 @@ def test_only_weights_have_group_scales() -> None:
     b = GraphBuilder("wide")
     x = b.input("x", (6,), FixedPoint(32, 0))
     w = b.constant("w", np.full((1, 6), 0x7B), Grouped(NAMED["e5m2"], 6, (1,)))
-    with pytest.raises(RangeError, match="linear fc: its sum needs 1.. bits"):
+    with pytest.raises(RangeError, match=r"linear fc: its sum needs 1\d\d bits"):
         b.build([b.node("linear", "fc", (x, w), FixedPoint(8, 50))])
