@@ -208,7 +208,7 @@ class Run:
     """One training that can be stopped: the file of its state, its name for the bar, and what it is seeded by.
 
     samples: images of an epoch, drawn anew for each. most: norm to which gradients are clipped; a network whose
-    BatchNorm is folded diverges at rates that one with it bears.
+    BatchNorm is folded diverges at rates that one with it bears. inputs: what the network gets of images in bytes.
     """
 
     state: Path
@@ -218,6 +218,7 @@ class Run:
     samples: int
     rate: float
     most: float = float("inf")
+    inputs: Callable[[Tensor, torch.Generator], Tensor] = augmented
 
 
 def train(model: nn.Module, data: Data, run: Run, batch: int, penalty: WidthPenalty | None, strength: float) -> None:
@@ -242,7 +243,7 @@ def train(model: nn.Module, data: Data, run: Run, batch: int, penalty: WidthPena
         order = torch.randperm(len(data.train_y), generator=random).to(device)[: run.samples]
         model.train()
         for part in track(order.split(batch), f"{run.label}, epoch {epoch + 1} of {run.epochs}", transient=True):
-            loss = functional.cross_entropy(model(augmented(data.train_x[part], random)), data.train_y[part])
+            loss = functional.cross_entropy(model(run.inputs(data.train_x[part], random)), data.train_y[part])
             if penalty is not None:
                 loss = loss + strength * penalty()
             for optimiser in optimisers:
