@@ -109,6 +109,10 @@ class Operator(ABC):
     def bounds(self, node: Node, ins: Sequence[Value], ranges: Sequence[Interval]) -> Bounds | None:
         """Worst case of the accumulation; None where codes only move."""
 
+    def reach(self, node: Node, ranges: Sequence[Interval]) -> Interval | None:
+        """Range of an output whose codes nobody computes (`bounds` is None); None: all that its format allows."""
+        return None
+
     def macs(self, node: Node, ins: Sequence[Value], outs: Sequence[Value]) -> int:
         """Multiply-accumulates of one inference."""
         return 0
@@ -236,6 +240,10 @@ class Movement(Operator):
     @abstractmethod
     def move(self, node: Node, value: Value, codes: Codes) -> Codes:
         """Output codes, batch first."""
+
+    def reach(self, node: Node, ranges: Sequence[Interval]) -> Interval | None:
+        fill = node.integer("value", 0)  # a pad may bring zeros or its fill value in
+        return ranges[0].hull(Interval(min(fill, 0), max(fill, 0)))
 
     def rule(self, node: Node, ins: Sequence[Value], outs: Sequence[Value]) -> None:
         if ins[0].format != outs[0].format:

@@ -6,7 +6,7 @@ for every input and for every order of summation, so an accumulator that holds t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -17,8 +17,6 @@ from edgeq.ir.graph import Graph, Node, Value
 from edgeq.ir.operator import (
     Bounds,
     Interval,
-    Movement,
-    Operator,
     aligned_bounds,
     clamp_of,
     fits,
@@ -27,7 +25,6 @@ from edgeq.ir.operator import (
     overflows,
 )
 from edgeq.ir.ops import operator
-from edgeq.ir.ops.select import Select
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def analyse(graph: Graph) -> Ranges:
         if bounds is None:
             accumulators[node.name] = None
             for out in outs:
-                values[out.name] = _moved(op, node, [values[v.name] for v in ins], out)
+                values[out.name] = op.reach(node, [values[v.name] for v in ins]) or _known(out)
             continue
         accumulators[node.name] = accumulator(node, bounds, outs[0].format)
         values[outs[0].name] = _output(node, bounds, outs[0].format)
@@ -89,15 +86,6 @@ def _known(value: Value) -> Interval:
         grid = value.format.to_grid(value.data)
         return Interval(int(grid.min()), int(grid.max()))
     return Interval(*value.format.grid_range)
-
-
-def _moved(op: Operator, node: Node, ranges: Sequence[Interval], out: Value) -> Interval:
-    """Range of a value whose codes nobody computes: where they only move, those that they had."""
-    if isinstance(op, Movement):
-        # A pad may bring zeros or its fill value in.
-        fill = node.integer("value", 0)
-        return ranges[0].hull(Interval(min(fill, 0), max(fill, 0)))
-    return ranges[1].hull(ranges[2]) if isinstance(op, Select) else _known(out)
 
 
 def accumulator(node: Node, bounds: Bounds, fmt: Format) -> Accumulator:

@@ -43,5 +43,8 @@ class Select(Operator):
         chosen = condition.reshape(-1, *(1 for _ in outs[0].shape)) != 0
         return [np.where(chosen, a, b)]
 
+    def reach(self, node: Node, ranges: Sequence[Interval]) -> Interval:
+        return ranges[1].hull(ranges[2])
+
     def bounds(self, node: Node, ins: Sequence[Value], ranges: Sequence[Interval]) -> Bounds | None:
         return None
