@@ -8,7 +8,7 @@ import typer
 
 from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, bench_fpga, choices
 from edgeq.commands.hls import refuse_bench
-from edgeq.commands.schedule import Packing, PushRows, Schedule
+from edgeq.commands.schedule import Budget, Packing, PushRows, Schedule
 from edgeq.commands.schedule import chosen as scheduling
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, table, working
 
@@ -29,6 +29,7 @@ def bench(
     schedule: Schedule = "auto",
     push_rows: PushRows = False,
     packing: Packing = "auto",
+    budget_ram: Budget = None,
     target: Target = None,
     dsps: Dsps = None,
     style: Style = None,
@@ -46,7 +47,7 @@ def bench(
 
     flag = optimize if optimize.startswith("-") else f"-O{optimize.removeprefix('O')}"
     with working(f"measuring on {chosen.name}"):
-        options = scheduling(schedule, push_rows, packing)
+        options = scheduling(schedule, push_rows, packing, budget_ram)
         found = measure(net, chosen, runner=runner, optimize=flag, toolchain=toolchain, **options)
     if compare:
         found = compared(net, found)

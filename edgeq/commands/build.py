@@ -42,9 +42,9 @@ def build(
     """Generate and compile the firmware, print sizes and kernels; for an FPGA board, its bitstream or project."""
     net, chosen = load_model(model), find_board(board)
     if chosen.kind in ("fpga", "hls"):
-        firmware = {"budget-ram": budget_ram, "budget-flash": budget_flash, "optimize": optimize != "-O2"}
+        firmware = {"budget-flash": budget_flash, "optimize": optimize != "-O2"}
         tools = {"toolchain": toolchain if chosen.kind == "hls" else None}
-        refuse_on_hardware(chosen, firmware | scheduling(schedule, push_rows, packing) | tools)
+        refuse_on_hardware(chosen, firmware | scheduling(schedule, push_rows, packing, budget_ram) | tools)
     if wanted(chosen, backend, io, choices(target, dsps, style, clock)):
         return build_hls4ml(net, chosen, output, json, io, clock)
     if chosen.kind == "fpga":
@@ -59,11 +59,10 @@ def build(
             net,
             chosen,
             output,
-            budget_ram=budget_ram,
             budget_flash=budget_flash,
             optimize=flag,
             toolchain=toolchain,
-            **scheduling(schedule, push_rows, packing),
+            **scheduling(schedule, push_rows, packing, budget_ram),
         )
     if json:
         emit(describe(result))

@@ -30,7 +30,7 @@ Packing = Annotated[
         "--packing",
         metavar="KIND",
         help="Which codes of up to 4 bits share bytes in RAM. fast: where no kernel gets slower; all; none; auto: "
-        "fast, and all where that does not fit the budget or the board.",
+        "fast, and where that does not fit the budget or the board as many more as it takes.",
     ),
 ]
 
@@ -51,10 +51,11 @@ Budget = Annotated[
 ]
 
 
-def chosen(schedule: str, push_rows: bool, packing: str) -> dict[str, Any]:
+def chosen(schedule: str, push_rows: bool, packing: str, budget_ram: int | None) -> dict[str, Any]:
     """The options that differ from what a build takes by itself."""
     kinds = {key: kind for key, kind in (("schedule", schedule), ("packing", packing)) if kind != "auto"}
-    return kinds | ({"push_rows": True} if push_rows else {})
+    budget = {} if budget_ram is None else {"budget_ram": budget_ram}
+    return kinds | ({"push_rows": True} if push_rows else {}) | budget
 
 
 def refuse_on_hardware(board: Board, given: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, choices
 from edgeq.commands.hls4ml import Backend, Io, executor, wanted
-from edgeq.commands.schedule import Packing, PushRows, Schedule
+from edgeq.commands.schedule import Budget, Packing, PushRows, Schedule
 from edgeq.commands.schedule import chosen as scheduling
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, progress, table
 
@@ -42,6 +42,7 @@ def verify(
     schedule: Schedule = "auto",
     push_rows: PushRows = False,
     packing: Packing = "auto",
+    budget_ram: Budget = None,
     target: Target = None,
     dsps: Dsps = None,
     style: Style = None,
@@ -71,7 +72,7 @@ def verify(
             against=_other(net, model, against),
             seed=seed,
             progress=tick,
-            options=scheduling(schedule, push_rows, packing),
+            options=scheduling(schedule, push_rows, packing, budget_ram),
         )
     if json:
         emit({"board": board, "against": against, **result.to_json()})

@@ -29,10 +29,11 @@ def bench(
     schedule: str = "auto",
     push_rows: bool = False,
     packing: str = "auto",
+    budget_ram: int | None = None,
 ) -> dict[str, Any]:
     """Build `net` for `board` (into `out`, else a temporary folder) and measure one inference.
 
-    inputs: one sample of codes, batch first (default: a random one); schedule, push_rows, packing: as for `build`.
+    inputs: one sample of codes, batch first (default: a random one); the other options as for `build`.
     Returns the JSON object of `edgeq bench`:
     instructions and cycles_estimated of one inference (null where nothing counts them: on the host), macs, flash,
     ram (arena, other static data and the stack's peak), where these come from, and one row for each layer.
@@ -48,6 +49,7 @@ def bench(
             schedule=schedule,
             push_rows=push_rows,
             packing=packing,
+            budget_ram=budget_ram,
         )
         return measured(made, inputs, runner)
 

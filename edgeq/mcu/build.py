@@ -20,12 +20,11 @@ from edgeq.folders import MANIFEST, checked_folder, put_in_place, scratch_beside
 from edgeq.ir import Graph
 from edgeq.ir.graph import expect_graph
 from edgeq.mcu.budget import check_flash, check_ram, peak_text, weights_text
+from edgeq.mcu.fit import scheduled
 from edgeq.mcu.host import LIBRARY_SUFFIX, find_host_compiler
 from edgeq.mcu.manifest import make_manifest
-from edgeq.mcu.packing import PACKINGS, narrow_values
-from edgeq.mcu.program import Program, fitting_program, make_program
+from edgeq.mcu.program import Program
 from edgeq.mcu.project import write_project
-from edgeq.mcu.scheduling import KINDS, Schedule
 from edgeq.schedule import Plan
 
 if TYPE_CHECKING:
@@ -39,8 +38,6 @@ _PORTS = re.compile(
     r"(main|_start|init|run|harness|read_sample|write_sample|run_samples|write_stats|call_measured|paint\w*|trace_file|"
     r"strlen|eq_(trap\w*|start_c|vectors|fault\w*|harness_net|semihost\w*|sh_\w+)|edgeq_(region|mark_\w+|trace|camera))([.@].*)?"
 )
-#: bytes of RAM left for static data and the stack when a schedule is chosen for a budget, before either is known
-STATIC_RESERVE = 1536
 _RAM_SECTIONS = (".data", ".bss")
 _OPTIMIZE = re.compile(r"-O[0123sz]")
 
@@ -127,7 +124,7 @@ def build(
                   is, with the least work.
     push_rows:    the caller pushes the input's rows (`<net>_push_rows`) and it is never stored whole; by rows then.
     packing:      which codes of up to 4 bits share bytes in RAM. "fast": where no kernel gets slower; "all"; "none";
-                  "auto": as "fast", and where that misses the RAM that there is, all.
+                  "auto": as "fast", and where that misses the RAM that there is as many more as it takes, then all.
 
     Raises GraphError, RangeError and UnsupportedError for what cannot be compiled, BudgetError for what does not
     fit, ToolError when the compiler fails (its log is kept beside `out`), FileError when `out` is not ours.
@@ -161,37 +158,6 @@ def build(
         put_in_place(made, folder, Path(scratch, "old"))
     log.unlink(missing_ok=True)
     return _moved(replace(result, manifest=manifest), made, folder)
-
-
-def scheduled(
-    graph: Graph, board: Board, schedule: str, push_rows: bool, budget_ram: int | None, packing: str = "auto"
-) -> Program:
-    """The program of a graph by the schedule and packing that were asked for; see `build`."""
-    for what, given, known in (("schedule", schedule, KINDS), ("packing", packing, PACKINGS)):
-        if given not in ("auto", *known):
-            raise InputError(f"{what} {given!r}: unknown; give one of auto, {', '.join(known)}")
-    limits = [r for r in (budget_ram, board.ram.size if board.kind == "mcu" else None) if r is not None]
-    room = None if not limits else min(limits) - STATIC_RESERVE
-    found = _scheduled(graph, board, schedule, push_rows, room, "fast" if packing == "auto" else packing)
-    fits = room is None or found.plan.arena_bytes <= room
-    if fits or packing != "auto" or not narrow_values(graph):
-        return found
-    return _scheduled(graph, board, schedule, push_rows, room, "all")
-
-
-def _scheduled(graph: Graph, board: Board, schedule: str, push_rows: bool, room: int | None, packing: str) -> Program:
-    """The same with the packing chosen; room: most bytes of arena, which "auto" tries to meet."""
-    if schedule != "auto":
-        return make_program(graph, board, Schedule(schedule, None, push_rows, packing))
-    if not push_rows:
-        whole = make_program(graph, board, Schedule(packing=packing))
-        if room is None or whole.plan.arena_bytes <= room:
-            return whole
-    for kind in ("rows", "fused"):
-        found = fitting_program(graph, board, Schedule(kind, room, push_rows, packing))
-        if found is not None:
-            return found
-    return make_program(graph, board, Schedule("fused", None, push_rows, packing))
 
 
 def golden_sample(graph: Graph, seed: int = 1) -> dict[str, npt.NDArray[np.int64]]:

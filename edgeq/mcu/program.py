@@ -253,7 +253,7 @@ def _scheduled(graph: Graph, board: Board, schedule: Schedule) -> tuple[_Lowered
     """
     best: tuple[_Lowered, Chosen] | None = None
     for split in splits(graph, schedule):
-        made = _lowered(graph, split, board, schedule.kind)
+        made = _lowered(graph, split, board, schedule)
         chosen = choose(split.graph, made.needs, schedule)
         if chosen is None:
             continue
@@ -275,8 +275,9 @@ def front(graph: Graph, board: Board, *, pushed: bool = False, kind: str = "rows
     """
     found: list[Choice] = []
     network = packed_graph(graph, check(graph), board.isa, LAYERWISE.packing)
-    for split in splits(network, Schedule(kind, None, pushed)):
-        found += Chooser(split.graph, _lowered(network, split, board, kind).needs, fed=pushed).front()
+    schedule = Schedule(kind, None, pushed)
+    for split in splits(network, schedule):
+        found += Chooser(split.graph, _lowered(network, split, board, schedule).needs, fed=pushed).front()
     kept: list[Choice] = []
     for point in sorted(found, key=lambda choice: (choice.work, choice.bytes)):
         if not kept or point.bytes < kept[-1].bytes:
@@ -284,11 +285,11 @@ def front(graph: Graph, board: Board, *, pushed: bool = False, kind: str = "rows
     return kept
 
 
-def _lowered(network: Graph, split: Split, board: Board, kind: str) -> _Lowered:
-    graph, own = split.graph, {node.name for node in network.nodes}
+def _lowered(network: Graph, split: Split, board: Board, schedule: Schedule) -> _Lowered:
+    graph, own, kind = split.graph, {node.name for node in network.nodes}, schedule.kind
     ranges = analyse(graph)  # the network was checked as it was given; here formats may be marked as packed
-    steps = {node.name: ops.lower(graph, node, ranges, board.isa) for node in graph.nodes}
-    tight = kind == "fused"
+    steps = {node.name: ops.lower(graph, node, ranges, board.isa, tight=schedule.tight) for node in graph.nodes}
+    tight = schedule.tight or kind == "fused"
     by_rows, refused = row_steps(graph, ranges, board.isa, tight=tight) if kind != "layers" else ({}, {})
     refused |= dict.fromkeys(guards(graph), "it runs for some inputs only")
 
@@ -304,7 +305,7 @@ def _lowered(network: Graph, split: Split, board: Board, kind: str) -> _Lowered:
         row_scratch=_scratch(by_rows),
         refused=refused,
         extra={n.name: ROW_CALL for n in graph.nodes if n.name not in own},
-        tiles=TILES if tight else (),
+        tiles=TILES if kind == "fused" else (),
         tile_scratch=tile_scratch,
     )
     return _Lowered(split, ranges, steps, by_rows, needs)

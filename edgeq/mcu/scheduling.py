@@ -32,18 +32,21 @@ class Schedule:
            runs inverted blocks in them tile by tile where that helps, whose borders are computed more than once.
     limit: but for "layers", the most bytes of arena: the least work that fits is taken; None: the least arena.
     pushed: whether the caller pushes the rows of the input (`<net>_push_rows`), so that it is never stored whole.
-    packing: which codes of up to 4 bits share bytes: "fast", "all" or "none", see edgeq/mcu/packing.py.
+    packing: which codes of up to 4 bits share bytes: "fast", "all" or "none", see edgeq/mcu/packing.py, or the names of
+             these values.
+    tight: whether kernels keep their scratch small at the price of instructions; those of "fused" always do.
     """
 
     kind: str = "layers"
     limit: int | None = None
     pushed: bool = False
-    packing: str = "fast"
+    packing: str | frozenset[str] = "fast"
+    tight: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"schedule {self.kind!r}: unknown; give one of {', '.join(KINDS)}")
-        if self.packing not in PACKINGS:
+        if isinstance(self.packing, str) and self.packing not in PACKINGS:
             raise InputError(f"packing {self.packing!r}: unknown; give one of {', '.join(PACKINGS)}")
         if self.pushed and self.kind == "layers":
             raise InputError("an input that is pushed by rows needs the schedule 'rows' or 'fused'")

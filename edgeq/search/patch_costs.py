@@ -16,12 +16,15 @@ from edgeq.errors import EdgeqError
 from edgeq.ir import Graph
 from edgeq.mcu.bench import bench, measured
 from edgeq.mcu.build import build
+from edgeq.mcu.fit import STATIC_RESERVE, scheduled
 from edgeq.mcu.program import make_program
 from edgeq.mcu.scheduling import Schedule
 from edgeq.progress import Progress, silent
 from edgeq.search.at_run_time import Choice, Place, decided, narrow_sample, wide_sample
 from edgeq.search.patches import Mixed, bitops, macs
 
+#: the row whose values share bytes only as far as a budget asks for it, and that as a part of the arena of 8 bits
+PACKED, LESS = "patches, packed to fit", 0.9
 #: samples that run at once where accuracy is measured
 BATCH = 8
 
@@ -73,17 +76,19 @@ def rows(
     narrow = None if test is None else accuracy(mixed.graph, *test, progress)
     eight = None if test is None or not baselines else accuracy(mixed.whole, *test, progress)
     ways = (
-        ("layer by layer", mixed.whole, Schedule("layers"), stage, eight),
-        ("by rows", mixed.whole, Schedule("rows"), stage, eight),
-        ("patches", mixed.baseline, Schedule("layers"), mixed.stage, eight),
-        ("patches", mixed.graph, Schedule("layers"), mixed.stage, narrow),
-        ("patches, all packed", mixed.graph, Schedule("layers", packing="all"), mixed.stage, narrow),
+        ("layer by layer", mixed.whole, "layers", "fast", stage, eight),
+        ("by rows", mixed.whole, "rows", "fast", stage, eight),
+        ("patches", mixed.baseline, "layers", "fast", mixed.stage, eight),
+        ("patches", mixed.graph, "layers", "fast", mixed.stage, narrow),
+        (PACKED, mixed.graph, "layers", "auto", mixed.stage, narrow),
+        ("patches, all packed", mixed.graph, "layers", "all", mixed.stage, narrow),
     )
+    budget = int(LESS * make_program(mixed.baseline, board).plan.arena_bytes) + STATIC_RESERVE
     first, last = 0 if baselines else 3, 3 if mixed.choice else len(ways)
-    for way, graph, schedule, nodes, right in ways[first:last]:
+    for way, graph, schedule, packing, nodes, right in ways[first:last]:
         bits = "mixed" if graph is mixed.graph else "8"
         found = Row(way, bits, macs(graph), bitops(graph), bitops(graph, nodes), accuracy=right)
-        yield _measured(found, graph, board, schedule, counted)
+        yield _measured(found, graph, board, counted, schedule, packing, budget if way == PACKED else None)
     if mixed.choice:
         seen = mixed.choice.narrow if test is None else decided(mixed.branches, mixed.choice, test[0])
         shares = {place: float(taken.mean()) for place, taken in seen.items()}
@@ -136,14 +141,16 @@ def run_time_bitops(mixed: Mixed, choice: Choice, narrow: Mapping[Place, float])
     return round(outside + stage), round(stage)
 
 
-def _measured(row: Row, graph: Graph, board: Board, schedule: Schedule, counted: bool) -> Row:
+def _measured(
+    row: Row, graph: Graph, board: Board, counted: bool, schedule: str, packing: str, budget: int | None
+) -> Row:
     """The row with what firmware takes."""
     try:
         if not counted:
-            program = make_program(graph, board, schedule)
+            program = scheduled(graph, board, schedule, False, budget, packing)
             work = _work(row, program.macs)
             return replace(row, **work, arena=program.plan.arena_bytes, weights=program.weight_bytes)
-        found = bench(graph, board, schedule=schedule.kind, packing=schedule.packing)
+        found = bench(graph, board, schedule=schedule, packing=packing, budget_ram=budget)
     except EdgeqError as error:
         return replace(row, note=str(error).splitlines()[0])
     return replace(

@@ -14,7 +14,8 @@ from edgeq.boards import load_board
 from edgeq.errors import BudgetError, ToolError
 from edgeq.formats import FixedPoint
 from edgeq.ir import Graph
-from edgeq.mcu.build import STATIC_RESERVE, BuildResult, build, scheduled
+from edgeq.mcu.build import BuildResult, build
+from edgeq.mcu.fit import STATIC_RESERVE, scheduled
 from edgeq.mcu.host import available_host_compilers
 from edgeq.mcu.program import make_program
 from edgeq.mcu.scheduling import Schedule

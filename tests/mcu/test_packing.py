@@ -12,8 +12,9 @@ from edgeq.emulator import reference
 from edgeq.errors import InputError
 from edgeq.formats import FixedPoint
 from edgeq.ir import Graph, GraphBuilder, check
-from edgeq.mcu.build import STATIC_RESERVE, build, scheduled
+from edgeq.mcu.build import build
 from edgeq.mcu.execute import trace
+from edgeq.mcu.fit import STATIC_RESERVE, scheduled
 from edgeq.mcu.packing import packed_graph
 from edgeq.mcu.program import Program, make_program
 from edgeq.mcu.scheduling import Schedule, row_steps

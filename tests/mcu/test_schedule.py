@@ -212,7 +212,7 @@ def test_on_boards_the_linked_arena_is_the_planned_one(tmp_path: Path, board: st
 
 
 def test_a_budget_turns_to_rows_by_itself() -> None:
-    from edgeq.mcu.build import scheduled
+    from edgeq.mcu.fit import scheduled
 
     graph, board = resnet8(), load_board("host")
     whole = scheduled(graph, board, "auto", False, None)
