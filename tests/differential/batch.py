@@ -18,8 +18,10 @@ import numpy.typing as npt
 
 from edgeq.boards import Board, load_board
 from edgeq.errors import ToolError
+from edgeq.ir import Graph, check
 from edgeq.mcu.execute import mask_left_out
 from edgeq.mcu.host import WARNINGS
+from edgeq.mcu.packing import sharers
 from edgeq.mcu.program import Program, make_program
 from edgeq.mcu.project import needed_headers
 from edgeq.mcu.render import source_files
@@ -65,7 +67,7 @@ def write_batch(cases: Sequence[Case], folder: Path, board: Board = HOST, mutate
     """Generate the sources of all cases. They must have different names and the same number of samples."""
     assert len({case.graph.name for case in cases}) == len(cases)
     assert len({case.samples for case in cases}) == 1
-    programs = [make_program(case.graph, board, Schedule(packing=packing_of(i))) for i, case in enumerate(cases)]
+    programs = [make_program(case.graph, board, schedule_of(i, case.graph, board)) for i, case in enumerate(cases)]
     for program in programs:
         for path, text in source_files(program, _no_vectors(program)):
             file = folder / program.name / path
@@ -79,9 +81,17 @@ def write_batch(cases: Sequence[Case], folder: Path, board: Board = HOST, mutate
     return Batch(folder, cases, programs, _units(programs, folder))
 
 
-def packing_of(number: int) -> str:
-    """How the values of the case of that number are packed: every second one shares all the bytes that it can."""
-    return ("all", "fast")[number % 2]
+def schedule_of(number: int, graph: Graph, board: Board = HOST) -> Schedule:
+    """How the case of that number runs: what may share bytes does so in all cases of three, in none, or by chance.
+
+    Every second one with little scratch.
+    """
+    packing: str | frozenset[str] = ("all", "fast", "some")[number % 3]
+    if packing == "some":
+        rng = np.random.default_rng(number)
+        known = sharers(graph, check(graph), board.isa)
+        packing = frozenset[str]().union(*(one.names for one in known if rng.random() < 0.5))
+    return Schedule(packing=packing, tight=number % 2 == 1)
 
 
 def _no_vectors(program: Program) -> dict[str, npt.NDArray[np.int64]]:

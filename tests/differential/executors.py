@@ -17,10 +17,9 @@ from edgeq.boards import load_board
 from edgeq.emulator import executor as compiled
 from edgeq.ir.file import load, save
 from edgeq.mcu.runners import available_runners
-from edgeq.mcu.scheduling import Schedule
 from edgeq.mcu.toolchains import available_toolchains
 from edgeq.schedule import check_plan, simulate
-from tests.differential.batch import HOST, make_program, packing_of, run_on_board, run_on_host, write_batch
+from tests.differential.batch import HOST, make_program, run_on_board, run_on_host, schedule_of, write_batch
 from tests.differential.cases import Case, Trace
 
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DEDGEQ_BATCH_GUARD")
@@ -73,7 +72,7 @@ class SimulatedPlan:
     def run(self, cases: Sequence[Case], folder: Path) -> list[Trace]:
         traces: list[Trace] = []
         for i, case in enumerate(cases):
-            program = make_program(case.graph, HOST, Schedule(packing=packing_of(i)))
+            program = make_program(case.graph, HOST, schedule_of(i, case.graph))
             check_plan(program.plan, case.graph)
             stored = {name: slot.stored for name, slot in program.slots.items()}
             traces.append(simulate(case.graph, program.plan, stored, case.inputs))

@@ -15,7 +15,7 @@ from edgeq.ir import Graph, GraphBuilder, check
 from edgeq.mcu.build import build
 from edgeq.mcu.execute import trace
 from edgeq.mcu.fit import STATIC_RESERVE, scheduled
-from edgeq.mcu.packing import packed_graph
+from edgeq.mcu.packing import packed_graph, sharers
 from edgeq.mcu.program import Program, make_program
 from edgeq.mcu.scheduling import Schedule, row_steps
 from edgeq.mcu.storage import Packed
@@ -78,14 +78,79 @@ def test_boards_without_fields_keep_bytes(board: str) -> None:
     assert shared(make_program(network(), load_board(board))) == set()
 
 
-def test_all_share_bytes_where_the_budget_asks_for_it() -> None:
-    graph = network()
-    fast, every = (make_program(graph, M4, Schedule(packing=p)).plan.arena_bytes for p in ("fast", "all"))
-    assert scheduled(graph, M4, "layers", False, fast + STATIC_RESERVE).plan.arena_bytes == fast
-    assert scheduled(graph, M4, "layers", False, fast + STATIC_RESERVE - 1).plan.arena_bytes == every
-    assert scheduled(graph, M4, "layers", False, fast + STATIC_RESERVE - 1, "fast").plan.arena_bytes == fast
+def narrowing(side: int = 16) -> Graph:
+    """Two sums of large maps of 4 bits, then two of small ones behind a convolution of stride 2; ends in 8 bits."""
+    b, rng = GraphBuilder("narrowing"), np.random.default_rng(4)
+    wide = FixedPoint(8, 3)
+
+    def conv(name: str, x: str, inputs: int, fmt: FixedPoint, stride: int = 1) -> str:
+        codes = rng.integers(*wide.code_range, (16, 3, 3, inputs), endpoint=True)
+        place = {**PLACE, "stride": (stride, stride)}
+        return b.node("conv", name, [x, b.constant(f"w_{name}", codes, FixedPoint(8, 6))], fmt, **place)
+
+    first = conv("first", b.input("x", (side, side, 4), FixedPoint(8, 4)), 4, CODES)
+    large = b.node("add", "large", [first, conv("second", first, 16, CODES)], CODES)
+    third = conv("third", large, 16, CODES, 2)
+    small = b.node("add", "small", [third, conv("fourth", third, 16, CODES)], CODES)
+    return b.build([conv("y", small, 16, FixedPoint(8, 1))])
+
+
+def test_as_many_share_bytes_as_the_budget_asks_for(tmp_path: Path) -> None:
+    """Those of the fullest steps; the small maps keep bytes, as do all where the packing is given."""
+    graph = narrowing()
+    fast, every = (make_program(graph, M4, Schedule(packing=p)) for p in ("fast", "all"))
+    assert shared(fast) == set()
+    room = fast.plan.arena_bytes + STATIC_RESERVE
+    assert shared(scheduled(graph, M4, "layers", False, room)) == set()
+    some = scheduled(graph, M4, "layers", False, room - 1024)
+    assert some.plan.arena_bytes <= fast.plan.arena_bytes - 1024
+    assert set() < shared(some) < {"first", "second", "large"}
+    least = scheduled(graph, M4, "layers", False, every.plan.arena_bytes + STATIC_RESERVE)
+    assert least.plan.arena_bytes <= every.plan.arena_bytes
+    assert shared(some) < shared(least) <= shared(every)
+    assert scheduled(graph, M4, "layers", False, room - 1024, "fast").plan.arena_bytes == fast.plan.arena_bytes
+    made = build(graph, M4, tmp_path / "out", schedule="layers", budget_ram=room - 1024)
+    inputs = codes(graph)
+    want, found = reference(graph, inputs), trace(made, inputs)
+    assert shared(made.program) == shared(some)
+    assert [name for name in want if not np.array_equal(found[name], want[name])] == []
+
+
+def test_scratch_gets_small_before_values_share_bytes(tmp_path: Path) -> None:
+    """Weights of 4 bits are expanded for fewer channels at a time where that is enough, for more instructions."""
+    b, rng = GraphBuilder("expanded"), np.random.default_rng(6)
+    weight = b.constant("w", rng.integers(-8, 7, (64, 3, 3, 32), endpoint=True), FixedPoint(4, 3))
+    graph = b.build([b.node("conv", "y", [b.input("x", (8, 8, 32), FixedPoint(8, 4)), weight], CODES, **PLACE)])
+    fast, tight = (make_program(graph, M4, Schedule(tight=tight)) for tight in (False, True))
+    assert kernels(tight) == kernels(fast) == {"y": "conv_narrow_dsp"}
+    assert tight.plan.arena_bytes < fast.plan.arena_bytes / 2
+    made = build(graph, M4, tmp_path / "out", budget_ram=tight.plan.arena_bytes + STATIC_RESERVE)
+    assert made.plan.arena_bytes == tight.plan.arena_bytes
+    inputs = codes(graph)
+    assert np.array_equal(trace(made, inputs)["y"], reference(graph, inputs)["y"])
+
+
+def test_what_nothing_fits_is_the_least_arena() -> None:
+    graph = narrowing()
+    every = make_program(graph, M4, Schedule(packing="all", tight=True))
+    assert scheduled(graph, M4, "layers", False, STATIC_RESERVE).plan.arena_bytes == every.plan.arena_bytes
     with pytest.raises(InputError, match="packing 'some': unknown; give one of auto, fast, all, none"):
         scheduled(graph, M4, "layers", False, None, "some")
+
+
+def test_values_between_which_codes_move_share_bytes_together() -> None:
+    """A slice of what shares bytes does so too; inputs and outputs, and what moves to them, are left to "all"."""
+    b = GraphBuilder("moved")
+    x = b.input("x", (4, 4, 8), CODES)
+    doubled = b.node("add", "doubled", [x, x], CODES)
+    part = b.node("slice", "part", [doubled], CODES, begin=(0, 0, 0), end=(2, 4, 8), step=(1, 1, 1))
+    flat = b.node("reshape", "flat", [part], CODES, shape=(64,))
+    graph = b.build([b.node("add", "y", [flat, flat], CODES)])
+    found = list(sharers(graph, check(graph), M4.isa))
+    assert [sorted(one.names) for one in found] == [["doubled", "flat", "part"]]
+    # written by a sum and a copy, read by a copy and as both operands of a sum
+    assert found[0].touched == 128 + 128 + 64 + 2 * 64
+    assert found[0].saved({"doubled": 128, "flat": 63}, graph) == 64 + 31
 
 
 def codes(graph: Graph) -> dict[str, np.ndarray]:

@@ -72,11 +72,11 @@ def _blob(ctx: Context, made: Stage, order: Codes) -> Blob:
     return Blob(f"{identifier(ctx.node.name)}_packed", "uint32_t", words.astype(np.uint32), note)
 
 
-def _chunk(channels: int, units: int) -> tuple[int, int]:
+def _chunk(ctx: Context, channels: int, units: int) -> tuple[int, int]:
     """Channels to expand at a time, as equal parts as can be, and bytes of their stream."""
     block = 4 * (5 + 2 * units)
     blocks = -(-channels // 4)
-    parts = -(-blocks // max(EXPANDED // block, 1))
+    parts = -(-blocks // max(ctx.strip(EXPANDED) // block, 1))
     each = -(-blocks // parts)
     return 4 * each, each * block
 
@@ -96,7 +96,7 @@ def _call(ctx: Context, order: Codes, sizes: Mapping[str, int], waits: int | Non
     """Parameters of `eq_conv_narrow_dsp_t`; waits: pixels that wait where y rolls over x, None where it may not."""
     made, x, weight = matrix_stage(ctx), ctx.ins[0], ctx.ins[1]
     channels = weight.shape[0]
-    chunk, expanded = _chunk(channels, len(order))
+    chunk, expanded = _chunk(ctx, channels, len(order))
     strip, room = _strip(ctx, sizes)
     mapped, whole = isinstance(ctx.out.format, Minifloat), chunk >= channels and not room
     waits = waits if whole else None

@@ -147,10 +147,10 @@ def _starts(ctx: Context, made: Stage, kind: str) -> Blob:
     return Blob(f"{identifier(ctx.node.name)}_start", "uint32_t", padded.view("<u4"), note)
 
 
-def _chunk(channels: int, block: int, size: int) -> int:
+def _chunk(ctx: Context, channels: int, block: int, size: int) -> int:
     """Channels to expand at a time, in whole blocks of `size` bytes and as equal parts as can be."""
     blocks = -(-channels // block)
-    parts = -(-blocks // max(EXPANDED // size, 1))
+    parts = -(-blocks // max(ctx.strip(EXPANDED) // size, 1))
     return block * -(-blocks // parts)
 
 
@@ -198,7 +198,7 @@ def _call(ctx: Context, sizes: dict[str, int]) -> Call:
     element, channels = (4 if kind == WORD else 2), weight.shape[0]
     units = len(order) * span
     size = element * lanes * block * units
-    chunk = _chunk(channels, block, size)
+    chunk = _chunk(ctx, channels, block, size)
     # A second pixel may lie on the next row of y.
     rows = sizes["kernel_h"] + (sizes["stride_h"] if sizes["out_w"] % 2 and sizes["out_h"] > 1 else 0)
     ring, (shared, groups) = _ring(sizes, rows, sizes["kernel_w"]), _groups_of(ctx)
