@@ -140,7 +140,8 @@ def measured(data: Data, folder: Path, seed: int, options: argparse.Namespace, s
     for lam, weights in options.choices or (CHOICES[1:2] if options.quick else CHOICES):
         settings = Settings((options.grid, options.grid), options.split, phi=options.phi, lam=lam, weights=weights)
         settings = replace(settings, joint=options.joint, rest=options.rest)
-        settings = replace(settings, share=options.share, at_run_time=options.at_run_time, ram=options.ram)
+        settings = replace(settings, share=options.share, at_run_time=options.at_run_time)
+        settings = replace(settings, ram=options.ram, widths=tuple(options.widths))
         key = key_of("choice", seed, lam, weights, asked)
         if key not in store:
             images = upscaled(data.train_x[: options.calibration]).numpy()
@@ -217,6 +218,7 @@ def main() -> int:
     parser.add_argument("--split", default="blocks.3.project.0", help="layer that ends the patch stage")
     parser.add_argument("--phi", type=float, default=2.5, help="standard deviations beyond which patches keep 8 bits")
     parser.add_argument("--share", type=float, default=0.5, help="… if they have such values in more of the images")
+    parser.add_argument("--widths", type=int, nargs="+", default=[8, 4, 2], help="bits that a map may get")
     parser.add_argument("--ram", type=int, metavar="BYTES", help="widths go down until no step needs more")
     parser.add_argument("--at-run-time", action="store_true", help="the others have both branches, each input decides")
     parser.add_argument("--joint", action="store_true", help="all patches without outliers share their widths")
