@@ -58,8 +58,11 @@ EQ_INLINE uint32_t eq_dsp_no_tap(const uint8_t *zeros, const uint8_t *x)
     "smlad r5, r7, r11, r5\n\t"     \
     "smlad r6, r8, r12, r6\n\t"
 
-/* The loop over pairs is unrolled five times, as many as 3 x 3 taps make. */
-#define EQ_DSP_TAPS_(name, X, STAGE, OP, BITS)                                                                         \
+#define EQ_DSP_TAPS_SHIFT_(a) "asr " a ", " a ", r10\n\t"
+
+/* The loop over pairs is unrolled five times, as many as 3 x 3 taps make. SHIFT: of a sum; MAP: what becomes of the four
+ * sums when they are saturated. */
+#define EQ_DSP_TAPS_MAPPED_(name, X, STAGE, SHIFT, OP, BITS, MAP)                                                                         \
     EQ_SHARED void name(const eq_dsp_taps_t *from)                                                                     \
     {                                                                                                                  \
         register const eq_dsp_taps_t *job __asm__("r0") = from;                                                        \
@@ -87,18 +90,19 @@ EQ_INLINE uint32_t eq_dsp_no_tap(const uint8_t *zeros, const uint8_t *x)
             STAGE                                                                                                      \
             "ldr r10, [r0], #4\n\t"                                                                                    \
             "ldrd r11, r12, [sp, #12]\n\t"                                                                             \
-            "asr r3, r3, r10\n\t"                                                                                      \
+            SHIFT("r3")                                                                                                \
             "lsr r10, r10, #8\n\t"                                                                                     \
-            "asr r4, r4, r10\n\t"                                                                                      \
+            SHIFT("r4")                                                                                                \
             "lsr r10, r10, #8\n\t"                                                                                     \
-            "asr r5, r5, r10\n\t"                                                                                      \
+            SHIFT("r5")                                                                                                \
             "lsr r10, r10, #8\n\t"                                                                                     \
-            "asr r6, r6, r10\n\t"                                                                                      \
+            SHIFT("r6")                                                                                                \
             "add r11, r11, r2\n\t"                                                                                     \
             EQ_DSP_SAT_(OP, BITS, "r3")                                                                                \
             EQ_DSP_SAT_(OP, BITS, "r4")                                                                                \
             EQ_DSP_SAT_(OP, BITS, "r5")                                                                                \
             EQ_DSP_SAT_(OP, BITS, "r6")                                                                                \
+            MAP                                                                                                        \
             "strb r3, [r11]\n\t"                                                                                       \
             "strb r4, [r11, #1]\n\t"                                                                                   \
             "strb r5, [r11, #2]\n\t"                                                                                   \
@@ -116,6 +120,8 @@ EQ_INLINE uint32_t eq_dsp_no_tap(const uint8_t *zeros, const uint8_t *x)
             : "+&r"(job)::"r1", "r2", "r3", "r12", "cc", "memory");                                                    \
     }
 
+#define EQ_DSP_TAPS_(name, X, STAGE, OP, BITS) EQ_DSP_TAPS_MAPPED_(name, X, STAGE, EQ_DSP_TAPS_SHIFT_, OP, BITS, "")
+
 EQ_DSP_TAPS_(eq_dsp_taps_s_s8, "sxtb16", "", "ssat", "#8")
 EQ_DSP_TAPS_(eq_dsp_taps_s_u8, "sxtb16", "", "usat", "#8")
 EQ_DSP_TAPS_(eq_dsp_taps_s_u7, "sxtb16", "", "usat", "#7")
@@ -132,6 +138,25 @@ EQ_DSP_TAPS_STAGE_(relu, EQ_DSP_FOUR_RELU_("r3", "r4", "r5", "r6"))
 EQ_DSP_TAPS_STAGE_(any, EQ_DSP_FOUR_ANY_("r3", "r4", "r5", "r6"))
 EQ_DSP_TAPS_STAGE_(once, EQ_DSP_FOUR_ONCE_("r3", "r4", "r5", "r6"))
 
+/* Sums are looked up in the bytes that lie in front of the taps: 256 of them from -128 on, or 512 from -256 on. */
+#define EQ_DSP_TAPS_LOOK_UP_(OFFSET)   \
+    "ldr r1, [sp]\n\t"                 \
+    "sub r1, r1, " OFFSET "\n\t"       \
+    "ldrb r3, [r1, r3]\n\t"            \
+    "ldrb r4, [r1, r4]\n\t"            \
+    "ldrb r5, [r1, r5]\n\t"            \
+    "ldrb r6, [r1, r6]\n\t"
+/* Twice the shifted sum, less one where the shift loses nothing. */
+#define EQ_DSP_TAPS_EXACT_(a)      \
+    "sub lr, " a ", #1\n\t"        \
+    "asr lr, lr, r10\n\t"          \
+    "asr " a ", " a ", r10\n\t"    \
+    "add " a ", " a ", lr\n\t"
+EQ_DSP_TAPS_MAPPED_(eq_dsp_taps_s_mapped, "sxtb16", "", EQ_DSP_TAPS_SHIFT_, "ssat", "#8", EQ_DSP_TAPS_LOOK_UP_("#128"))
+EQ_DSP_TAPS_MAPPED_(eq_dsp_taps_u_mapped, "uxtb16", "", EQ_DSP_TAPS_SHIFT_, "ssat", "#8", EQ_DSP_TAPS_LOOK_UP_("#128"))
+EQ_DSP_TAPS_MAPPED_(eq_dsp_taps_s_exact, "sxtb16", "", EQ_DSP_TAPS_EXACT_, "ssat", "#9", EQ_DSP_TAPS_LOOK_UP_("#256"))
+EQ_DSP_TAPS_MAPPED_(eq_dsp_taps_u_exact, "uxtb16", "", EQ_DSP_TAPS_EXACT_, "ssat", "#9", EQ_DSP_TAPS_LOOK_UP_("#256"))
+
 #define EQ_DSP_TAPS_CALL_(name)    \
     if (sat == EQ_SAT_S8) {        \
         name##_s8(job);            \
@@ -139,10 +164,23 @@ EQ_DSP_TAPS_STAGE_(once, EQ_DSP_FOUR_ONCE_("r3", "r4", "r5", "r6"))
         name##_u8(job);            \
     }
 
-/* All channels of one pixel, with what follows `job` known when compiling; EQ_SAT_U7 exists for shifts only. */
+/* All channels of one pixel, with what follows `job` known when compiling; EQ_SAT_U7 exists for shifts only, EQ_STAGE_MAP
+ * and EQ_STAGE_EXACT with EQ_SAT_S8. */
 EQ_INLINE void eq_dsp_taps(const eq_dsp_taps_t *job, bool xs, int32_t sat, int32_t stage)
 {
-    if (stage == EQ_STAGE_ONCE && xs) {
+    if (stage == EQ_STAGE_MAP) {
+        if (xs) {
+            eq_dsp_taps_s_mapped(job);
+        } else {
+            eq_dsp_taps_u_mapped(job);
+        }
+    } else if (stage == EQ_STAGE_EXACT) {
+        if (xs) {
+            eq_dsp_taps_s_exact(job);
+        } else {
+            eq_dsp_taps_u_exact(job);
+        }
+    } else if (stage == EQ_STAGE_ONCE && xs) {
         EQ_DSP_TAPS_CALL_(eq_dsp_taps_s_once)
     } else if (stage == EQ_STAGE_ONCE) {
         EQ_DSP_TAPS_CALL_(eq_dsp_taps_u_once)
@@ -193,7 +231,14 @@ EQ_INLINE void eq_dsp_taps_block(const eq_dsp_taps_t *job, const uint32_t *w, in
     }
     for (int32_t i = 0; i < 4; i++) {
         const uint32_t shift = w[eq_dsp_stage_words(stage) - 1] >> (8 * i) & 0xFFu;
-        job->y[c + i] = (uint8_t)eq_saturate(eq_dsp_asr(eq_dsp_scaled(sum[i], w, i, false, stage), shift), sat);
+        const int32_t scaled = eq_dsp_scaled(sum[i], w, i, false, stage), shifted = eq_dsp_asr(scaled, shift);
+        const uint8_t *const taps_at = (const uint8_t *)job->taps;
+        if (stage == EQ_STAGE_EXACT) {
+            job->y[c + i] = (taps_at - 256)[eq_clamp32(shifted + eq_dsp_asr(scaled - 1, shift), -256, 255)];
+        } else {
+            job->y[c + i] = stage == EQ_STAGE_MAP ? (taps_at - 128)[eq_saturate(shifted, sat)]
+                                                  : (uint8_t)eq_saturate(shifted, sat);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 /* conv_depthwise_narrow_dsp.h: conv_depthwise_dsp.h for weights below 8 bits and for minifloats whose grid fits a byte.
  *
  * Weights stay packed in flash; all of them are expanded into scratch, and codes of a minifloat x beside them. A
- * minifloat y is looked up by sums in halves of its grid, as conv_narrow_dsp.h says.
+ * minifloat y is looked up by sums in halves of its grid, as conv_narrow_dsp.h says, in a table in front of the taps.
  */
 #ifndef EDGEQ_KERNEL_CONV_DEPTHWISE_NARROW_DSP_H
 #define EDGEQ_KERNEL_CONV_DEPTHWISE_NARROW_DSP_H
@@ -15,7 +15,7 @@ typedef struct {
     const uint32_t *packed;       /* each: four start values; for each pair of taps a, b two words of codes as
                                    * edgeq_narrow.h says, a of two channels and then b; a word of shifts */
     int32_t room;                 /* bytes of scratch for x, a multiple of four */
-    const uint8_t *map;           /* for a minifloat y: code of each byte that holds a sum; else null */
+    const uint32_t *map;          /* for a minifloat y: code of each sum, from the least on, four in a word; else null */
 } eq_conv_depthwise_narrow_dsp_t;
 
 /* The stream of conv_depthwise_dsp.h: `words` words of codes become twice as many of lanes. Codes are brought out as
@@ -39,16 +39,18 @@ EQ_INLINE void eq_conv_depthwise_narrow_stream(eq_u32 *to, const eq_u32 *from, i
     }
 }
 
-/* xt, wt: types of x and the weights; mapped: whether y is a minifloat; the rest: of conv_depthwise_dsp.h.
- * scratch: `room` bytes, the stream, seven words, and what conv_depthwise_dsp.h takes. */
+/* xt, wt: types of x and the weights; stage: as conv_narrow_dsp.h says; the rest: of conv_depthwise_dsp.h.
+ * scratch: `room` bytes, the stream, seven words, the map, and what conv_depthwise_dsp.h takes. */
 EQ_KERNEL void eq_conv_depthwise_narrow_dsp(const eq_conv_depthwise_narrow_dsp_t *p, const void *const x[], void *y,
-                                            void *scratch, eq_type xt, eq_type wt, bool mapped, bool xs, int32_t sat,
+                                            void *scratch, eq_type xt, eq_type wt, int32_t stage, bool xs, int32_t sat,
                                             bool clamp)
 {
+    const int32_t words = stage == EQ_STAGE_EXACT ? 128 : stage == EQ_STAGE_MAP ? 64 : 0;
     uint8_t *const decoded = scratch;
     eq_u32 *const stream = (eq_u32 *)(void *)(decoded + p->room);
+    eq_u32 *const map = stream + p->blocks * (2 * p->conv.taps + 5) + 7;
     eq_conv_depthwise_dsp_t job = p->conv;
-    const void *from[1] = {x[0]};
+    const uint8_t *from = x[0];
     eq_narrow_table table;
     if (eq_is_float(wt)) {
         eq_narrow_fill(&table, wt);
@@ -58,11 +60,14 @@ EQ_KERNEL void eq_conv_depthwise_narrow_dsp(const eq_conv_depthwise_narrow_dsp_t
     if (eq_is_float(xt)) {
         eq_narrow_fill(&table, xt);
         eq_narrow_decode(decoded, x[0], job.in_h * job.in_w * job.channels, &table, xt);
-        from[0] = decoded;
+        from = decoded;
     }
-    eq_conv_depthwise_dsp(&job, from, y, stream + p->blocks * (2 * job.taps + 5) + 7, xs, sat, clamp);
-    if (mapped) {
-        eq_narrow_look_up(y, y, job.out_h * job.out_w * job.channels, p->map);
+    for (int32_t i = 0; i < words; i++) {
+        map[i] = p->map[i];
+    }
+    eq_conv_depthwise_dsp_all(&job, from, y, map + words, 0, xs, sat, stage);
+    if (clamp) {
+        eq_dsp_clamp(y, job.out_h * job.out_w * job.channels, job.lo, job.hi, sat);
     }
 }
 

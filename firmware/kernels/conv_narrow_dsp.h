@@ -83,7 +83,8 @@ EQ_INLINE void eq_conv_narrow_chunks(const eq_conv_narrow_dsp_t *p, const uint8_
 }
 
 /* xt, wt: types of x and the weights; sat: see edgeq_dsp_block.h; clamp: whether lo and hi are needed; stage:
- * EQ_STAGE_SHIFT, or for a minifloat y EQ_STAGE_MAP or EQ_STAGE_EXACT; whole: whether a chunk holds all channels and x is not decoded; then y may roll over x.
+ * EQ_STAGE_SHIFT, or for a minifloat y EQ_STAGE_MAP or EQ_STAGE_EXACT; whole: whether a chunk holds all channels and x is
+ * not decoded; then y may roll over x.
  * scratch: `room` bytes, the map, 8 for each unit, `waits` bytes, the stream of a chunk, and seven words. */
 EQ_KERNEL void eq_conv_narrow_dsp(const eq_conv_narrow_dsp_t *p, const void *const x[], void *y, void *scratch,
                                   eq_type xt, eq_type wt, int32_t sat, bool clamp, int32_t stage, bool whole)

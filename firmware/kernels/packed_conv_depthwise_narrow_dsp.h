@@ -11,11 +11,11 @@ typedef struct {
     eq_conv_depthwise_narrow_dsp_t inner; /* the sizes of all rows */
 } eq_packed_conv_depthwise_narrow_dsp_t;
 
-/* The arguments: of conv_depthwise_narrow_dsp.h, without `mapped`: y is fixed point. scratch: the rooms for rows, then
- * what that one takes. */
+/* The arguments: of conv_depthwise_narrow_dsp.h; stage: EQ_STAGE_SHIFT, y is fixed point. scratch: the rooms for rows,
+ * then what that one takes. */
 EQ_KERNEL void eq_packed_conv_depthwise_narrow_dsp(const eq_packed_conv_depthwise_narrow_dsp_t *p,
                                                    const void *const x[], void *y, void *scratch, eq_type xt,
-                                                   eq_type wt, bool mapped, bool xs, int32_t sat, bool clamp)
+                                                   eq_type wt, int32_t stage, bool xs, int32_t sat, bool clamp)
 {
     eq_conv_depthwise_dsp_t job = p->inner.conv;
     eq_strip_t at;
@@ -29,7 +29,7 @@ EQ_KERNEL void eq_packed_conv_depthwise_narrow_dsp(const eq_packed_conv_depthwis
     job.stream = (const uint32_t *)(const void *)stream;
     at.scratch = stream + p->inner.blocks * (2 * job.taps + 5) + 7;
     (void)xt;
-    (void)mapped;
+    (void)stage;
     while (eq_strips_next(&at)) {
         EQ_STRIP_ROWS(job, job, at);
         eq_conv_depthwise_dsp(&job, at.x, at.y, at.scratch, xs, sat, clamp);

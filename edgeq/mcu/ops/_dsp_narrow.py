@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -106,14 +107,19 @@ def _call(ctx: Context, order: Codes, sizes: Mapping[str, int], waits: int | Non
     params: dict[str, Param] = {f"conv.{key}": value for key, value in inner.items()}
     params |= {"chunk": chunk, "strip": strip, "room": room, "waits": waiting}
     sat, clamp = ("EQ_SAT_S8", "false") if mapped else _dsp.saturation(made)
-    map_bytes, stage = 0, "EQ_STAGE_SHIFT"
-    if mapped:
-        map_bytes, stage = (512, "EQ_STAGE_EXACT") if _narrow.is_exact(ctx) else (256, "EQ_STAGE_MAP")
-        params["map"] = _map_words(ctx)
+    stage, map_bytes = _stage(ctx)
+    params |= {"map": _map_words(ctx)} if mapped else {}
     flags = (stage, str(whole).lower())
     fixed = (storage(x.format).eq_type, packed_type(weight.format), sat, clamp, *flags)
     scratch = room + map_bytes + 8 * len(order) + waiting + expanded + 4 * _narrow.BEHIND
     return Call(fixed, params, (x.name,), scratch, () if waits is None else (x.name,))
+
+
+def _stage(ctx: Context) -> tuple[str, int]:
+    """What becomes of sums, and bytes of the table in which a minifloat output is looked up."""
+    if not isinstance(ctx.out.format, Minifloat):
+        return "EQ_STAGE_SHIFT", 0
+    return ("EQ_STAGE_EXACT", 512) if _narrow.is_exact(ctx) else ("EQ_STAGE_MAP", 256)
 
 
 def _map_words(ctx: Context) -> Blob:
@@ -144,7 +150,7 @@ def linear(ctx: Context) -> Call:
 
 def supports_depthwise(ctx: Context) -> str | None:
     """What the kernel for bytes takes."""
-    if (reason := _dsp.has_dsp(ctx) or _narrow.refused(ctx)) is not None:
+    if (reason := _dsp.has_dsp(ctx) or _narrow.refused(ctx, exact=True)) is not None:
         return reason
     return _dsp.supports_depthwise(_narrow.in_bytes(ctx))
 
@@ -162,7 +168,11 @@ def depthwise(ctx: Context) -> Call:
     packed = np.concatenate([starts, codes, shifts], axis=1)
     params = {**inner.params, "hold": 0}
     inner = Call(inner.fixed, params, inner.inputs, 4 * taps + -(-ctx.ins[0].shape[-1] // 4) * 4)
-    return _narrow.expanded(ctx, inner, "stream", packed, blob.data.size, {"blocks": len(lanes)})
+    sizes: dict[str, Param] = {"blocks": len(lanes)}
+    if isinstance(ctx.out.format, Minifloat):
+        sizes["map"] = _map_words(ctx)
+    call, (stage, map_bytes) = _narrow.expanded(ctx, inner, "stream", packed, blob.data.size, sizes), _stage(ctx)
+    return replace(call, fixed=(*call.fixed[:2], stage, *call.fixed[3:]), scratch=call.scratch + map_bytes)
 
 
 _GAIN = "packed weights expanded for all pixels, then two pixels by four channels, SMLAD"

@@ -174,12 +174,13 @@ def expanded(
 ) -> Call:
     """The call of a kernel that expands all weights, decodes all of x and calls the one for bytes with them.
 
-    inner: what that one takes; stream: its parameter with the weights; words: of them, expanded; sizes: more fields.
+    inner: what that one takes; stream: its parameter with the weights; words: of them, expanded; sizes: more fields,
+    or other ones.
     """
     x, mapped = ctx.ins[0], isinstance(ctx.out.format, Minifloat)
     room = value_bytes(x) + -value_bytes(x) % 4 if isinstance(x.format, Minifloat) else 0
     params: dict[str, Param] = {f"conv.{key}": value for key, value in inner.params.items() if key != stream}
-    params |= {**(sizes or {}), "packed": packed_blob(ctx, packed), "room": room}
-    params |= {"map": output_map(ctx)} if mapped else {}
+    params |= {"packed": packed_blob(ctx, packed), "room": room, **({"map": output_map(ctx)} if mapped else {})}
+    params |= sizes or {}
     fixed = (storage(x.format).eq_type, packed_type(ctx.ins[1].format), str(mapped).lower(), *inner.fixed)
     return Call(fixed, params, inner.inputs, inner.scratch + room + 4 * (words + BEHIND))
