@@ -191,6 +191,14 @@ class Layers:
             operands = [self.m.builder.input("x", shape, packed(FixedPoint(4, point))) for point in (4, 5)]
             self.outs.append(self.m.node(op, f"{name}.{op}", operands[: 1 if op == "requantise" else 2]))
 
+    def minifloat_elements(self, name: str, i: int, *shape: int) -> None:
+        """Sums and differences of minifloats on two grids."""
+        fmt = NAMED[("e2m1", "e2m3")[i % 2]]
+        self.m.activation, self.m.source = fmt.per_tensor(4), None
+        for op in ("add", "sub"):
+            operands = [self.m.builder.input("x", shape, fmt.per_tensor(point)) for point in (4, 5)]
+            self.outs.append(self.m.node(op, f"{name}.{op}", operands))
+
     def packed_windows(self, name: str, i: int, *shape: Any) -> None:
         """Pools and means of codes of 4 bits that share bytes."""
         self.m.activation, self.m.source = packed(FixedPoint(4, 4, i % 2 == 0)), None
@@ -348,11 +356,12 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
         ("packed_elements", "packed_elements", ELEMENTS),
         ("packed_pool", "packed_windows", POOLS), ("packed_mean", "packed_windows", MEANS),
     ),
+    "minifloat_elements": (("minifloat_elements", "minifloat_elements", ELEMENTS),),
     "khot": tuple((f"{method}_{name}", method, family) for method in ("khot", "positive") for name, family in DIGITS),
 }  # fmt: skip
 #: groups whose layers have no scales, and where they are measured: elsewhere the order of preference alone decides
 PACKED = ("packed", "packed_fields", "packed_narrow", "packed_elements")
-PLAIN = ("narrow", "fields", *PACKED, "minifloat", "minifloat16", "minifloat32", "groups")
+PLAIN = ("narrow", "fields", *PACKED, "minifloat", "minifloat_elements", "minifloat16", "minifloat32", "groups")
 #: parts of the names of kernels that only these groups measure
 PLAIN_KERNELS = ("packed_", "_narrow_", "_fields_", "_lanes", "conv_expanded", "conv_groups")
 PLAIN_BOARDS = ("cortex-m4",)

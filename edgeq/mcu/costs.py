@@ -78,8 +78,10 @@ def key(kernel: str, ctx: Context) -> str:
 def _numbers(ctx: Context) -> str:
     """Of layers with weights: whether they have group scales, a minifloat is among the formats (and which integers its
     operands need on their grid: of 16 or 32 bits, if not bytes), weights and inputs have up to 4 bits, or weights less
-    than 8.
+    than 8. Of two operands: whether a minifloat is among the formats.
     """
+    if ctx.node.op in TWO and not ctx.scaled:
+        return " minifloat" if any(isinstance(v.format, Minifloat) for v in (*ctx.ins, ctx.out)) else ""
     if ctx.node.op not in ("conv", "linear") or ctx.scaled:
         return ""
     x, weight = ctx.ins[0].format, ctx.ins[1].format

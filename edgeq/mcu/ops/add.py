@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeq.ir.graph import Graph, Node
-from edgeq.mcu.ops import _dsp_bytes, _mve_elements
+from edgeq.mcu.ops import _dsp_bytes, _mve_elements, _sum_map
 from edgeq.mcu.ops._dsp import DSP
 from edgeq.mcu.ops._elementwise import elementwise
 from edgeq.mcu.ops._inplace import elementwise_inplace
@@ -26,5 +26,6 @@ VARIANTS = (
     _mve_elements.LINE,
     _DSP,
     packed(_DSP),
+    _sum_map.SUM,
     Variant(PORTABLE, "add", "one element at a time", always, _generic),
 )
