@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.formats import NAMED
 from edgeq.ir import Graph
 from edgeq.verify.data import random_inputs as border_inputs
 from edgeq.verify.random_graphs import random_graph, random_inputs
@@ -17,6 +18,7 @@ from tests.differential.networks import ordinary_network
 #: value name -> codes, batch first
 Trace = Mapping[str, npt.NDArray[Any]]
 SAMPLES = 5
+MINIFLOATS = ("e2m1", "e2m3", "e3m2", "e4m3", "e5m2")
 _KINDS = ("fixed", "mixed", "minifloat")
 
 
@@ -57,6 +59,15 @@ def network_case(seed: int, nodes: int | None = None) -> Case:
     most = int(rng.integers(2, 10))
     graph = ordinary_network(rng, most if nodes is None else nodes, f"n{seed}")
     return Case(graph, border_inputs(graph, SAMPLES, seed), seed, len(graph.nodes), network_case)
+
+
+def minifloat_case(seed: int, nodes: int | None = None) -> Case:
+    """An ordinary network in the named minifloat of a seed, every second one with another beside it."""
+    rng = np.random.default_rng(seed)
+    most, names = int(rng.integers(2, 8)), (MINIFLOATS[seed % 5], MINIFLOATS[int(rng.integers(5))])
+    floats = [NAMED[name] for name in names[: 1 + seed // 5 % 2]]
+    graph = ordinary_network(rng, most if nodes is None else nodes, f"f{seed}", floats)
+    return Case(graph, border_inputs(graph, SAMPLES, seed), seed, len(graph.nodes), minifloat_case)
 
 
 def made_case(graph: Graph, inputs: Trace | None = None, samples: int = 16) -> Case:

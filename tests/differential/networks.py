@@ -1,13 +1,14 @@
-"""Random networks as people train them: bytes in, bytes out, common windows. Fast kernels run these, not oddities."""
+"""Random networks as people train them: bytes or minifloats, common windows. Fast kernels run these, not oddities."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeq.errors import RangeError
-from edgeq.formats import FixedPoint
+from edgeq.formats import FixedPoint, Format, Minifloat
 from edgeq.ir import Attr, Graph, GraphBuilder, Value, analyse, check
 
 Rng = np.random.Generator
@@ -15,9 +16,12 @@ CHANNELS = (1, 2, 3, 4, 4, 5, 7, 8, 8, 12, 16, 16, 20)
 BITS = (8, 8, 8, 8, 7, 5, 4, 2)
 
 
-def ordinary_network(rng: Rng, nodes: int, name: str) -> Graph:
-    """Convolutions of all kinds, linear layers, joins, pools, clips. Fewer `nodes`: its beginning."""
-    grown = _Network(rng, name)
+def ordinary_network(rng: Rng, nodes: int, name: str, floats: Sequence[Minifloat] = ()) -> Graph:
+    """Convolutions of all kinds, linear layers, joins, pools, clips. Fewer `nodes`: its beginning.
+
+    floats: minifloats that most weights and feature maps have; without any, all are fixed point.
+    """
+    grown = _Network(rng, name, floats)
     while len(grown.g.nodes) < nodes:
         grown.layer()
     read = {value for node in grown.g.nodes for value in node.inputs}
@@ -28,11 +32,13 @@ def ordinary_network(rng: Rng, nodes: int, name: str) -> Graph:
 
 
 class _Network:
-    def __init__(self, rng: Rng, name: str) -> None:
-        self.rng, self.g = rng, GraphBuilder(name)
+    def __init__(self, rng: Rng, name: str, floats: Sequence[Minifloat]) -> None:
+        self.rng, self.g, self.floats = rng, GraphBuilder(name), tuple(floats)
         shape = tuple(int(n) for n in rng.integers(3, 11, int(rng.integers(1, 3))))
         fmt = FixedPoint(self.pick(BITS), int(rng.integers(0, 8)), self.chance(0.5))
-        self.x = self.g.input("x", (*shape, self.pick(CHANNELS)), fmt)
+        drawn = self.float_format()
+        first = fmt if drawn is None else drawn.per_tensor(fmt.point)  # type: ignore[arg-type]
+        self.x = self.g.input("x", (*shape, self.pick(CHANNELS)), first)
         self.seen = [self.x]
 
     def pick(self, items: tuple[int, ...]) -> int:
@@ -61,9 +67,11 @@ class _Network:
         attrs = {**attrs, **self.stage()}
         slack = int(rng.integers(-2, 3))
         width, sign = self.pick(BITS), "lo" not in attrs or self.chance(0.6)
-        point = frac - (int(np.log2(max(reach, 1))) + 1 - (width - sign)) + slack
+        fmt: Format = FixedPoint(width, frac - (int(np.log2(max(reach, 1))) + 1 - (width - sign)) + slack, sign)
+        if (drawn := self.float_format()) is not None:
+            fmt = drawn.per_tensor(frac - int(np.log2(max(reach, 1) / drawn.max_magnitude)) + slack)
         before = dict(self.g.values)
-        name = self.g.node(op, op, inputs, FixedPoint(width, point, sign), f"net.{op}", **attrs)
+        name = self.g.node(op, op, inputs, fmt, f"net.{op}", **attrs)
         try:
             analyse(Graph(self.g.name, tuple(self.g.nodes), self.g.values, tuple(self.g.inputs), ()))
         except RangeError:
@@ -72,9 +80,15 @@ class _Network:
             return None
         return name
 
+    def float_format(self) -> Minifloat | None:
+        """One of the minifloats, or None where fixed point is drawn."""
+        return self.floats[int(self.rng.integers(len(self.floats)))] if self.floats and self.chance(0.85) else None
+
     def stage(self) -> dict[str, Attr]:
-        """Half up mostly; a ReLU often."""
+        """Half up mostly, half even for minifloats; a ReLU often."""
         attrs: dict[str, Attr] = {"lo": 0} if self.chance(0.4) else {}
+        if self.floats and self.chance(0.7):
+            return {**attrs, "rounding": "half_even"}
         rule = self.rng.random()
         return (
             {**attrs, "rounding": "floor"}
@@ -96,16 +110,33 @@ class _Network:
             codes = np.clip(np.rint(rng.normal(0, hi / (1 + 2 * rng.random()), shape)), lo, hi).astype(np.int64)
         points = tuple(frac + int(p) for p in rng.integers(-1, 2, shape[0]))
         per_channel = self.chance(0.5)
-        fmt = FixedPoint(bits, points, True, 0) if per_channel else FixedPoint(bits, frac)
+        fmt: Format = FixedPoint(bits, points, True, 0) if per_channel else FixedPoint(bits, frac)
+        if (drawn := self.float_format()) is not None:
+            fmt, codes = self.float_weights(drawn, points if per_channel else frac, shape)
         names = [self.g.constant("weight", codes, fmt)]
         assert isinstance(x.format.frac, int)
         product = x.format.frac + frac
-        reach = float(np.sqrt(codes[0].size) * max(map(abs, x.format.grid_range)) * max(np.abs(codes).mean(), 1))
+        mean = np.abs(fmt.to_grid(codes)).mean()
+        reach = float(np.sqrt(codes[0].size) * max(map(abs, x.format.grid_range)) * max(mean, 1))
         if self.chance(0.8):
             limit = int(min(reach, (1 << 20) - 1))
             bias = rng.integers(-limit, limit + 1, shape[0])
             names.append(self.g.constant("bias", bias, FixedPoint(24, product - 1)))
         return names, product, reach
+
+    def float_weights(
+        self, fmt: Minifloat, points: int | tuple[int, ...], shape: tuple[int, ...]
+    ) -> tuple[Minifloat, npt.NDArray[np.int64]]:
+        """A format of weights with these binary points, and codes that are numbers."""
+        if isinstance(points, int):
+            made = fmt.per_tensor(points)
+        else:
+            scales = tuple(fmt.per_tensor(point).scale for point in points)
+            made = Minifloat(fmt.exponent, fmt.mantissa, fmt.bias, fmt.specials, scales, 0)  # type: ignore[arg-type]
+        most = fmt.max_magnitude
+        spread = self.rng.normal(0, most / (1 + 4 * self.rng.random()), shape)
+        grid = np.clip(np.rint(spread), -most, most).astype(np.int64)
+        return made, fmt.from_grid(fmt.round_grid(grid, np.ones((), dtype=np.int64), "half_even"))
 
     def conv(self) -> str | None:
         rng, x = self.rng, self.value(self.x)

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from edgeq.boards import load_board
+from edgeq.formats import Minifloat
+from edgeq.mcu.program import make_program
 from tests.differential.aimed import aimed_cases
-from tests.differential.cases import Case, network_case, random_case
+from tests.differential.cases import MINIFLOATS, Case, minifloat_case, network_case, random_case
 from tests.differential.executors import (
     BOARDS,
     Executor,
@@ -38,16 +41,28 @@ def everywhere(cases: Sequence[Case], executors: Sequence[Executor], batch: int 
 
 
 def test_python_executions() -> None:
-    """Fast emulator, saved file and simulated plan on 300 random graphs, 100 ordinary networks and all aimed graphs."""
-    everywhere(
-        [*(random_case(seed) for seed in range(300)), *map(network_case, range(100)), *aimed_cases()],
-        python_executors(),
-    )
+    """Fast emulator, saved file and simulated plan on 300 random graphs, 150 ordinary networks and all aimed graphs."""
+    ordinary = [*map(network_case, range(100)), *map(minifloat_case, range(50))]
+    everywhere([*(random_case(seed) for seed in range(300)), *ordinary, *aimed_cases()], python_executors())
+
+
+def test_networks_of_minifloats_are_what_they_are_for() -> None:
+    """Each named format as weights, inputs and outputs of convolutions; pairs of E5M2 among them; every fast kernel."""
+    seen, kernels = set(), set()
+    for case in map(minifloat_case, range(60)):
+        for node in case.graph.nodes:
+            if node.op in ("conv", "linear"):
+                formats = [v.format for v in (*case.graph.ins(node)[:2], *case.graph.outs(node))]
+                seen.add(tuple(f"e{f.exponent}m{f.mantissa}" if isinstance(f, Minifloat) else "" for f in formats))
+        kernels |= {call.step.kernel for call in make_program(case.graph, load_board("cortex-m4")).calls}
+    assert {(name,) * 3 for name in MINIFLOATS} <= seen
+    assert {"conv_narrow_dsp", "conv_depthwise_narrow_dsp", "conv_lanes", "conv_depthwise_lanes", "add_map"} <= kernels
 
 
 @pytest.mark.skipif(not sanitized_host(), reason="needs gcc or clang")
 def test_random_graphs_in_host_c_under_the_sanitizers() -> None:
-    everywhere([*map(random_case, range(12)), *map(network_case, range(4))], sanitized_host(), 16)
+    ordinary = [*map(network_case, range(4)), *map(minifloat_case, range(5))]
+    everywhere([*map(random_case, range(12)), *ordinary], sanitized_host(), 21)
 
 
 @pytest.mark.skipif(not plain_host(), reason="needs gcc or clang")
@@ -60,7 +75,8 @@ def test_aimed_graphs_in_host_c() -> None:
 def test_a_few_graphs_on_an_emulated_m4() -> None:
     """Every runner, with the compiler that is fastest here (zig where there are two)."""
     found = {executor.runner: executor for executor in board_executors(("cortex-m4",))}  # type: ignore[attr-defined]
-    everywhere([*map(random_case, range(100, 104)), *map(network_case, range(100, 112))], list(found.values()), 16)
+    ordinary = [*map(network_case, range(100, 107)), *map(minifloat_case, range(100, 105))]
+    everywhere([*map(random_case, range(100, 104)), *ordinary], list(found.values()), 16)
 
 
 @pytest.mark.heavy
@@ -69,7 +85,8 @@ def test_a_few_graphs_on_an_emulated_m4() -> None:
 def test_thousands_of_graphs_in_host_c(part: int) -> None:
     """2,000 graphs in eight parts: all in Python and under the sanitizers, a quarter by each plain compiler too."""
     first = 1000 + 200 * part
-    cases = [*map(network_case, range(first, first + 50)), *map(random_case, range(first, first + 200))]
+    ordinary = [*map(network_case, range(first, first + 25)), *map(minifloat_case, range(first, first + 25))]
+    cases = [*ordinary, *map(random_case, range(first, first + 200))]
     work = [*tasks(cases, [*python_executors(), *sanitized_host()]), *tasks(cases[20:80], plain_host())]
     expected = {executor.name: 250 for executor in (*python_executors(), *sanitized_host())}
     check(work, {**expected, **{executor.name: 60 for executor in plain_host()}})
@@ -93,8 +110,8 @@ def test_hundreds_of_graphs_on_emulated_boards(board: str) -> None:
     for index, executor in enumerate(executors):
         first = 10_000 + 1000 * BOARDS.index(board) + 100 * index
         cases = [*map(random_case, range(first, first + 12)), *map(network_case, range(first, first + 12))]
-        work += tasks(cases, [executor], 12)
-    check(work, {executor.name: 24 for executor in executors})
+        work += tasks([*cases, *map(minifloat_case, range(first, first + 10))], [executor], 12)
+    check(work, {executor.name: 34 for executor in executors})
 
 
 @pytest.mark.heavy
