@@ -8,6 +8,7 @@ typedef struct {
     int32_t out_c, groups; /* channels; groups of 16 elements of a window */
     int32_t zero, lo, hi;  /* of a code of y */
     const uint32_t *stream; /* blocks of four channels, as edgeq_mve_scaled.h says */
+    const uint8_t *map;     /* codes of sums that are looked up, else null */
 } eq_mve_layer_t;
 
 /* The channels after the last whole block of four, for pixels whose outputs begin at y. */
@@ -45,7 +46,7 @@ EQ_INLINE void eq_mve_pixels(const eq_mve_layer_t *p, const uint8_t *x, int32_t 
     const uint8_t *stream = (const uint8_t *)p->stream, *end = stream + fours * (64 * groups + 36);
     eq_mve_pairs_t job = {x, x + step, y, y + out_c, stream, end, eq_mve_rounds(groups), 0,
                           p->zero, p->lo, p->hi, count / 2, 2 * step, 2 * out_c - 4 * fours,
-                          eq_mve_skip(groups, 56), groups};
+                          eq_mve_skip(groups, 56), groups, p->map};
     if (out_c % 4 != 0) {
         eq_mve_last_channels(p, job, y, count, step, rule);
     }

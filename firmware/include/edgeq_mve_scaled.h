@@ -33,6 +33,7 @@ typedef struct {
     int32_t pairs;
     int32_t x_step, y_step; /* from one pair's windows, and ends of outputs, to the next pair's */
     int32_t skip, groups;
+    const uint8_t *map; /* codes of sums that are looked up, else null */
 } eq_mve_pairs_t;
 
 /* Blocks of eight channels of one vector; their order within a block is 0, 2, 4, 6, 1, 3, 5, 7 in the stage. */
@@ -54,6 +55,7 @@ typedef struct {
     int32_t x_step, y_step;
     int32_t zero;
     int16_t lo[8], hi[8];
+    const uint8_t *map; /* codes of sums that are looked up, else null */
 } eq_mve_taps_t;
 
 #if EQ_MVE_ASM
@@ -76,15 +78,19 @@ typedef struct {
 
 #define EQ_MVE_NEXT_ EQ_MVE_PAIRS_GROUP_("vmladava.s8")
 
-/* Sums of four channels of two pixels to numbers in q0 and q1: offsets, multipliers and shifts of the stream. */
-#define EQ_MVE_NUMBERS_(MULH, DOWN)                                                                                    \
+/* Sums of four channels of two pixels to q0 and q1, start values added; they move two by two as d registers. */
+#define EQ_MVE_JOINED_                                                                                                 \
     "vmov d0, r0, r2\n\t"                                                                                              \
     "vmov d1, r4, r6\n\t"                                                                                              \
     "vmov d2, r8, r10\n\t"                                                                                             \
     "vmov d3, r12, lr\n\t"                                                                                             \
     "vldrw.u32 q2, [r5], #16\n\t"                                                                                      \
     "vadd.i32 q0, q0, q2\n\t"                                                                                          \
-    "vadd.i32 q1, q1, q2\n\t"                                                                                          \
+    "vadd.i32 q1, q1, q2\n\t"
+
+/* Those sums to numbers: offsets, multipliers and shifts of the stream. */
+#define EQ_MVE_NUMBERS_(MULH, DOWN)                                                                                    \
+    EQ_MVE_JOINED_                                                                                                     \
     "vldrw.u32 q3, [r5], #16\n\t"                                                                                      \
     MULH " q0, q0, q3\n\t"                                                                                             \
     MULH " q1, q1, q3\n\t"                                                                                             \
@@ -93,9 +99,31 @@ typedef struct {
     "vrshl.s32 q0, q0, q2\n\t"                                                                                         \
     "vrshl.s32 q1, q1, q2\n\t"
 
+/* q0 and q1 shifted by q2, and less by q3, which is one, shifted by it: their sum; uses q4. */
+#define EQ_MVE_HALVES_                                                                                                 \
+    "vsub.i32 q4, q0, q3\n\t"                                                                                          \
+    "vshl.s32 q4, q4, q2\n\t"                                                                                          \
+    "vshl.s32 q0, q0, q2\n\t"                                                                                          \
+    "vadd.i32 q0, q0, q4\n\t"                                                                                          \
+    "vsub.i32 q4, q1, q3\n\t"                                                                                          \
+    "vshl.s32 q4, q4, q2\n\t"                                                                                          \
+    "vshl.s32 q1, q1, q2\n\t"                                                                                          \
+    "vadd.i32 q1, q1, q4\n\t"
+#define EQ_MVE_EXACT_NUMBERS_                                                                                          \
+    EQ_MVE_JOINED_                                                                                                     \
+    "vldrw.u32 q3, [r5], #16\n\t"                                                                                      \
+    "vldrb.s32 q2, [r5], #4\n\t"                                                                                       \
+    EQ_MVE_HALVES_
+
+/* Entries in q0 to the codes that they hold; the table is where the job says. */
+#define EQ_MVE_LOOK_UP_(AT)          \
+    "ldr r6, [r11, " AT "]\n\t"      \
+    "vldrb.u16 q1, [r6, q0]\n\t"    \
+    "vmov q0, q1\n\t"
+
 /* The registers: r0, r2, r4, r6 sums of the first pixel, r8, r10, r12, lr of the second, r1, r3 pixels, r5 weights,
- * r7 rounds, r9 entry, r11 the job, q6, q7 bounds. Sums move to vectors two by two as d registers. */
-#define EQ_MVE_PAIRS_(name, MULH, DOWN)                                                                                \
+ * r7 rounds, r9 entry, r11 the job, q6, q7 bounds. NUMBERS, MAP: what becomes of sums, and of them as 16 bits. */
+#define EQ_MVE_PAIRS_(name, NUMBERS, MAP)                                                                              \
     EQ_SHARED void name(eq_mve_pairs_t *from)                                                                          \
     {                                                                                                                  \
         register eq_mve_pairs_t *job __asm__("r0") = from;                                                             \
@@ -122,13 +150,14 @@ typedef struct {
             EQ_MVE_NEXT_ EQ_MVE_NEXT_ EQ_MVE_NEXT_ EQ_MVE_NEXT_                                                        \
             "subs.w r7, r7, #1\n\t"                                                                                    \
             "bne.w 3b\n\t"                                                                                             \
-            EQ_MVE_NUMBERS_(MULH, DOWN)                                                                                \
+            NUMBERS                                                                                                    \
             "ldr r0, [r11, #32]\n\t"                                                                                   \
             "vqmovnb.s32 q0, q0\n\t"                                                                                   \
             "vqmovnt.s32 q0, q1\n\t"                                                                                   \
             "vqadd.s16 q0, q0, r0\n\t"                                                                                 \
             "vmax.s16 q0, q0, q6\n\t"                                                                                  \
             "vmin.s16 q0, q0, q7\n\t"                                                                                  \
+            MAP                                                                                                        \
             "ldrd r7, r3, [r11, #8]\n\t"                                                                               \
             "ldr r1, [r11, #20]\n\t"                                                                                   \
             "vstrb.32 q0, [r7], #4\n\t"                                                                                \
@@ -150,12 +179,13 @@ typedef struct {
             "str r0, [r11, #44]\n\t"                                                                                   \
             "bne.w 1b\n\t"                                                                                             \
             "pop {r4-r11, lr}\n\t"                                                                                     \
-            : "+&r"(job)::"r1", "r2", "r3", "r12", "q0", "q1", "q2", "q3", "q6", "q7", "cc", "memory");                \
+            : "+&r"(job)::"r1", "r2", "r3", "r12", "q0", "q1", "q2", "q3", "q4", "q6", "q7", "cc", "memory");          \
     }
 
-EQ_MVE_PAIRS_(eq_mve_pairs_away, EQ_MVE_TWICE_, EQ_MVE_DOWN_)
-EQ_MVE_PAIRS_(eq_mve_pairs_up, EQ_MVE_TWICE_, "")
-EQ_MVE_PAIRS_(eq_mve_pairs_once, EQ_MVE_TRUNCATE_, "")
+EQ_MVE_PAIRS_(eq_mve_pairs_away, EQ_MVE_NUMBERS_(EQ_MVE_TWICE_, EQ_MVE_DOWN_), "")
+EQ_MVE_PAIRS_(eq_mve_pairs_up, EQ_MVE_NUMBERS_(EQ_MVE_TWICE_, ""), "")
+EQ_MVE_PAIRS_(eq_mve_pairs_once, EQ_MVE_NUMBERS_(EQ_MVE_TRUNCATE_, ""), "")
+EQ_MVE_PAIRS_(eq_mve_pairs_exact, EQ_MVE_EXACT_NUMBERS_, EQ_MVE_LOOK_UP_("#64"))
 
 /* One group of the sums of a vector: 17 instructions, 68 bytes, 128 MACs. */
 #define EQ_MVE_VECTOR_GROUP_(OP)                                                                                       \
@@ -256,9 +286,25 @@ EQ_MVE_VECTOR_(eq_mve_vector_each_away, EQ_MVE_EACH_(EQ_MVE_TWICE_, EQ_MVE_DOWN_
 EQ_MVE_VECTOR_(eq_mve_vector_each_up, EQ_MVE_EACH_(EQ_MVE_TWICE_, ""))
 EQ_MVE_VECTOR_(eq_mve_vector_each_once, EQ_MVE_EACH_(EQ_MVE_TRUNCATE_, ""))
 
+/* What becomes of sums of taps, whose stage r5 does not leave. */
+#define EQ_MVE_TAPS_NUMBERS_(MULH, DOWN)                                                                               \
+    "vldrw.u32 q3, [r5, #16]\n\t"                                                                                      \
+    MULH " q0, q0, q3\n\t"                                                                                             \
+    MULH " q1, q1, q3\n\t"                                                                                             \
+    DOWN                                                                                                               \
+    "vldrb.s32 q2, [r5, #32]\n\t"                                                                                      \
+    "vrshl.s32 q0, q0, q2\n\t"                                                                                         \
+    "vrshl.s32 q1, q1, q2\n\t"
+/* … and the weights of the first channel again, which lie before it. */
+#define EQ_MVE_TAPS_EXACT_                                                                                             \
+    "vldrw.u32 q3, [r5, #16]\n\t"                                                                                      \
+    "vldrb.s32 q2, [r5, #32]\n\t"                                                                                      \
+    EQ_MVE_HALVES_                                                                                                     \
+    "vldrb.u8 q4, [r5, #-64]\n\t"
+
 /* The registers: as for pairs, but r9 the second pixel, r5 the stage's numbers, r7, r3 outputs, q0 to q3 taps of four
  * channels, q4 to q7 their weights. */
-#define EQ_MVE_TAPS_(name, MULH, DOWN)                                                                                 \
+#define EQ_MVE_TAPS_(name, NUMBERS, MAP)                                                                               \
     EQ_SHARED void name(eq_mve_taps_t *from)                                                                           \
     {                                                                                                                  \
         register eq_mve_taps_t *job __asm__("r0") = from;                                                              \
@@ -296,16 +342,9 @@ EQ_MVE_VECTOR_(eq_mve_vector_each_once, EQ_MVE_EACH_(EQ_MVE_TRUNCATE_, ""))
             "vldrw.u32 q2, [r5]\n\t"                                                                                   \
             "vadd.i32 q0, q0, q2\n\t"                                                                                  \
             "vadd.i32 q1, q1, q2\n\t"                                                                                  \
-            "vldrw.u32 q3, [r5, #16]\n\t"                                                                              \
-            MULH " q0, q0, q3\n\t"                                                                                     \
-            MULH " q1, q1, q3\n\t"                                                                                     \
-            DOWN                                                                                                       \
-            "vldrb.s32 q2, [r5, #32]\n\t"                                                                              \
-            "vrshl.s32 q0, q0, q2\n\t"                                                                                 \
-            "vrshl.s32 q1, q1, q2\n\t"                                                                                 \
+            NUMBERS                                                                                                    \
             "ldrd r0, r2, [r11, #24]\n\t"                                                                              \
             "ldr r4, [r11, #32]\n\t"                                                                                   \
-            "ldr r6, [r11, #16]\n\t"                                                                                   \
             "vqmovnb.s32 q0, q0\n\t"                                                                                   \
             "vqmovnt.s32 q0, q1\n\t"                                                                                   \
             "vqadd.s16 q0, q0, r4\n\t"                                                                                 \
@@ -313,8 +352,10 @@ EQ_MVE_VECTOR_(eq_mve_vector_each_once, EQ_MVE_EACH_(EQ_MVE_TRUNCATE_, ""))
             "vmax.s16 q0, q0, q2\n\t"                                                                                  \
             "vldrh.u16 q3, [r11, #52]\n\t"                                                                             \
             "vmin.s16 q0, q0, q3\n\t"                                                                                  \
+            MAP                                                                                                        \
             "add r1, r1, r0\n\t"                                                                                       \
             "add r9, r9, r0\n\t"                                                                                       \
+            "ldr r6, [r11, #16]\n\t"                                                                                   \
             "vstrb.32 q0, [r7]\n\t"                                                                                    \
             "vshr.u32 q0, q0, #16\n\t"                                                                                 \
             "vstrb.32 q0, [r3]\n\t"                                                                                    \
@@ -326,14 +367,15 @@ EQ_MVE_VECTOR_(eq_mve_vector_each_once, EQ_MVE_EACH_(EQ_MVE_TRUNCATE_, ""))
             : "+&r"(job)::"r1", "r2", "r3", "r12", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "cc", "memory");    \
     }
 
-EQ_MVE_TAPS_(eq_mve_taps_away, EQ_MVE_TWICE_, EQ_MVE_DOWN_)
-EQ_MVE_TAPS_(eq_mve_taps_up, EQ_MVE_TWICE_, "")
-EQ_MVE_TAPS_(eq_mve_taps_once, EQ_MVE_TRUNCATE_, "")
+EQ_MVE_TAPS_(eq_mve_taps_away, EQ_MVE_TAPS_NUMBERS_(EQ_MVE_TWICE_, EQ_MVE_DOWN_), "")
+EQ_MVE_TAPS_(eq_mve_taps_up, EQ_MVE_TAPS_NUMBERS_(EQ_MVE_TWICE_, ""), "")
+EQ_MVE_TAPS_(eq_mve_taps_once, EQ_MVE_TAPS_NUMBERS_(EQ_MVE_TRUNCATE_, ""), "")
+EQ_MVE_TAPS_(eq_mve_taps_exact, EQ_MVE_TAPS_EXACT_, EQ_MVE_LOOK_UP_("#68"))
 
 /* The blocks of one job, with `rule` and `each` known when compiling. */
 EQ_INLINE void eq_mve_pairs(eq_mve_pairs_t *job, int32_t rule)
 {
-    EQ_MVE_RULE_(eq_mve_pairs, rule, job)
+    EQ_MVE_MAPPED_RULE_(eq_mve_pairs, rule, job)
 }
 
 EQ_INLINE void eq_mve_vector(eq_mve_vector_t *job, int32_t rule, bool each)
@@ -347,7 +389,7 @@ EQ_INLINE void eq_mve_vector(eq_mve_vector_t *job, int32_t rule, bool each)
 
 EQ_INLINE void eq_mve_taps(eq_mve_taps_t *job, int32_t rule)
 {
-    EQ_MVE_RULE_(eq_mve_taps, rule, job)
+    EQ_MVE_MAPPED_RULE_(eq_mve_taps, rule, job)
 }
 #else
 /* start + sum of the products of x and channel `k` of `channels` in groups of 16. Bytes of x that only zeros multiply
@@ -367,13 +409,16 @@ EQ_INLINE int32_t eq_mve_grouped(int32_t start, const uint8_t *x, int32_t step, 
     return (int32_t)sum;
 }
 
-/* The code of channel k of a block of four. */
+/* The code of channel k of a block of four; map: where sums are looked up. */
 EQ_INLINE uint8_t eq_mve_four(const uint8_t *x, int32_t step, const uint8_t *w, int32_t k, int32_t groups,
-                              int32_t rule, int32_t zero, int32_t lo, int32_t hi)
+                              int32_t rule, int32_t zero, int32_t lo, int32_t hi, const uint8_t *map)
 {
     const uint8_t *stage = w + 64 * groups + 4 * k;
     const int32_t sum = eq_mve_grouped((int32_t)eq_word(stage), x, step, w, k, 4, groups);
     const int32_t shift = (int8_t)w[64 * groups + 32 + k];
+    if (rule == EQ_MVE_EXACT) {
+        return eq_mve_looked_up(map, sum, shift, zero, lo, hi);
+    }
     return eq_mve_code(eq_mve_scale(sum, (int32_t)eq_word(stage + 16), shift, rule), zero, lo, hi);
 }
 
@@ -382,8 +427,10 @@ EQ_INLINE void eq_mve_pairs(eq_mve_pairs_t *job, int32_t rule)
     for (; job->pairs > 0; job->pairs--) {
         for (const uint8_t *w = job->w; w != job->w_end; w += 64 * job->groups + 36) {
             for (int32_t k = 0; k < 4; k++) {
-                *job->y0++ = eq_mve_four(job->x0, 1, w, k, job->groups, rule, job->zero, job->lo, job->hi);
-                *job->y1++ = eq_mve_four(job->x1, 1, w, k, job->groups, rule, job->zero, job->lo, job->hi);
+                *job->y0++ = eq_mve_four(job->x0, 1, w, k, job->groups, rule, job->zero, job->lo, job->hi,
+                                         job->map);
+                *job->y1++ = eq_mve_four(job->x1, 1, w, k, job->groups, rule, job->zero, job->lo, job->hi,
+                                         job->map);
             }
         }
         job->x0 += job->x_step;
@@ -411,8 +458,10 @@ EQ_INLINE void eq_mve_taps(eq_mve_taps_t *job, int32_t rule)
 {
     do {
         for (int32_t k = 0; k < 4; k++) {
-            job->y0[k] = eq_mve_four(job->x0 + k, 4, job->w, k, 1, rule, job->zero, job->lo[0], job->hi[0]);
-            job->y1[k] = eq_mve_four(job->x1 + k, 4, job->w, k, 1, rule, job->zero, job->lo[0], job->hi[0]);
+            job->y0[k] = eq_mve_four(job->x0 + k, 4, job->w, k, 1, rule, job->zero, job->lo[0], job->hi[0],
+                                     job->map);
+            job->y1[k] = eq_mve_four(job->x1 + k, 4, job->w, k, 1, rule, job->zero, job->lo[0], job->hi[0],
+                                     job->map);
         }
         job->x0 += job->x_step;
         job->x1 += job->x_step;

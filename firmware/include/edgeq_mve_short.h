@@ -167,10 +167,10 @@ EQ_INLINE void eq_mve_short(eq_mve_short_t *job, int32_t rule, int32_t groups, i
     for (; job->pairs > 0; job->pairs--) {
         for (const uint8_t *w = job->w; w != job->w_end; w += 64 * groups + 36) {
             for (int32_t k = 0; k < 4; k++) {
-                *job->y0++ = eq_mve_four(job->x0, 1, w, k, groups, rule, job->zero, lo, hi);
+                *job->y0++ = eq_mve_four(job->x0, 1, w, k, groups, rule, job->zero, lo, hi, NULL);
             }
             for (int32_t k = 0; k < 4; k++) {
-                *job->y1++ = eq_mve_four(job->x1, 1, w, k, groups, rule, job->zero, lo, hi);
+                *job->y1++ = eq_mve_four(job->x1, 1, w, k, groups, rule, job->zero, lo, hi, NULL);
             }
         }
         job->x0 += job->x_step;

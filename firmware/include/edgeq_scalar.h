@@ -28,15 +28,19 @@
 #endif
 
 enum { EQ_SCALAR_EIGHT, EQ_SCALAR_PAIRS, EQ_SCALAR_FOUR };
+/* What becomes of sums: shifted, multiplied and shifted, or looked up. */
+enum { EQ_SCALAR_SHIFT, EQ_SCALAR_MULTIPLY, EQ_SCALAR_EXACT };
 
 /* The output stage: v * multiplier / 2^31 rounded half up, then / 2^shift half away from zero, as TensorFlow Lite does;
- * or v / 2^shift rounded down, the rounding constant being in v already. */
+ * or v / 2^shift rounded down, the rounding constant being in v already; or the code of twice that, less one where the
+ * shift loses nothing, from -256 to 255 (not on ARMv6-M). */
 typedef struct {
     const uint32_t *multiplier; /* below 2^31; null: none */
     const uint8_t *shift;       /* less by one where there are multipliers */
     int32_t each;               /* 1: an entry of both for each channel, 0: one for all */
     int32_t zero;               /* code of y that stands for zero */
     int32_t lo, hi;
+    const uint8_t *map; /* codes of sums that are looked up, else null */
 } eq_scalar_stage_t;
 
 /* v * m / 2^31, rounded half up; |v| < 2^29, m < 2^31 */
@@ -76,6 +80,7 @@ typedef struct {
     uint8_t *y;
     int32_t step; /* pixels */
     int32_t zero, lo, hi;
+    const uint8_t *map;
 } eq_scalar_put_t;
 
 #if EQ_SCALAR_THUMB1
@@ -199,10 +204,10 @@ EQ_SCALAR_PUT_(eq_scalar_put_pixels_shifted, "mov r1, r2\n\t", EQ_SCALAR_PIXEL_S
                "ldr r3, [sp]\n\tadds r7, r7, r3\n\t")
 
 /* Channels, each with a multiplier and a shift. */
-EQ_INLINE void eq_scalar_put_channels(const eq_scalar_put_t *job, bool scaled)
+EQ_INLINE void eq_scalar_put_channels(const eq_scalar_put_t *job, int32_t stage)
 {
     const uint32_t shift = (uint32_t)(uintptr_t)job->shift, more = (uint32_t)(job->zero - job->lo);
-    if (scaled) {
+    if (stage == EQ_SCALAR_MULTIPLY) {
         eq_scalar_put_channels_scaled(job, 2 * more + 1, shift);
     } else {
         eq_scalar_put_channels_shifted(job, more, shift);
@@ -222,14 +227,25 @@ EQ_INLINE void eq_scalar_put_pixels(const eq_scalar_put_t *job, uint32_t multipl
     }
 }
 #else
-/* Channels, each with a multiplier and a shift. */
-EQ_INLINE void eq_scalar_put_channels(const eq_scalar_put_t *job, bool scaled)
+/* The code of a sum that is looked up. */
+EQ_INLINE uint8_t eq_scalar_looked_up(const uint8_t *map, int32_t v, int32_t s)
 {
+    return map[eq_clamp32(eq_asr32(v, s) + eq_asr32(v - 1, s), -256, 255) + 256];
+}
+
+/* Channels, each with a multiplier and a shift. */
+EQ_INLINE void eq_scalar_put_channels(const eq_scalar_put_t *job, int32_t stage)
+{
+    const bool scaled = stage == EQ_SCALAR_MULTIPLY;
     const int32_t zero = job->zero, lo = job->lo, hi = job->hi;
     const uint32_t *multiplier = job->multiplier, *end = job->end;
     const uint8_t *shift = job->shift;
     uint8_t *y = job->y;
     for (const uint32_t *sum = job->sum; sum != end; sum++) {
+        if (stage == EQ_SCALAR_EXACT) {
+            *y++ = eq_scalar_looked_up(job->map, (int32_t)*sum, *shift++);
+            continue;
+        }
         const uint32_t m = scaled ? *multiplier++ : 0;
         *y++ = (uint8_t)eq_scalar_code((int32_t)*sum, m, *shift++, zero, lo, hi, scaled);
     }

@@ -145,6 +145,7 @@ EQ_INLINE void eq_conv_depthwise_scalar_strip(const eq_conv_depthwise_scalar_t *
     put.zero = p->stage.zero;
     put.lo = p->stage.lo;
     put.hi = p->stage.hi;
+    put.map = NULL;
     eq_scalar_put_pixels(&put, scaled ? p->stage.multiplier[c * each] : 0, p->stage.shift[c * each], scaled);
 }
 

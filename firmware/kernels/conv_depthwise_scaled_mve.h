@@ -16,6 +16,7 @@ typedef struct {
     int32_t apart;        /* bytes of a strip */
     int32_t zero, lo, hi; /* of a code of y */
     const uint32_t *stream; /* blocks of four channels, as edgeq_mve_scaled.h says; the last one may overlap another */
+    const uint8_t *map;     /* codes of sums that are looked up, else null */
 } eq_conv_depthwise_scaled_mve_t;
 
 /* Channels c..c+3 of pixels of two rows, `y_row` bytes apart, or of a row's neighbours. strip: of row oy's windows. */
@@ -67,6 +68,7 @@ EQ_KERNEL void eq_conv_depthwise_scaled_mve(const eq_conv_depthwise_scaled_mve_t
     eq_mve_fill(strip, 4 * p->apart, p->image.code);
     job.zero = p->zero;
     job.x_step = 0;
+    job.map = p->map;
     for (int32_t i = 0; i < 8; i++) {
         job.lo[i] = (int16_t)p->lo;
         job.hi[i] = (int16_t)p->hi;

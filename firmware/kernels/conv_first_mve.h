@@ -42,7 +42,7 @@ EQ_INLINE void eq_conv_first_mve_blocks(const eq_mve_layer_t *p, const eq_conv_f
     } else {
         eq_mve_pairs_t job = {line->x0, line->x1, line->y0, line->y1, w, w_end, eq_mve_rounds(groups), 0, p->zero,
                               p->lo, p->hi, line->pairs, line->x_step, line->y_step - written,
-                              eq_mve_skip(groups, 56), groups};
+                              eq_mve_skip(groups, 56), groups, NULL};
         eq_mve_pairs(&job, rule);
     }
 }

@@ -82,10 +82,11 @@ EQ_INLINE void eq_conv_scalar_gather(const eq_conv_scalar_t *p, const uint8_t *x
 }
 
 /* The output stage of all channels; where multiplier and shift are those of all, `m` and `s` hold them eight times. */
-EQ_INLINE eq_scalar_put_t eq_conv_scalar_stage(const eq_conv_scalar_t *p, uint32_t m[8], uint8_t s[8], bool scaled)
+EQ_INLINE eq_scalar_put_t eq_conv_scalar_stage(const eq_conv_scalar_t *p, uint32_t m[8], uint8_t s[8], int32_t stage)
 {
     eq_scalar_put_t put;
-    put.multiplier = scaled ? p->stage.multiplier : m; /* moved on by 0 where unused: it must point somewhere */
+    put.multiplier = stage == EQ_SCALAR_MULTIPLY ? p->stage.multiplier : m; /* moved on by 0 where unused: it must point somewhere */
+    put.map = p->stage.map;
     put.shift = p->stage.shift;
     put.step = 1;
     put.zero = p->stage.zero;
@@ -93,7 +94,7 @@ EQ_INLINE eq_scalar_put_t eq_conv_scalar_stage(const eq_conv_scalar_t *p, uint32
     put.hi = p->stage.hi;
     if (p->stage.each == 0) {
         for (int32_t i = 0; i < 8; i++) {
-            m[i] = scaled ? p->stage.multiplier[0] : 0;
+            m[i] = stage == EQ_SCALAR_MULTIPLY ? p->stage.multiplier[0] : 0;
             s[i] = p->stage.shift[0];
         }
         put.multiplier = m;
@@ -104,13 +105,13 @@ EQ_INLINE eq_scalar_put_t eq_conv_scalar_stage(const eq_conv_scalar_t *p, uint32
 
 /* All channels of one pixel whose window begins at x; `extra` is what its elements add to each sum. */
 EQ_INLINE void eq_conv_scalar_eights(const eq_conv_scalar_t *p, const uint8_t *x, uint32_t extra, uint8_t *y,
-                                     bool scaled)
+                                     int32_t stage)
 {
     const int32_t each = 8 * p->stage.each, out_c = p->out_c;
     const eq_i32 *start = (const eq_i32 *)(const void *)p->start;
     uint32_t m[8];
     uint8_t s[8];
-    eq_scalar_put_t put = eq_conv_scalar_stage(p, m, s, scaled);
+    eq_scalar_put_t put = eq_conv_scalar_stage(p, m, s, stage);
     eq_scalar_eight_t job;
     job.w = p->weight;
     put.sum = job.sum;
@@ -125,8 +126,8 @@ EQ_INLINE void eq_conv_scalar_eights(const eq_conv_scalar_t *p, const uint8_t *x
         eq_scalar_eight(&job);
         put.y = y + o;
         put.end = job.sum + n;
-        eq_scalar_put_channels(&put, scaled);
-        put.multiplier += scaled ? each : 0;
+        eq_scalar_put_channels(&put, stage);
+        put.multiplier += stage == EQ_SCALAR_MULTIPLY ? each : 0;
         put.shift += each;
     }
 }
@@ -134,13 +135,13 @@ EQ_INLINE void eq_conv_scalar_eights(const eq_conv_scalar_t *p, const uint8_t *x
 /* All channels of two pixels whose windows are the words from x on; `first` and `second` are what the elements of each
  * add to its sums. The second pixel lies `step` bytes after the first; 0: there is none. */
 EQ_INLINE void eq_conv_scalar_pairs(const eq_conv_scalar_t *p, const eq_u32 *x, uint32_t first, uint32_t second,
-                                    uint8_t *y, int32_t step, bool scaled)
+                                    uint8_t *y, int32_t step, int32_t stage)
 {
     const int32_t each = 8 * p->stage.each, out_c = p->out_c;
     const eq_i32 *start = (const eq_i32 *)(const void *)p->start;
     uint32_t m[8], sum[16];
     uint8_t s[8];
-    eq_scalar_put_t put = eq_conv_scalar_stage(p, m, s, scaled);
+    eq_scalar_put_t put = eq_conv_scalar_stage(p, m, s, stage);
     eq_scalar_pair_t job;
     job.x = x;
     job.x_end = x + p->terms;
@@ -159,26 +160,26 @@ EQ_INLINE void eq_conv_scalar_pairs(const eq_conv_scalar_t *p, const eq_u32 *x, 
         put.sum = sum;
         put.end = sum + n;
         put.y = y + o;
-        eq_scalar_put_channels(&put, scaled);
+        eq_scalar_put_channels(&put, stage);
         if (step != 0) {
             put.sum = sum + 8;
             put.end = sum + 8 + n;
             put.y = y + step + o;
-            eq_scalar_put_channels(&put, scaled);
+            eq_scalar_put_channels(&put, stage);
         }
-        put.multiplier += scaled ? each : 0;
+        put.multiplier += stage == EQ_SCALAR_MULTIPLY ? each : 0;
         put.shift += each;
     }
 }
 
 /* All channels of `count` pixels whose windows lie `step` bytes apart. */
 EQ_INLINE void eq_conv_scalar_fours(const eq_conv_scalar_t *p, const uint8_t *x, int32_t step, int32_t count, uint8_t *y,
-                                    bool xs, bool scaled)
+                                    bool xs, int32_t stage)
 {
     const int32_t each = 4 * p->stage.each;
     uint32_t m[8];
     uint8_t s[8];
-    eq_scalar_put_t put = eq_conv_scalar_stage(p, m, s, scaled);
+    eq_scalar_put_t put = eq_conv_scalar_stage(p, m, s, stage);
     eq_scalar_four_t job;
     job.step = step;
     job.w = p->weight;
@@ -206,10 +207,10 @@ EQ_INLINE void eq_conv_scalar_fours(const eq_conv_scalar_t *p, const uint8_t *x,
             put.sum = job.sum;
             for (int32_t j = 0; j < some; j++, put.sum += 4, put.y += p->out_c) {
                 put.end = put.sum + n;
-                eq_scalar_put_channels(&put, scaled);
+                eq_scalar_put_channels(&put, stage);
             }
         }
-        put.multiplier += scaled ? each : 0;
+        put.multiplier += stage == EQ_SCALAR_MULTIPLY ? each : 0;
         put.shift += each;
     }
 }
@@ -227,7 +228,7 @@ EQ_INLINE uint32_t eq_conv_scalar_extra(const eq_conv_scalar_t *p, const eq_u32 
 /* The windows of a strip of pixels, gathered. scratch: where weights are unsigned, a sum for each column; for pairs,
  * a word for each element; then the columns. */
 EQ_INLINE void eq_conv_scalar_strip(const eq_conv_scalar_t *p, const uint8_t *x, int32_t iy, int32_t ix, int32_t count,
-                                    uint8_t *y, void *scratch, int32_t form, bool words, bool xs, bool scaled)
+                                    uint8_t *y, void *scratch, int32_t form, bool words, bool xs, int32_t stage)
 {
     const int32_t columns = (count - 1) * p->stride_w + p->kernel_w, step = p->stride_w * p->kernel_h * p->pixel;
     const int32_t each = form == EQ_SCALAR_PAIRS ? 2 : 1;
@@ -235,7 +236,7 @@ EQ_INLINE void eq_conv_scalar_strip(const eq_conv_scalar_t *p, const uint8_t *x,
     uint8_t *windows = form == EQ_SCALAR_FOUR ? scratch : (void *)end;
     eq_conv_scalar_gather(p, x, iy, ix, columns, windows, sums, words, form != EQ_SCALAR_FOUR);
     if (form == EQ_SCALAR_FOUR) {
-        eq_conv_scalar_fours(p, windows, step, count, y, xs, scaled);
+        eq_conv_scalar_fours(p, windows, step, count, y, xs, stage);
         return;
     }
     for (int32_t i = 0; i < count; i += each) {
@@ -244,9 +245,9 @@ EQ_INLINE void eq_conv_scalar_strip(const eq_conv_scalar_t *p, const uint8_t *x,
             const bool alone = i + 1 == count;
             const uint32_t other = alone ? 0 : eq_conv_scalar_extra(p, sums + p->stride_w);
             eq_scalar_pair_join(joined, windows, step, p->terms, alone);
-            eq_conv_scalar_pairs(p, joined, extra, other, y, alone ? 0 : p->out_c, scaled);
+            eq_conv_scalar_pairs(p, joined, extra, other, y, alone ? 0 : p->out_c, stage);
         } else {
-            eq_conv_scalar_eights(p, windows, extra, y, scaled);
+            eq_conv_scalar_eights(p, windows, extra, y, stage);
         }
         sums += each * p->stride_w;
         windows += each * step;
@@ -255,9 +256,10 @@ EQ_INLINE void eq_conv_scalar_strip(const eq_conv_scalar_t *p, const uint8_t *x,
 }
 
 /* form: see edgeq_scalar.h; words: whether pixels of x are whole words; direct: whether windows are single pixels that
- * the form of four reads where they lie; xs: whether it reads them as signed; scaled: whether there are multipliers. */
+ * the form of four reads where they lie; xs: whether it reads them as signed; stage: of
+ * edgeq_scalar.h. */
 EQ_KERNEL void eq_conv_scalar(const eq_conv_scalar_t *p, const void *const x[], void *y, void *scratch, int32_t form,
-                              bool words, bool direct, bool xs, bool scaled)
+                              bool words, bool direct, bool xs, int32_t stage)
 {
     const uint8_t *from = x[0];
     uint8_t *to = y;
@@ -265,13 +267,13 @@ EQ_KERNEL void eq_conv_scalar(const eq_conv_scalar_t *p, const void *const x[], 
         const int32_t iy = oy * p->stride_h - p->pad_h;
         if (direct) {
             const int32_t step = p->stride_w * p->pixel;
-            eq_conv_scalar_fours(p, from + iy * p->in_w * p->pixel, step, p->out_w, to, xs, scaled);
+            eq_conv_scalar_fours(p, from + iy * p->in_w * p->pixel, step, p->out_w, to, xs, stage);
             to += p->out_w * p->out_c;
             continue;
         }
         for (int32_t ox = 0; ox < p->out_w; ox += p->strip) {
             const int32_t count = eq_min(p->strip, p->out_w - ox), ix = ox * p->stride_w - p->pad_w;
-            eq_conv_scalar_strip(p, from, iy, ix, count, to, scratch, form, words, xs, scaled);
+            eq_conv_scalar_strip(p, from, iy, ix, count, to, scratch, form, words, xs, stage);
             to += count * p->out_c;
         }
     }

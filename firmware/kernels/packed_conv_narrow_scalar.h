@@ -14,7 +14,7 @@ typedef struct {
 /* The arguments: of conv_narrow_scalar.h; y is fixed point. scratch: the rooms for rows, then what that one takes. */
 EQ_KERNEL void eq_packed_conv_narrow_scalar(const eq_packed_conv_narrow_scalar_t *p, const void *const x[], void *y,
                                             void *scratch, eq_type xt, eq_type wt, bool mapped, int32_t form,
-                                            bool words, bool direct, bool xs, bool scaled)
+                                            bool words, bool direct, bool xs, int32_t stage)
 {
     eq_conv_scalar_t job = p->inner.conv;
     eq_strip_t at;
@@ -30,7 +30,7 @@ EQ_KERNEL void eq_packed_conv_narrow_scalar(const eq_packed_conv_narrow_scalar_t
     (void)mapped;
     while (eq_strips_next(&at)) {
         EQ_STRIP_SIZES(job, job, at);
-        eq_conv_scalar(&job, at.x, at.y, weight + p->inner.words + 7, form, words, direct, xs, scaled);
+        eq_conv_scalar(&job, at.x, at.y, weight + p->inner.words + 7, form, words, direct, xs, stage);
     }
 }
 

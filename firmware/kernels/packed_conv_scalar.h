@@ -13,14 +13,14 @@ typedef struct {
 /* The arguments: of conv_scalar.h. scratch:
  * the rooms for rows, then what conv_scalar.h takes. */
 EQ_KERNEL void eq_packed_conv_scalar(const eq_packed_conv_scalar_t *p, const void *const x[], void *y, void *scratch,
-                                     int32_t form, bool words, bool direct, bool xs, bool scaled)
+                                     int32_t form, bool words, bool direct, bool xs, int32_t stage)
 {
     eq_conv_scalar_t job = p->inner;
     eq_strip_t at;
     eq_strips_begin(&at, &p->strips, x, y, scratch);
     while (eq_strips_next(&at)) {
         EQ_STRIP_SIZES(job, job, at);
-        eq_conv_scalar(&job, at.x, at.y, at.scratch, form, words, direct, xs, scaled);
+        eq_conv_scalar(&job, at.x, at.y, at.scratch, form, words, direct, xs, stage);
     }
 }
 

@@ -111,6 +111,7 @@ def test_every_kernel_is_reached() -> None:
         fast = [s for s in steps if s.kernel in want]
         assert {s.kernel for s in fast} == want
         assert len(fast) > len(steps) // 4
+        assert features != MVE or {"EQ_MVE_EXACT", "EQ_MVE_UP"} <= {a for s in fast for a in s.fixed}
 
 
 def test_weights_in_chunks_and_rows_in_strips(tmp_path: Path) -> None:

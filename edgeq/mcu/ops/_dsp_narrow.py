@@ -27,7 +27,7 @@ Codes = _dsp.Codes
 def _refused(ctx: Context) -> str | None:
     """A reason why a node with constant weights is not bytes times narrow weights in dual lanes."""
     made = matrix_stage(ctx)
-    reason = _narrow.refused(ctx, exact=True)
+    reason = _narrow.refused(ctx)
     if reason is None and not isinstance(ctx.out.format, Minifloat):
         reason = _dsp.plain_stage(ctx, made)
     if reason is None and not _dsp.is_dual(ctx, _grid(ctx)):
@@ -150,7 +150,7 @@ def linear(ctx: Context) -> Call:
 
 def supports_depthwise(ctx: Context) -> str | None:
     """What the kernel for bytes takes."""
-    if (reason := _dsp.has_dsp(ctx) or _narrow.refused(ctx, exact=True)) is not None:
+    if (reason := _dsp.has_dsp(ctx) or _narrow.refused(ctx)) is not None:
         return reason
     return _dsp.supports_depthwise(_narrow.in_bytes(ctx))
 

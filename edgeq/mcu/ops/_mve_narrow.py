@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.formats import Minifloat
 from edgeq.mcu.ops import _mve, _mve_scaled, _narrow
 from edgeq.mcu.select import Call, Context, Variant
 from edgeq.mcu.step import Blob
 
+Words = npt.NDArray[np.uint32]
 #: bytes of scratch that expanded weights may take: all of a layer are expanded at once
 EXPANDED = 49152
 #: words of the stage behind the weights of four channels
@@ -40,9 +45,28 @@ def _call(ctx: Context, base: Variant, stream: str) -> Call:
     assert isinstance(groups, int)
     blocks = blob.data.astype("<u4").reshape(-1, 16 * groups + STAGE)
     weights, stages = np.split(blocks, [16 * groups], axis=1)
+    if isinstance(ctx.out.format, Minifloat) and _narrow.is_exact(ctx):
+        inner, stages = _looked_up(inner, stages)
     codes = _narrow.pack_bytes(np.ascontiguousarray(weights).view(np.uint8), ctx.ins[1].format)
     packed = np.concatenate([codes, stages.astype(np.int64)], axis=1)
     return _narrow.expanded(ctx, inner, stream, packed, blob.data.size, {"blocks": len(blocks)})
+
+
+def _looked_up(inner: Call, stages: Words) -> tuple[Call, Words]:
+    """The call and its stages (blocks, words) with sums that EQ_MVE_EXACT looks up: not rounded, shifted once.
+
+    What rounding twice adds comes off the start values again, and multipliers are ones.
+    """
+    start, multiplier, rest = stages[:, :4], stages[:, 4:8], stages[:, 8:]
+    halved = multiplier == 1 << 30
+    shift = halved - np.ascontiguousarray(rest).view(np.int8).astype(np.int64)
+    added = np.where(shift > 1, 1 << np.maximum(shift - 1, 0), 0) + halved
+    plain = (start + added) % (1 << 32)
+    shifts = np.ascontiguousarray((-shift).astype(np.int8)).view("<u4")
+    prefix = "layer." if "layer.zero" in inner.params else ""
+    params = {**inner.params, f"{prefix}zero": 1 << 8, f"{prefix}lo": 0, f"{prefix}hi": (1 << 9) - 1}
+    made = replace(inner, fixed=(*inner.fixed[:-1], "EQ_MVE_EXACT"), params=params)
+    return made, np.concatenate([plain, np.ones_like(multiplier), shifts], axis=1)
 
 
 def supports(ctx: Context) -> str | None:

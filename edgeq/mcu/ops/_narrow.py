@@ -31,11 +31,8 @@ def on_bytes(fmt: Format) -> bool:
     return isinstance(fmt, FixedPoint) and fmt.width <= 8 and not isinstance(fmt, Packed)
 
 
-def refused(ctx: Context, *, exact: bool = False) -> str | None:
-    """A reason why a node with constant weights is not bytes times narrow weights, or its output no table.
-
-    exact: whether the kernel marks exact halves.
-    """
+def refused(ctx: Context) -> str | None:
+    """A reason why a node with constant weights is not bytes times narrow weights, or its output no table."""
     x, weight = ctx.ins[0].format, ctx.ins[1]
     if not on_bytes(x):
         return f"input {x}; it reads integers that fit a byte"
@@ -43,16 +40,16 @@ def refused(ctx: Context, *, exact: bool = False) -> str | None:
         return Foreign("weights of 8 bits; it expands narrower ones")
     if not on_bytes(weight.format) or weight.data is None:
         return f"weights {weight.format}; it reads integers that fit a byte"
-    return _float_stage(ctx, exact) if isinstance(ctx.out.format, Minifloat) else None
+    return _float_stage(ctx) if isinstance(ctx.out.format, Minifloat) else None
 
 
-def _float_stage(ctx: Context, exact: bool) -> str | None:
+def _float_stage(ctx: Context) -> str | None:
     """A reason why a minifloat output is not a table of sums in halves of its grid."""
     made, rule = matrix_stage(ctx), ctx.node.text("rounding", DEFAULT_RULE)
     if made.wide:
         return f"the sum needs {ctx.accumulator.bits} bits; it has 32"
-    if rule not in ("half_up", "floor") and not (exact and rule == "half_even"):
-        return f"rounds {rule}; it has half_up and floor"
+    if rule not in ("half_up", "half_even", "floor"):
+        return f"rounds {rule}; it has half_up, half_even and floor"
     if min(made.shifts) < 1:
         return "the sum is no finer than the output; it shifts by one and more"
     fmt, table = ctx.out.format, half_exact if is_exact(ctx) else half_steps
@@ -100,10 +97,16 @@ def output_codes(ctx: Context) -> Codes:
 
 
 def output_map(ctx: Context) -> Blob:
-    """The codes of a minifloat output by the byte that holds a sum, from 0 to 127 and from -128 to -1."""
-    found = output_codes(ctx)
+    """The codes of a minifloat output by the byte that holds a sum, from 0 to 127 and from -128 to -1.
+
+    Where exact halves have places of their own: as `half_exact` says, from -256 on.
+    """
+    found, name = output_codes(ctx).astype(np.uint8), f"{identifier(ctx.node.name)}_map"
+    if is_exact(ctx):
+        note = f"codes of {ctx.out.format} for twice the sums in halves of its grid, from -256 on, less one if exact"
+        return Blob(name, "uint8_t", found, note)
     note = f"codes of {ctx.out.format} for sums in halves of its grid, from 0 to 127 and from -128 to -1"
-    return Blob(f"{identifier(ctx.node.name)}_map", "uint8_t", np.roll(found, HALVES[0]).astype(np.uint8), note)
+    return Blob(name, "uint8_t", np.roll(found, HALVES[0]), note)
 
 
 def _byte_value(value: Value) -> Value:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from edgeq.formats import Minifloat
 from edgeq.mcu.ops import _narrow, _scalar
 from edgeq.mcu.select import Call, Context, Foreign, Variant
 from edgeq.mcu.step import Blob
@@ -43,6 +46,8 @@ def call(ctx: Context) -> Call:
     blob = inner.params["weight"]
     assert isinstance(blob, Blob)
     words = -(-blob.data.size // 4)
+    if isinstance(ctx.out.format, Minifloat) and _narrow.is_exact(ctx):
+        inner = replace(inner, fixed=(*inner.fixed[:-1], "EQ_SCALAR_EXACT"))
     packed = _narrow.pack_bytes(blob.data.astype(np.uint8)[None], ctx.ins[1].format)
     return _narrow.expanded(ctx, inner, "weight", packed, words, {"words": words})
 
