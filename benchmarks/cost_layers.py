@@ -363,7 +363,7 @@ GROUPS: dict[str, tuple[tuple[str, str, Family], ...]] = {
 PACKED = ("packed", "packed_fields", "packed_narrow", "packed_elements")
 PLAIN = ("narrow", "fields", *PACKED, "minifloat", "minifloat_elements", "minifloat16", "minifloat32", "groups")
 #: parts of the names of kernels that only these groups measure
-PLAIN_KERNELS = ("packed_", "_narrow_", "_fields_", "_lanes", "conv_expanded", "conv_groups")
+PLAIN_KERNELS = ("packed_", "_narrow_", "_fields_", "_lanes", "conv_expanded", "conv_groups", "add_map")
 PLAIN_BOARDS = ("cortex-m4",)
 #: the only group of cores without a multiplier, which no other core has
 FEW_DIGITS, FEW_DIGITS_BOARDS = "khot", ("riscv32e",)

@@ -223,8 +223,8 @@ def test_a_board_that_is_too_small_is_named(tmp_path: Path) -> None:
 def _broken(monkeypatch: pytest.MonkeyPatch) -> None:
     lower = program_module.ops.lower
 
-    def worse(*args):  # type: ignore[no-untyped-def]
-        step = lower(*args)
+    def worse(*args, **options):  # type: ignore[no-untyped-def]
+        step = lower(*args, **options)
         return step and type(step)(**{**step.__dict__, "fixed": (*step.fixed, "no_such_thing")})
 
     monkeypatch.setattr(program_module.ops, "lower", worse)

@@ -10,11 +10,10 @@ from edgeq.formats import Minifloat
 from edgeq.ir.graph import Value
 from edgeq.ir.operator import Exact, frac_of, output_stage
 from edgeq.mcu.ops._names import identifier
-from edgeq.mcu.select import Call, Context, Foreign, Variant
+from edgeq.mcu.select import PORTABLE, Call, Context, Foreign, Variant
 from edgeq.mcu.step import Blob
 from edgeq.mcu.storage import storage
 
-NAME = "table"
 #: entries of the output's table, which lies in flash
 SUMS = 2048
 Codes = npt.NDArray[np.int64]
@@ -76,4 +75,4 @@ def call(ctx: Context) -> Call:
     return Call(types, {"n": ctx.out.size, **tables, "y": codes}, tuple(v.name for v in ctx.ins))
 
 
-SUM = Variant(NAME, "add_map", "codes looked up, and the code of their sum", supports, call)
+SUM = Variant(PORTABLE, "add_map", "codes looked up, and the code of their sum", supports, call)
