@@ -58,9 +58,12 @@ EQ_INLINE uint32_t eq_narrow_four(const eq_narrow_table *table, uint32_t v, int3
     return a | b << 8 | c << 16 | d << 24;
 }
 
-/* Four bytes less half their range: no byte reaches 128 before, so the top bits keep borrows apart. */
+/* Four bytes less half their range: below 8 bits no byte reaches 128 before, so the top bits keep borrows apart. */
 EQ_INLINE uint32_t eq_narrow_centred(uint32_t v, eq_type t)
 {
+    if (eq_width(t) == 8 && eq_narrow_half(t) != 0) {
+        return v ^ 0x80808080u;
+    }
     return eq_narrow_half(t) == 0 ? v : ((v | 0x80808080u) - eq_narrow_half(t)) ^ 0x80808080u;
 }
 

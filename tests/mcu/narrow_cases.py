@@ -22,7 +22,7 @@ def scaled(fmt: Minifloat, scale: int) -> Minifloat:
 
 
 def weight_format(rng: Rng, channels: int) -> Format:
-    """2 to 7 bits signed, a few unsigned, or a minifloat; half of the time with a binary point for each channel."""
+    """2 to 8 bits signed, a few unsigned, or a minifloat; half of the time with a binary point for each channel."""
     points = tuple(int(p) for p in rng.integers(3, 6, channels))
     if rng.integers(2):
         fmt = FLOATS[int(rng.integers(len(FLOATS)))]
@@ -30,7 +30,7 @@ def weight_format(rng: Rng, channels: int) -> Format:
         return Minifloat(
             fmt.exponent, fmt.mantissa, fmt.bias, fmt.specials, each, 0 if isinstance(each, tuple) else None
         )
-    bits, signed = int(rng.choice([2, 3, 4, 4, 5, 6, 7])), bool(rng.integers(4))
+    bits, signed = int(rng.choice([2, 3, 4, 4, 5, 6, 7, 8])), bool(rng.integers(4))
     return FixedPoint(bits, points, signed, 0) if rng.integers(2) else FixedPoint(bits, int(rng.integers(3, 6)), signed)
 
 

@@ -38,8 +38,8 @@ def refused(ctx: Context) -> str | None:
         return f"input {x}; it reads integers that fit a byte"
     if weight.format.bits >= 8 and not isinstance(weight.format, Minifloat) and isinstance(x, FixedPoint):
         return Foreign("weights of 8 bits; it expands narrower ones")
-    if not on_bytes(weight.format) or weight.data is None:
-        return f"weights {weight.format}; it reads integers that fit a byte"
+    if not on_bytes(weight.format) or weight.data is None or weight.format.grid_range[1] > HALVES[1]:
+        return f"weights {weight.format}; it reads integers that fit a signed byte"
     return _float_stage(ctx) if isinstance(ctx.out.format, Minifloat) else None
 
 
