@@ -76,10 +76,13 @@ class _Search:
     def _by_kind(self, packing: str, tight: bool) -> Iterator[Program]:
         """Layer by layer, then by rows and in tiles with the least work that fits, then with the least arena."""
         schedules = [Schedule(kind, None, self.push_rows, packing, tight) for kind in self._kinds()]
+        if self.room is None:
+            yield make_program(self.graph, self.board, schedules[0])
+            return
         for schedule in schedules:
             if schedule.kind == KINDS[0]:
                 yield make_program(self.graph, self.board, schedule)
-            elif self.schedule == "auto" and self.room is not None:
+            elif self.schedule == "auto":
                 found = fitting_program(self.graph, self.board, replace(schedule, limit=self.room))
                 if found is not None:
                     yield found

@@ -137,6 +137,8 @@ def test_a_budget_turns_to_fused_blocks_by_itself() -> None:
     rows = make_program(graph, board, Schedule("rows", None, True))
     least = make_program(graph, board, Schedule("fused", None, True))
     assert least.plan.arena_bytes < rows.plan.arena_bytes
+    free = scheduled(graph, load_board("host"), "auto", True, None)
+    assert not any(stretch.fused for stretch in free.plan.stretches), "without a limit nothing is computed twice"
     loose = scheduled(graph, board, "auto", True, rows.plan.arena_bytes + STATIC_RESERVE)
     assert not any(stretch.fused for stretch in loose.plan.stretches)
     tight = scheduled(graph, board, "auto", True, least.plan.arena_bytes + STATIC_RESERVE)
