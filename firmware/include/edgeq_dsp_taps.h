@@ -62,7 +62,7 @@ EQ_INLINE uint32_t eq_dsp_no_tap(const uint8_t *zeros, const uint8_t *x)
 
 /* The loop over pairs is unrolled five times, as many as 3 x 3 taps make. SHIFT: of a sum; MAP: what becomes of the four
  * sums when they are saturated. */
-#define EQ_DSP_TAPS_MAPPED_(name, X, STAGE, SHIFT, OP, BITS, MAP)                                                                         \
+#define EQ_DSP_TAPS_MAPPED_(name, X, STAGE, SHIFT, OP, BITS, MAP)                                                      \
     EQ_SHARED void name(const eq_dsp_taps_t *from)                                                                     \
     {                                                                                                                  \
         register const eq_dsp_taps_t *job __asm__("r0") = from;                                                        \

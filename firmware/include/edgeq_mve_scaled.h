@@ -118,7 +118,7 @@ typedef struct {
 /* Entries in q0 to the codes that they hold; the table is where the job says. */
 #define EQ_MVE_LOOK_UP_(AT)          \
     "ldr r6, [r11, " AT "]\n\t"      \
-    "vldrb.u16 q1, [r6, q0]\n\t"    \
+    "vldrb.u16 q1, [r6, q0]\n\t"     \
     "vmov q0, q1\n\t"
 
 /* The registers: r0, r2, r4, r6 sums of the first pixel, r8, r10, r12, lr of the second, r1, r3 pixels, r5 weights,

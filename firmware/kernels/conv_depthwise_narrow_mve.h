@@ -12,13 +12,12 @@ typedef struct {
     int32_t blocks;                      /* of four channels */
     const uint32_t *packed; /* each: codes of 16 words as edgeq_narrow.h says, then nine words of the stage */
     int32_t room;           /* bytes of scratch for x, a multiple of four */
-    const uint8_t *map;     /* as in conv_narrow_mve.h */
 } eq_conv_depthwise_narrow_mve_t;
 
-/* xt, wt: types of x and the weights; mapped: whether y is a minifloat; flip, rule: of conv_depthwise_scaled_mve.h.
+/* xt, wt: types of x and the weights; flip, rule: of conv_depthwise_scaled_mve.h.
  * scratch: `room` bytes, the stream, seven words, and what conv_depthwise_scaled_mve.h takes. */
 EQ_KERNEL void eq_conv_depthwise_narrow_mve(const eq_conv_depthwise_narrow_mve_t *p, const void *const x[], void *y,
-                                            void *scratch, eq_type xt, eq_type wt, bool mapped, bool flip, int32_t rule)
+                                            void *scratch, eq_type xt, eq_type wt, bool flip, int32_t rule)
 {
     uint8_t *const decoded = scratch;
     eq_u32 *const stream = (eq_u32 *)(void *)(decoded + p->room);
@@ -30,16 +29,12 @@ EQ_KERNEL void eq_conv_depthwise_narrow_mve(const eq_conv_depthwise_narrow_mve_t
     }
     eq_narrow_bytes(stream, p->packed, p->blocks, 16, 9, &table, wt);
     job.stream = (const uint32_t *)(const void *)stream;
-    job.map = p->map;
     if (eq_is_float(xt)) {
         eq_narrow_fill(&table, xt);
         eq_mve_look_up((const uint8_t *)table.of, x[0], decoded, job.image.in_h * job.image.in_w * job.image.pixel);
         from[0] = decoded;
     }
     eq_conv_depthwise_scaled_mve(&job, from, y, stream + p->blocks * 25 + 7, flip, rule);
-    if (mapped && rule != EQ_MVE_EXACT) {
-        eq_mve_look_up(p->map, y, y, job.out_h * job.out_w * job.image.pixel);
-    }
 }
 
 #endif

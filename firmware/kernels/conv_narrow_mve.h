@@ -1,8 +1,7 @@
 /* conv_narrow_mve.h: conv_scaled_mve.h for weights below 8 bits and for minifloats whose grid fits a byte.
  *
  * Weights stay packed in flash; all of them are expanded into scratch, and codes of a minifloat x beside them. A
- * minifloat y is looked up by sums in halves of its grid, as conv_narrow_dsp.h says: with EQ_MVE_EXACT as they are
- * made, else behind them.
+ * minifloat y is looked up by its sums in halves of its grid, exact ones apart: EQ_MVE_EXACT.
  */
 #ifndef EDGEQ_KERNEL_CONV_NARROW_MVE_H
 #define EDGEQ_KERNEL_CONV_NARROW_MVE_H
@@ -16,14 +15,12 @@ typedef struct {
     int32_t blocks;            /* of four channels */
     const uint32_t *packed;    /* each: codes of 16 * groups words as edgeq_narrow.h says, then nine words of the stage */
     int32_t room;              /* bytes of scratch for x, a multiple of four */
-    const uint8_t *map;        /* for a minifloat y: code of each byte that holds a sum, or of each sum from -256 on; else
-                                * null */
 } eq_conv_narrow_mve_t;
 
-/* xt, wt: types of x and the weights; mapped: whether y is a minifloat; flip, rule: of conv_scaled_mve.h.
+/* xt, wt: types of x and the weights; flip, rule: of conv_scaled_mve.h.
  * scratch: `room` bytes, the stream, seven words, and what conv_scaled_mve.h takes. */
 EQ_KERNEL void eq_conv_narrow_mve(const eq_conv_narrow_mve_t *p, const void *const x[], void *y, void *scratch,
-                                  eq_type xt, eq_type wt, bool mapped, bool flip, int32_t rule)
+                                  eq_type xt, eq_type wt, bool flip, int32_t rule)
 {
     const int32_t words = 16 * p->conv.layer.groups;
     uint8_t *const decoded = scratch;
@@ -36,16 +33,12 @@ EQ_KERNEL void eq_conv_narrow_mve(const eq_conv_narrow_mve_t *p, const void *con
     }
     eq_narrow_bytes(stream, p->packed, p->blocks, words, 9, &table, wt);
     job.layer.stream = (const uint32_t *)(const void *)stream;
-    job.layer.map = p->map;
     if (eq_is_float(xt)) {
         eq_narrow_fill(&table, xt);
         eq_mve_look_up((const uint8_t *)table.of, x[0], decoded, job.image.in_h * job.image.in_w * job.image.pixel);
         from[0] = decoded;
     }
     eq_conv_scaled_mve(&job, from, y, stream + p->blocks * (words + 9) + 7, flip, rule);
-    if (mapped && rule != EQ_MVE_EXACT) {
-        eq_mve_look_up(p->map, y, y, job.out_h * job.out_w * job.layer.out_c);
-    }
 }
 
 #endif

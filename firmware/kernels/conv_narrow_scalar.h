@@ -1,8 +1,7 @@
 /* conv_narrow_scalar.h: conv_scalar.h for weights below 8 bits and for minifloats whose grid fits a byte.
  *
  * Weights stay packed in flash; all of them are expanded into scratch, and codes of a minifloat x beside them. A
- * minifloat y is looked up by sums in halves of its grid, as conv_narrow_dsp.h says: with EQ_SCALAR_EXACT as they are
- * made, else behind them.
+ * minifloat y is looked up by its sums in halves of its grid, exact ones apart: EQ_SCALAR_EXACT.
  */
 #ifndef EDGEQ_KERNEL_CONV_NARROW_SCALAR_H
 #define EDGEQ_KERNEL_CONV_NARROW_SCALAR_H
@@ -15,14 +14,12 @@ typedef struct {
     int32_t words;          /* of codes, and of the weights */
     const uint32_t *packed; /* as edgeq_narrow.h says */
     int32_t room;           /* bytes of scratch for x, a multiple of four */
-    const uint8_t *map;     /* for a minifloat y: code of each byte that holds a sum, or of each sum from -256 on; else
-                             * null */
 } eq_conv_narrow_scalar_t;
 
-/* xt, wt: types of x and the weights; mapped: whether y is a minifloat; the rest: of conv_scalar.h.
+/* xt, wt: types of x and the weights; the rest: of conv_scalar.h.
  * scratch: `room` bytes, the weights, seven words, and what conv_scalar.h takes. */
 EQ_KERNEL void eq_conv_narrow_scalar(const eq_conv_narrow_scalar_t *p, const void *const x[], void *y, void *scratch,
-                                     eq_type xt, eq_type wt, bool mapped, int32_t form, bool words, bool direct,
+                                     eq_type xt, eq_type wt, int32_t form, bool words, bool direct,
                                      bool xs, int32_t stage)
 {
     uint8_t *const decoded = scratch;
@@ -35,16 +32,12 @@ EQ_KERNEL void eq_conv_narrow_scalar(const eq_conv_narrow_scalar_t *p, const voi
     }
     eq_narrow_bytes(weight, p->packed, 1, p->words, 0, &table, wt);
     job.weight = weight;
-    job.stage.map = p->map;
     if (eq_is_float(xt)) {
         eq_narrow_fill(&table, xt);
         eq_narrow_look_up(decoded, x[0], job.in_h * job.in_w * job.pixel, (const uint8_t *)table.of);
         from[0] = decoded;
     }
     eq_conv_scalar(&job, from, y, weight + p->words + 7, form, words, direct, xs, stage);
-    if (mapped && stage != EQ_SCALAR_EXACT) {
-        eq_narrow_look_up(y, y, job.out_h * job.out_w * job.out_c, p->map);
-    }
 }
 
 #endif

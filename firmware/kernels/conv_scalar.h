@@ -85,7 +85,8 @@ EQ_INLINE void eq_conv_scalar_gather(const eq_conv_scalar_t *p, const uint8_t *x
 EQ_INLINE eq_scalar_put_t eq_conv_scalar_stage(const eq_conv_scalar_t *p, uint32_t m[8], uint8_t s[8], int32_t stage)
 {
     eq_scalar_put_t put;
-    put.multiplier = stage == EQ_SCALAR_MULTIPLY ? p->stage.multiplier : m; /* moved on by 0 where unused: it must point somewhere */
+    /* Moved on by 0 where unused: it must point somewhere. */
+    put.multiplier = stage == EQ_SCALAR_MULTIPLY ? p->stage.multiplier : m;
     put.map = p->stage.map;
     put.shift = p->stage.shift;
     put.step = 1;
@@ -256,8 +257,7 @@ EQ_INLINE void eq_conv_scalar_strip(const eq_conv_scalar_t *p, const uint8_t *x,
 }
 
 /* form: see edgeq_scalar.h; words: whether pixels of x are whole words; direct: whether windows are single pixels that
- * the form of four reads where they lie; xs: whether it reads them as signed; stage: of
- * edgeq_scalar.h. */
+ * the form of four reads where they lie; xs: whether it reads them as signed; stage: of edgeq_scalar.h. */
 EQ_KERNEL void eq_conv_scalar(const eq_conv_scalar_t *p, const void *const x[], void *y, void *scratch, int32_t form,
                               bool words, bool direct, bool xs, int32_t stage)
 {

@@ -14,7 +14,7 @@ typedef struct {
 /* The arguments: of conv_depthwise_narrow_mve.h; y is fixed point. scratch: the rooms for rows, then what that one takes. */
 EQ_KERNEL void eq_packed_conv_depthwise_narrow_mve(const eq_packed_conv_depthwise_narrow_mve_t *p,
                                                    const void *const x[], void *y, void *scratch, eq_type xt,
-                                                   eq_type wt, bool mapped, bool flip, int32_t rule)
+                                                   eq_type wt, bool flip, int32_t rule)
 {
     const int32_t words = 16;
     eq_conv_depthwise_scaled_mve_t job = p->inner.conv;
@@ -28,7 +28,6 @@ EQ_KERNEL void eq_packed_conv_depthwise_narrow_mve(const eq_packed_conv_depthwis
     eq_narrow_bytes(stream, p->inner.packed, p->inner.blocks, words, 9, &table, wt);
     job.stream = (const uint32_t *)(const void *)stream;
     (void)xt;
-    (void)mapped;
     while (eq_strips_next(&at)) {
         EQ_STRIP_ROWS(job.image, job, at);
         eq_conv_depthwise_scaled_mve(&job, at.x, at.y, stream + p->inner.blocks * (words + 9) + 7, flip, rule);

@@ -13,7 +13,7 @@ typedef struct {
 
 /* The arguments: of conv_narrow_mve.h; y is fixed point. scratch: the rooms for rows, then what that one takes. */
 EQ_KERNEL void eq_packed_conv_narrow_mve(const eq_packed_conv_narrow_mve_t *p, const void *const x[], void *y,
-                                         void *scratch, eq_type xt, eq_type wt, bool mapped, bool flip,
+                                         void *scratch, eq_type xt, eq_type wt, bool flip,
                                          int32_t rule)
 {
     const int32_t words = 16 * p->inner.conv.layer.groups;
@@ -28,7 +28,6 @@ EQ_KERNEL void eq_packed_conv_narrow_mve(const eq_packed_conv_narrow_mve_t *p, c
     eq_narrow_bytes(stream, p->inner.packed, p->inner.blocks, words, 9, &table, wt);
     job.layer.stream = (const uint32_t *)(const void *)stream;
     (void)xt;
-    (void)mapped;
     while (eq_strips_next(&at)) {
         EQ_STRIP_SIZES(job.image, job, at);
         eq_conv_scaled_mve(&job, at.x, at.y, stream + p->inner.blocks * (words + 9) + 7, flip, rule);

@@ -13,7 +13,7 @@ typedef struct {
 
 /* The arguments: of conv_narrow_scalar.h; y is fixed point. scratch: the rooms for rows, then what that one takes. */
 EQ_KERNEL void eq_packed_conv_narrow_scalar(const eq_packed_conv_narrow_scalar_t *p, const void *const x[], void *y,
-                                            void *scratch, eq_type xt, eq_type wt, bool mapped, int32_t form,
+                                            void *scratch, eq_type xt, eq_type wt, int32_t form,
                                             bool words, bool direct, bool xs, int32_t stage)
 {
     eq_conv_scalar_t job = p->inner.conv;
@@ -27,7 +27,6 @@ EQ_KERNEL void eq_packed_conv_narrow_scalar(const eq_packed_conv_narrow_scalar_t
     eq_narrow_bytes(weight, p->inner.packed, 1, p->inner.words, 0, &table, wt);
     job.weight = weight;
     (void)xt;
-    (void)mapped;
     while (eq_strips_next(&at)) {
         EQ_STRIP_SIZES(job, job, at);
         eq_conv_scalar(&job, at.x, at.y, weight + p->inner.words + 7, form, words, direct, xs, stage);

@@ -172,7 +172,7 @@ def depthwise(ctx: Context) -> Call:
     if isinstance(ctx.out.format, Minifloat):
         sizes["map"] = _map_words(ctx)
     call, (stage, map_bytes) = _narrow.expanded(ctx, inner, "stream", packed, blob.data.size, sizes), _stage(ctx)
-    return replace(call, fixed=(*call.fixed[:2], stage, *call.fixed[3:]), scratch=call.scratch + map_bytes)
+    return replace(call, fixed=(*call.fixed[:2], stage, *call.fixed[2:]), scratch=call.scratch + map_bytes)
 
 
 _GAIN = "packed weights expanded for all pixels, then two pixels by four channels, SMLAD"

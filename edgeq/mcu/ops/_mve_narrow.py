@@ -10,7 +10,7 @@ import numpy.typing as npt
 from edgeq.formats import Minifloat
 from edgeq.mcu.ops import _mve, _mve_scaled, _narrow
 from edgeq.mcu.select import Call, Context, Variant
-from edgeq.mcu.step import Blob
+from edgeq.mcu.step import Blob, Param
 
 Words = npt.NDArray[np.uint32]
 #: bytes of scratch that expanded weights may take: all of a layer are expanded at once
@@ -45,14 +45,14 @@ def _call(ctx: Context, base: Variant, stream: str) -> Call:
     assert isinstance(groups, int)
     blocks = blob.data.astype("<u4").reshape(-1, 16 * groups + STAGE)
     weights, stages = np.split(blocks, [16 * groups], axis=1)
-    if isinstance(ctx.out.format, Minifloat) and _narrow.is_exact(ctx):
-        inner, stages = _looked_up(inner, stages)
+    if isinstance(ctx.out.format, Minifloat):
+        inner, stages = _looked_up(ctx, inner, stages)
     codes = _narrow.pack_bytes(np.ascontiguousarray(weights).view(np.uint8), ctx.ins[1].format)
     packed = np.concatenate([codes, stages.astype(np.int64)], axis=1)
     return _narrow.expanded(ctx, inner, stream, packed, blob.data.size, {"blocks": len(blocks)})
 
 
-def _looked_up(inner: Call, stages: Words) -> tuple[Call, Words]:
+def _looked_up(ctx: Context, inner: Call, stages: Words) -> tuple[Call, Words]:
     """The call and its stages (blocks, words) with sums that EQ_MVE_EXACT looks up: not rounded, shifted once.
 
     What rounding twice adds comes off the start values again, and multipliers are ones.
@@ -64,7 +64,8 @@ def _looked_up(inner: Call, stages: Words) -> tuple[Call, Words]:
     plain = (start + added) % (1 << 32)
     shifts = np.ascontiguousarray((-shift).astype(np.int8)).view("<u4")
     prefix = "layer." if "layer.zero" in inner.params else ""
-    params = {**inner.params, f"{prefix}zero": 1 << 8, f"{prefix}lo": 0, f"{prefix}hi": (1 << 9) - 1}
+    ends: dict[str, Param] = {"map": _narrow.exact_map(ctx), "zero": 1 << 8, "lo": 0, "hi": (1 << 9) - 1}
+    params = {**inner.params, **{f"{prefix}{key}": value for key, value in ends.items()}}
     made = replace(inner, fixed=(*inner.fixed[:-1], "EQ_MVE_EXACT"), params=params)
     return made, np.concatenate([plain, np.ones_like(multiplier), shifts], axis=1)
 

@@ -96,17 +96,14 @@ def output_codes(ctx: Context) -> Codes:
     return found
 
 
-def output_map(ctx: Context) -> Blob:
-    """The codes of a minifloat output by the byte that holds a sum, from 0 to 127 and from -128 to -1.
-
-    Where exact halves have places of their own: as `half_exact` says, from -256 on.
-    """
-    found, name = output_codes(ctx).astype(np.uint8), f"{identifier(ctx.node.name)}_map"
-    if is_exact(ctx):
-        note = f"codes of {ctx.out.format} for twice the sums in halves of its grid, from -256 on, less one if exact"
-        return Blob(name, "uint8_t", found, note)
-    note = f"codes of {ctx.out.format} for sums in halves of its grid, from 0 to 127 and from -128 to -1"
-    return Blob(name, "uint8_t", np.roll(found, HALVES[0]), note)
+def exact_map(ctx: Context) -> Blob:
+    """`half_exact` of a node with a minifloat output, for any rule."""
+    fmt, made = ctx.out.format, matrix_stage(ctx)
+    assert isinstance(fmt, Minifloat)
+    found = half_exact(fmt, made.lo, made.hi, ctx.node.text("rounding", DEFAULT_RULE))
+    assert found is not None
+    note = f"codes of {fmt} for twice the sums in halves of its grid, from -256 on, less one if exact"
+    return Blob(f"{identifier(ctx.node.name)}_map", "uint8_t", found.astype(np.uint8), note)
 
 
 def _byte_value(value: Value) -> Value:
@@ -177,13 +174,11 @@ def expanded(
 ) -> Call:
     """The call of a kernel that expands all weights, decodes all of x and calls the one for bytes with them.
 
-    inner: what that one takes; stream: its parameter with the weights; words: of them, expanded; sizes: more fields,
-    or other ones.
+    inner: what that one takes; stream: its parameter with the weights; words: of them, expanded; sizes: more fields.
     """
-    x, mapped = ctx.ins[0], isinstance(ctx.out.format, Minifloat)
+    x = ctx.ins[0]
     room = value_bytes(x) + -value_bytes(x) % 4 if isinstance(x.format, Minifloat) else 0
     params: dict[str, Param] = {f"conv.{key}": value for key, value in inner.params.items() if key != stream}
-    params |= {"packed": packed_blob(ctx, packed), "room": room, **({"map": output_map(ctx)} if mapped else {})}
-    params |= sizes or {}
-    fixed = (storage(x.format).eq_type, packed_type(ctx.ins[1].format), str(mapped).lower(), *inner.fixed)
+    params |= {**(sizes or {}), "packed": packed_blob(ctx, packed), "room": room}
+    fixed = (storage(x.format).eq_type, packed_type(ctx.ins[1].format), *inner.fixed)
     return Call(fixed, params, inner.inputs, inner.scratch + room + 4 * (words + BEHIND))

@@ -46,8 +46,9 @@ def call(ctx: Context) -> Call:
     blob = inner.params["weight"]
     assert isinstance(blob, Blob)
     words = -(-blob.data.size // 4)
-    if isinstance(ctx.out.format, Minifloat) and _narrow.is_exact(ctx):
-        inner = replace(inner, fixed=(*inner.fixed[:-1], "EQ_SCALAR_EXACT"))
+    if isinstance(ctx.out.format, Minifloat):
+        params = {**inner.params, "stage.map": _narrow.exact_map(ctx)}
+        inner = replace(inner, fixed=(*inner.fixed[:-1], "EQ_SCALAR_EXACT"), params=params)
     packed = _narrow.pack_bytes(blob.data.astype(np.uint8)[None], ctx.ins[1].format)
     return _narrow.expanded(ctx, inner, "weight", packed, words, {"words": words})
 
