@@ -1,9 +1,10 @@
 """Packing: offsets for blocks in one arena, so that blocks that live at the same time do not overlap.
 
 A block needs `profile[t]` bytes at time t, from one offset that never moves. The height of a packing is the bytes
-of the arena; no packing is lower than the most bytes that live at one time. Several greedy orders are tried first;
-then a depth-first search, which is exact when it ends before its cap, and a local search over orders for what is
-too large for it. Everything is deterministic: effort is counted in steps, not in seconds.
+of the arena; no packing is lower than the most bytes that live at one time. Several greedy orders are tried first; then
+a depth-first search, which is exact when it ends before its cap; for what is too large for it an order that is repaired
+until all blocks fit under that bound; and last a local search over orders. Everything is deterministic: effort is
+counted in steps, not in seconds.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import numpy.typing as npt
 
 from edgeq.schedule.lifetimes import Profile
 
-#: states that the exact search may visit; blocks beyond which it is not tried; collision checks of the local search
+#: states that the exact search may visit; blocks beyond which it is not tried; repairs of an order; collision checks of
+#: the local search
 SEARCH_STATES = 20_000
 SEARCH_BLOCKS = 64
+REPAIRS = 500
 LOCAL_CHECKS = 6_000_000
 
 
@@ -49,7 +52,8 @@ def pack(profiles: Sequence[Profile]) -> Packing:
     if best.height > bound and len(table) <= SEARCH_BLOCKS:
         best = _Search(table, best).run()
     if best.height > bound and not best.optimal:
-        best = _local(meetings, best)
+        offsets = _repaired(table, meetings, bound)
+        best = _local(meetings, best) if offsets is None else Packing(tuple(offsets), bound, bound, True, "repair")
     return best
 
 
@@ -162,6 +166,51 @@ class _Search:
             base = np.where(fewer > 0, np.maximum(higher, offset), higher)
             if int((base + fewer).max()) < self.best.height:
                 self._visit({**placed, b: offset}, higher, fewer, offset)
+
+
+def _repaired(table: npt.NDArray[np.int64], meetings: _Meetings, height: int) -> list[int] | None:
+    """Offsets under a height, or None where none are found.
+
+    Each block goes to the lowest or the highest place, in an order. One that finds none comes before one that it meets,
+    and it or a neighbour may change sides. To start with, values change sides as they come, which fits any chain of
+    them with scratch between. The seed is fixed.
+    """
+    rng = random.Random(0)
+    born, life = (table > 0).argmax(axis=1), (table > 0).sum(axis=1)
+    order = sorted(range(len(table)), key=lambda b: (-life[b], born[b]))
+    top = [False] * len(table)
+    for place, b in enumerate(b for b in np.argsort(born, kind="stable").tolist() if life[b] > 1):
+        top[b] = place % 2 == 1
+    for _ in range(REPAIRS):
+        offsets, stuck = _place_under(order, top, meetings, height)
+        if stuck is None:
+            return offsets
+        near = list(meetings.of[stuck])
+        change = rng.choice((stuck, rng.choice(near), None))
+        if change is not None:
+            top[change] = not top[change]
+        before = min(near, key=order.index) if rng.random() < 0.3 else rng.choice(near)
+        at, to = order.index(stuck), order.index(before)
+        if to < at:
+            order.insert(to, order.pop(at))
+    return None
+
+
+def _place_under(
+    order: Sequence[int], top: Sequence[bool], meetings: _Meetings, height: int
+) -> tuple[list[int], int | None]:
+    """Offsets when blocks are placed one after another, as low or as high as they can be, and the first that cannot."""
+    offsets = [-1] * len(order)
+    for b in order:
+        last = height - meetings.sizes[b]
+        walls = [(offsets[c] - mine, offsets[c] + its) for c, (mine, its) in meetings.of[b].items() if offsets[c] >= 0]
+        spots = {last, *(low for low, _ in walls)} if top[b] else {0, *(end for _, end in walls)}
+        inside = sorted((o for o in spots if 0 <= o <= last), reverse=top[b])
+        free = next((o for o in inside if not any(low < o < end for low, end in walls)), None)
+        if free is None:
+            return offsets, b
+        offsets[b] = free
+    return offsets, None
 
 
 def _local(meetings: _Meetings, start: Packing) -> Packing:

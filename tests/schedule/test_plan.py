@@ -175,6 +175,25 @@ def test_large_problems_end_and_stay_near_the_bound() -> None:
     assert found.bound <= found.height <= found.bound * 1.2
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_chain_with_scratch_that_fills_every_step_reaches_the_bound(seed: int) -> None:
+    """Values of a network by rows: each meets its neighbours only, and scratch takes what both leave."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 60, 41) * 8
+    height = int((sizes[1:] + sizes[:-1]).max()) + 80
+    table = []
+    for time, (a, b) in enumerate(itertools.pairwise(sizes.tolist())):
+        value, scratch = np.zeros((2, 40), dtype=np.int64)
+        value[max(time - 1, 0) : time + 1] = a
+        scratch[time] = height - a - b
+        table += [value, scratch]
+    table.append(np.where(np.arange(40) == 39, sizes[-1], 0))
+    found = pack(table)
+    assert len(table) > 64
+    assert found.height == found.bound == height
+    assert found.optimal
+
+
 def test_a_deep_network_of_residual_blocks_reaches_the_bound() -> None:
     g = GraphBuilder("deep")
     rows = {1: (8, 4), 6: (48, 4)}
