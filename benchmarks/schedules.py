@@ -3,9 +3,9 @@
     python benchmarks/schedules.py                                 MobileNetV2 0.35 at 144 x 144, both ways of input
     python benchmarks/schedules.py resnet8 --board cortex-m4       another network, another board's kernels
     python benchmarks/schedules.py resnet8 --board cortex-m4 --measure
-    python benchmarks/schedules.py --fused                         schedules with fused blocks too (minutes)
+    python benchmarks/schedules.py --patches                       schedules by patches too (minutes)
     python benchmarks/schedules.py mobilenet_v2_step1 --measure --budget 16k
-    python benchmarks/schedules.py --fused --plot docs/scheduling.svg
+    python benchmarks/schedules.py --patches --plot docs/scheduling.svg
 
 The arena is the planned one, that of a built image to the byte. MACs are those of the network times the factor; extra
 work is the planner's estimate of instructions beside the kernels (rows moved, kernels called). --measure builds the
@@ -48,7 +48,12 @@ NETWORKS: dict[str, Callable[[], Graph]] = {
 
 
 #: ways of input and kinds of schedules that fronts are of, and their colours
-CASES = {"image in the arena": "#7a8699", "rows pushed": "#3b7ddd", "rows pushed, blocks fused": "#e08a1e"}
+CASES = {
+    "image in the arena": "#7a8699",
+    "image in the arena, by patches": "#3f9b6c",
+    "rows pushed": "#3b7ddd",
+    "rows pushed, by patches": "#e08a1e",
+}
 
 
 def macs_of(graph: Graph) -> int:
@@ -102,7 +107,7 @@ def within(graph: Graph, board: str, budget: int) -> dict[str, Any]:
     return {**found, "mac_factor": made.program.macs / macs_of(graph), **same}
 
 
-def report(name: str, board: str, measure: bool, fused: bool, budget: int | None) -> dict[str, Any]:
+def report(name: str, board: str, measure: bool, patches: bool, budget: int | None) -> dict[str, Any]:
     """The figures of one network, printed and returned."""
     graph = NETWORKS[name]()
     macs = macs_of(graph)
@@ -113,10 +118,8 @@ def report(name: str, board: str, measure: bool, fused: bool, budget: int | None
     whole = program.make_program(graph, load_board(board)).plan.arena_bytes
     found: dict[str, Any] = {"macs": macs, "layers_arena": whole}
     print(f"{name}, {macs:,} MACs, kernels of {board}: layer by layer {whole:,} bytes of arena")
-    cases = [("image in the arena", False, "rows"), ("rows pushed", True, "rows")]
-    if fused:
-        cases.append(("rows pushed, blocks fused", True, "fused"))
-    for title, pushed, kind in cases:
+    for title in (title for title in CASES if patches or "patches" not in title):
+        pushed, kind = title.startswith("rows"), "patches" if "patches" in title else "rows"
         found[title] = front(graph, board, pushed, kind)
         print(f"  {title}:\n    {'arena':>9} {'MACs':>6} {'extra work':>11} {'nodes by rows':>14}")
         for row in found[title]:
@@ -140,7 +143,7 @@ def plot(name: str, found: dict[str, Any], path: Path) -> None:
     builds = [counted[key] for key in ("layers", "rows", "pushed") if "instructions" in counted.get(key, {})]
     builds += [row for key, row in found.items() if key.startswith("within")]
     base = counted.get("layers", {}).get("instructions", found["macs"])
-    for (title, colour), marker in zip(CASES.items(), "osd", strict=True):
+    for (title, colour), marker in zip(CASES.items(), "o^sd", strict=True):
         if title in found:
             x = [row["arena"] / 1024 for row in found[title]]
             y = [(base + row["extra_work"]) / 1e6 for row in found[title]]
@@ -167,11 +170,11 @@ def main() -> int:
     parser.add_argument("network", nargs="?", default="mobilenet_v2", choices=list(NETWORKS))
     parser.add_argument("--board", default="cortex-m4")
     parser.add_argument("--measure", action="store_true")
-    parser.add_argument("--fused", action="store_true")
+    parser.add_argument("--patches", action="store_true")
     parser.add_argument("--budget", type=size, metavar="BYTES")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw all that is known of the network, .svg or .png")
     options = parser.parse_args()
-    found = report(options.network, options.board, options.measure, options.fused, options.budget)
+    found = report(options.network, options.board, options.measure, options.patches, options.budget)
     kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
     key = f"{options.network} {options.board}"
     kept[key] = {**kept.get(key, {}), **found}  # what was measured before stays

@@ -16,8 +16,8 @@ Schedule = Annotated[
     typer.Option(
         "--schedule",
         metavar="KIND",
-        help="layers: node after node; rows: row by row where that takes less RAM; fused: rows, with inverted blocks "
-        "in tiles whose borders are computed again; auto: the first of these that fits the budget or the board.",
+        help="layers: node after node; rows: row by row where that takes less RAM; patches: blocks and stretches of "
+        "layers by patches, too, whose borders are computed again; auto: the first that fits the budget or the board.",
     ),
 ]
 PushRows = Annotated[

@@ -5,8 +5,10 @@ from __future__ import annotations
 from edgeq.errors import BudgetError
 from edgeq.ir.names import short_name
 from edgeq.mcu.program import Program
+from edgeq.schedule import Stretch
+from edgeq.schedule.patch import whole_name
 
-_SOME_ROWS = "rows of "  # a value, where only some of its rows are kept
+_SOME_ROWS, _PART = "rows of ", "a patch of "  # a value, where only some of it is kept
 _NAMED = 4  # layers or arrays that a message names
 
 
@@ -15,8 +17,9 @@ def peak_text(program: Program) -> str:
     plan, held = program.plan, _held(program)
     parts = []
     for name, size in held[:_NAMED]:
-        value = program.graph.values.get(name.removeprefix(_SOME_ROWS))  # None: scratch, whose name says of which step
-        layer = f" (layer {short_name(value.source)})" if value is not None and value.source not in ("", name) else ""
+        whole = name.removeprefix(_SOME_ROWS).removeprefix(_PART)
+        value = program.graph.values.get(whole)  # None: scratch, whose name says of which step
+        layer = f" (layer {short_name(value.source)})" if value is not None and value.source not in ("", whole) else ""
         parts.append(f"{short_name(name)}{layer} {size} bytes")
     rest = len(held) - _NAMED
     more = f" and {rest} more" if rest > 0 else ""
@@ -24,7 +27,7 @@ def peak_text(program: Program) -> str:
 
 
 def _held(program: Program) -> list[tuple[str, int]]:
-    """What holds bytes at the peak, most first; of a stretch by rows each value."""
+    """What holds bytes at the peak, most first; of a stretch by rows each value, and what kernels or patches take."""
     found: list[tuple[str, int]] = []
     for name, size in program.plan.peak_values():
         stretch = program.plan.stretch(name.removeprefix("scratch of "))
@@ -32,7 +35,17 @@ def _held(program: Program) -> list[tuple[str, int]]:
             found.append((name, size))
         else:
             found += [(_SOME_ROWS + n, r.bytes) for n, r in stretch.rows.items() if r.offset is not None]
+            found += _kernels(stretch)
     return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+
+def _kernels(stretch: Stretch) -> list[tuple[str, int]]:
+    """What the largest patch of a stretch holds at its peak, or the scratch of its kernels."""
+    patches = max(stretch.fused, key=lambda patches: patches.bytes, default=None)
+    if patches is None or patches.bytes < stretch.scratch:
+        return [("scratch of kernels", stretch.scratch)] if stretch.scratch else []
+    values = patches.graph.values
+    return [(_PART + whole_name(values[n]) if n in values else n, size) for n, size in patches.plan.peak_values()]
 
 
 def weights_text(program: Program) -> str:

@@ -119,9 +119,9 @@ def build(
     budget_ram:   most bytes of RAM: arena, static data and (where an emulator can measure it) the stack's peak.
     budget_flash: most bytes of flash: code and constants.
     toolchain:    "gcc", "clang" or "zig"; by default what is there.
-    schedule:     "layers": node after node; "rows": by rows where that takes less RAM; "fused": with inverted blocks in
-                  tiles too, whose borders are computed again; "auto": the first of these that fits the RAM that there
-                  is, with the least work.
+    schedule:     "layers": node after node; "rows": by rows where that takes less RAM; "patches": blocks and stretches
+                  of layers by patches, too, whose borders are computed again; "auto": the first of these that fits the
+                  RAM that there is, with the least work.
     push_rows:    the caller pushes the input's rows (`<net>_push_rows`) and it is never stored whole; by rows then.
     packing:      which codes of up to 4 bits share bytes in RAM. "fast": where no kernel gets slower; "all"; "none";
                   "auto": as "fast", and where that misses the RAM that there is as many more as it takes, then all.

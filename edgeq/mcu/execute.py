@@ -19,7 +19,7 @@ from edgeq.errors import InputError, ToolError
 from edgeq.mcu.build import BuildResult, link_image
 from edgeq.mcu.host import find_host_compiler
 from edgeq.mcu.storage import storage
-from edgeq.mcu.tiles import Indices, byte_indices, corners, shown_bytes
+from edgeq.mcu.tiles import Indices, byte_indices, shown_bytes
 from edgeq.schedule.stream import Nothing, RowStep, run_stretch
 
 if TYPE_CHECKING:
@@ -199,11 +199,12 @@ def _in_order(build: BuildResult, steps: Bytes) -> tuple[Bytes, npt.NDArray[np.b
         if stretch is not None:
             turns = _Turns()
             run_stretch(stretch, turns)
-            for step, row in turns.seen:
+            for step, row, count in turns.seen:
                 if step.patches is not None:
                     pieces += _tiles(build, step.patches, row, starts)
                 each = stretch.rows[step.output].row_bytes
-                pieces.append(starts[step.node] + row * each + np.arange(each))
+                first = row + step.height - count
+                pieces.append(starts[step.node] + first * each + np.arange(count * each))
         elif name in starts:
             pieces.append(starts[name] + np.arange(sizes[name]))
     at = np.concatenate(pieces)
@@ -219,10 +220,10 @@ def _in_order(build: BuildResult, steps: Bytes) -> tuple[Bytes, npt.NDArray[np.b
 def _tiles(
     build: BuildResult, patches: Patches, row: int, starts: Mapping[str, int]
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """Where the bytes belong that the tiles of a row show, all but those of the last node; -1: padding."""
+    """Where the bytes belong that the patches from a row on show, all but those of the last node; -1: padding."""
     values = build.program.graph.values
-    for corner in corners(patches, row):
-        for name in patches.plan.order[:-1]:
+    for corner in patches.corners(row):
+        for name in (name for name in patches.plan.order[:-1] if name in patches.nodes):
             value = values[next(n for n in patches.graph.nodes if n.name == name).outputs[0]]
             pixel = build.program.slots[value.name].bytes // (value.shape[0] * value.shape[1])
             at = byte_indices(patches.regions[value.name], value, corner, pixel)
@@ -230,13 +231,13 @@ def _tiles(
 
 
 class _Turns(Nothing):
-    """Notes which row of which node runs when."""
+    """Notes which rows of which node are made when, and how many of them are new."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[RowStep, int]] = []
+        self.seen: list[tuple[RowStep, int, int]] = []
 
-    def step(self, step: RowStep, slots: Sequence[int], out: int, row: int) -> None:
-        self.seen.append((step, row))
+    def step(self, step: RowStep, slots: Sequence[int], out: int, row: int, count: int) -> None:
+        self.seen.append((step, row, count))
 
 
 def _split(build: BuildResult, rows: Bytes, names: list[str]) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:

@@ -12,10 +12,11 @@ from edgeq.mcu.packing import PACKINGS, Sharers, narrow_values, sharers
 from edgeq.mcu.program import Program, fitting_program, make_program
 from edgeq.mcu.scheduling import KINDS, Schedule
 from edgeq.mcu.storage import Packed
+from edgeq.schedule.stream import ALIGNMENT
 
 #: bytes of RAM left for static data and the stack when a schedule is chosen for a budget, before either is known
 STATIC_RESERVE = 1536
-#: plans that are made at most until one fits, each with more values that share bytes
+#: plans that are made at most until one fits, each with less room or more values that share bytes
 ROUNDS = 12
 
 
@@ -83,11 +84,20 @@ class _Search:
             if schedule.kind == KINDS[0]:
                 yield make_program(self.graph, self.board, schedule)
             elif self.schedule == "auto":
-                found = fitting_program(self.graph, self.board, replace(schedule, limit=self.room))
-                if found is not None:
-                    yield found
-        if schedules[-1].kind != KINDS[0]:
+                yield from self._within(schedule, self.room)
+        # Where the least work did not fit, neither will the least arena; but it says how much is missing.
+        if schedules[-1].kind != KINDS[0] and (tight or self.schedule != "auto"):
             yield make_program(self.graph, self.board, schedules[-1])
+
+    def _within(self, schedule: Schedule, room: int) -> Iterator[Program]:
+        """Programs of least work that the planner takes to fit, with less room where placing their values took more."""
+        limit = room
+        for _ in range(ROUNDS):
+            found = fitting_program(self.graph, self.board, replace(schedule, limit=limit))
+            if found is None:
+                return
+            yield found
+            limit -= max(found.plan.arena_bytes - room, ALIGNMENT)
 
 
 def packed_to_fit(graph: Graph, board: Board, schedule: Schedule, room: int) -> Program | None:

@@ -15,13 +15,13 @@ from edgeq.ir import Graph, Node, Ranges, Value, analyse, check, operator
 from edgeq.mcu import ops
 from edgeq.mcu.names import Names, identifier
 from edgeq.mcu.packing import packed_graph
-from edgeq.mcu.scheduling import LAYERWISE, TILES, Chosen, Schedule, choose, row_steps, splits, tile_steps
+from edgeq.mcu.scheduling import GRIDS, LAYERWISE, TILES, Chosen, Schedule, choose, row_steps, splits, tile_steps
 from edgeq.mcu.step import Blob, Param, Step
 from edgeq.mcu.storage import Storage, storage, value_bytes
 from edgeq.passes.split_channels import Split
 from edgeq.schedule import ROW_CALL, Choice, Chooser, Needs, Patches, Placement, Plan, Stretch, check_plan, make_plan
 from edgeq.schedule.guards import Guard, guards
-from edgeq.schedule.patch import CUT, patch_sizes
+from edgeq.schedule.patch import CUT, Kernels, patch_sizes
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ def _scheduled(graph: Graph, board: Board, schedule: Schedule) -> tuple[_Lowered
 def front(graph: Graph, board: Board, *, pushed: bool = False, kind: str = "rows") -> list[Choice]:
     """The schedules of a network on a board that are on the front of RAM against work, from least work to least RAM.
 
-    kind: "rows" or "fused", see `Schedule`.
+    kind: "rows" or "patches", see `Schedule`.
     """
     found: list[Choice] = []
     network = packed_graph(graph, check(graph), board.isa, LAYERWISE.packing)
@@ -289,13 +289,16 @@ def _lowered(network: Graph, split: Split, board: Board, schedule: Schedule) -> 
     graph, own, kind = split.graph, {node.name for node in network.nodes}, schedule.kind
     ranges = analyse(graph)  # the network was checked as it was given; here formats may be marked as packed
     steps = {node.name: ops.lower(graph, node, ranges, board.isa, tight=schedule.tight) for node in graph.nodes}
-    tight = schedule.tight or kind == "fused"
+    tight = schedule.tight or kind == "patches"
     by_rows, refused = row_steps(graph, ranges, board.isa, tight=tight) if kind != "layers" else ({}, {})
     refused |= dict.fromkeys(guards(graph), "it runs for some inputs only")
 
-    def tile_scratch(small: Graph) -> dict[str, int] | str:
+    def lower(small: Graph) -> Kernels | str:
         lowered = tile_steps(small, ranges, board.isa)
-        return lowered if isinstance(lowered, str) else _scratch(lowered)
+        if isinstance(lowered, str):
+            return lowered
+        each = [step.instructions for step in lowered.values()]
+        return Kernels(_scratch(lowered), None if None in each else sum(n for n in each if n is not None))
 
     needs = Needs(
         sizes={v.name: value_bytes(v) for v in graph.values.values() if not v.constant},
@@ -305,8 +308,10 @@ def _lowered(network: Graph, split: Split, board: Board, schedule: Schedule) -> 
         row_scratch=_scratch(by_rows),
         refused=refused,
         extra={n.name: ROW_CALL for n in graph.nodes if n.name not in own},
-        tiles=TILES if kind == "fused" else (),
-        tile_scratch=tile_scratch,
+        tiles=TILES if kind == "patches" else (),
+        grids=GRIDS if kind == "patches" else (),
+        lower=lower,
+        instructions={n: s.instructions for n, s in steps.items() if s is not None and s.instructions is not None},
     )
     return _Lowered(split, ranges, steps, by_rows, needs)
 

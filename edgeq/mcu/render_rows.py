@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.ir import Graph, Node
 from edgeq.mcu.names import comment
 from edgeq.mcu.program import Call, Program, Slot
 from edgeq.schedule import Stretch
@@ -36,12 +37,13 @@ def stretch_context(program: Program, stretch: Stretch) -> Context:
                 "first_read": len(reads),
                 "reads": len(step.reads),
                 "output": numbers[step.output],
+                "rows": step.height,
                 "fused": None if step.patches is None else _fused(program, stretch, number, by_node),
             }
         )
         for window in step.reads:
-            read = {"value": numbers[window.value], "rows": window.rows, "stride": window.stride, "top": window.top}
-            reads.append(read | {"note": comment(f"{step.node}, of {window.value}")})
+            read = [numbers[window.value], window.rows, window.stride, window.top, str(window.clipped).lower()]
+            reads.append({"numbers": read, "note": comment(f"{step.node}, of {window.value}")})
     return {
         "name": stretch.name,
         "first": calls[0].index,
@@ -57,29 +59,29 @@ def stretch_context(program: Program, stretch: Stretch) -> Context:
 
 
 def _fused(program: Program, stretch: Stretch, number: int, calls: Mapping[str, Call]) -> Context:
-    """A step that is several nodes: the regions of its maps, what it takes first, and the calls of a tile."""
+    """A step that is several nodes: the regions of its maps, those that it takes first, and the calls of a tile."""
     patches = stretch.steps[number].patches
     assert patches is not None
     at = program.kernel_area(stretch)
     places = {name: at + place.offset for name, place in patches.plan.buffers.items()}
-    source, row_bytes = patches.regions[patches.source], stretch.rows[patches.source].row_bytes
-    takes = [
-        {"region": index, "from": (region.rows.offset - source.rows.offset) * row_bytes}
-        for index, region in enumerate(patches.takes.values())
-    ]
     maps = [_region(program, patches.source, region, places[name]) for name, region in patches.takes.items()]
-    nodes = []
-    for call in (calls[name] for name in patches.plan.order):
+    small = {node.name: node for node in patches.graph.nodes}
+    nodes: list[Context] = []
+    for name in patches.plan.order:
+        if name not in calls:
+            nodes.append({"cut": _cut(program, patches.graph, small[name], places)})
+            continue
+        call = calls[name]
         maps.append(_region(program, call.step.output, patches.regions[call.step.output], places[call.step.output]))
-        read = next(node.inputs for node in patches.graph.nodes if node.name == call.node.name)
-        parts = {name.split(CUT)[0]: name for name in read}
+        parts = {part.split(CUT)[0]: part for part in small[name].inputs}
         scratch = program.scratch(call) if call.step.scratch else None
         nodes.append(
             {
                 "index": call.index,
                 "instance": call.instance.c_name,
                 "c_name": call.c_name,
-                "inputs": [places[parts[name]] for name in call.step.inputs],
+                "cut": None,
+                "inputs": [places[parts[operand]] for operand in call.step.inputs],
                 "output": places[call.step.output],
                 "bytes": patches.plan.buffers[call.step.output].bytes,
                 "scratch": scratch.offset if scratch is not None else None,
@@ -93,11 +95,30 @@ def _fused(program: Program, stretch: Stretch, number: int, calls: Mapping[str, 
         "name": f"{stretch.name}_fused_{number}",
         "tiles": patches.grid[1],
         "columns": patches.tile[1],
+        "rows": patches.tile[0],
         "last": patches.size[1] - patches.tile[1],
         "regions": maps,
-        "takes": takes,
+        "takes": list(range(len(patches.takes))),
+        "read": sum(len(step.reads) for step in stretch.steps[:number]),
         "nodes": nodes,
         "output": len(maps) - 1,
+    }
+
+
+def _cut(program: Program, small: Graph, node: Node, places: Mapping[str, int]) -> Context:
+    """What a node needs of a region that is larger, because others need more of it."""
+    (wide,), (part,) = small.ins(node), small.outs(node)
+    slot = program.slots[wide.name]
+    pixel = slot.bytes // (slot.value.shape[0] * slot.value.shape[1])
+    row, column, _ = node.ints("begin")
+    step = wide.shape[1] * pixel
+    return {
+        "to": places[part.name],
+        "from": places[wide.name] + row * step + column * pixel,
+        "rows": part.shape[0],
+        "bytes": part.shape[1] * pixel,
+        "step": step,
+        "note": comment(part.name),
     }
 
 

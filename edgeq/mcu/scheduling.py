@@ -13,28 +13,32 @@ from edgeq.mcu.packing import PACKINGS
 from edgeq.mcu.step import Step
 from edgeq.mcu.storage import storage
 from edgeq.passes.split_channels import Split, pairs, split_channels
-from edgeq.schedule import Chooser, Needs, Patches, Stretch
+from edgeq.schedule import Choice, Chooser, Needs, Stretch
+from edgeq.schedule.parts import PATCHES
 from edgeq.schedule.patch import CUT, whole_name
 from edgeq.schedule.rows import row_graph, windows
 
-KINDS = ("layers", "rows", "fused")
+KINDS = ("layers", "rows", "patches")
 #: the most slices of channels that a convolution before a pool runs in
 MOST_SLICES = 16
-#: columns of the tiles of fused steps
-TILES = (2, 4, 6, 9, 12, 18)
+#: rows and columns of the tiles in which inverted blocks run
+TILES = tuple((rows, columns) for rows in (1, 2, 3, 4) for columns in (2, 3, 4, 6, 9, 12, 18, 36))
+#: patches along rows and columns of what a part makes
+GRIDS = tuple((n, m) for n in (1, 2, 3, 4, 6, 8, 9) for m in (1, 2, 3, 4, 6, 8, 9) if n * m > 1)
 
 
 @dataclass(frozen=True)
 class Schedule:
     """How a network is to run.
 
-    kind:  "layers" runs node after node on whole values; "rows" runs parts of it row by row where that helps; "fused"
-           runs inverted blocks in them tile by tile where that helps, whose borders are computed more than once.
+    kind:  "layers" runs node after node on whole values; "rows" runs parts of it row by row where that helps; "patches"
+           runs inverted blocks in them, or whole parts, patch by patch where that helps; what neighbouring patches
+           share is computed more than once.
     limit: but for "layers", the most bytes of arena: the least work that fits is taken; None: the least arena.
     pushed: whether the caller pushes the rows of the input (`<net>_push_rows`), so that it is never stored whole.
     packing: which codes of up to 4 bits share bytes: "fast", "all" or "none", see edgeq/mcu/packing.py, or the names of
              these values.
-    tight: whether kernels keep their scratch small at the price of instructions; those of "fused" always do.
+    tight: whether kernels keep their scratch small at the price of instructions; those of "patches" always do.
     """
 
     kind: str = "layers"
@@ -49,7 +53,7 @@ class Schedule:
         if isinstance(self.packing, str) and self.packing not in PACKINGS:
             raise InputError(f"packing {self.packing!r}: unknown; give one of {', '.join(PACKINGS)}")
         if self.pushed and self.kind == "layers":
-            raise InputError("an input that is pushed by rows needs the schedule 'rows' or 'fused'")
+            raise InputError("an input that is pushed by rows needs the schedule 'rows' or 'patches'")
 
 
 LAYERWISE = Schedule()
@@ -78,20 +82,27 @@ def choose(graph: Graph, needs: Needs, schedule: Schedule) -> Chosen | None:
         return Chosen((), f"layer by layer: {goal}", found.bytes)
     worst = max(found.parts, key=lambda part: part.bytes)
     stretches = "one stretch" if len(found.stretches) == 1 else f"{len(found.stretches)} stretches"
-    how = "by rows" if worst.stretch is not None else "layer by layer"
+    how = {"layers": "layer by layer", PATCHES: "by patches"}.get(worst.way.kind, "by rows")
+    ways = "by rows or patches" if any(stretch.fused for stretch in found.stretches) else "by rows"
     reason = (
-        f"{count} of {len(graph.nodes)} nodes run by rows, in {stretches}: {goal}; "
+        f"{count} of {len(graph.nodes)} nodes run {ways}, in {stretches}: {goal}; "
         f"the largest part, {worst.nodes[0]} to {worst.nodes[-1]} {how}, needs {worst.bytes} bytes"
     )
-    fused = [patches for s in found.stretches for patches in s.fused]
-    if fused:
-        again = f"{found.macs} multiply-accumulates are done again"
-        reason += f"; {len(fused)} blocks run in tiles of {_widths(fused)} columns, so {again}"
-    return Chosen(found.stretches, reason, found.bytes)
+    return Chosen(found.stretches, reason + _patched(found), found.bytes)
 
 
-def _widths(fused: Iterable[Patches]) -> str:
-    return ", ".join(map(str, sorted({patches.tile[1] for patches in fused})))
+def _patched(found: Choice) -> str:
+    """What runs by patches, in words."""
+    parts = []
+    for stretch in found.stretches:
+        parts += [
+            f"{patches.nodes[0]} to {patches.nodes[-1]} by {' x '.join(map(str, patches.grid))} patches of "
+            f"{' x '.join(map(str, patches.tile))}"
+            for patches in stretch.fused
+        ]
+    if not parts:
+        return ""
+    return f"; {', '.join(parts)}, so {found.macs} multiply-accumulates are done again"
 
 
 def splits(graph: Graph, schedule: Schedule) -> Iterator[Split]:
@@ -148,6 +159,8 @@ def tile_steps(graph: Graph, ranges: Ranges, features: Iterable[str]) -> dict[st
     parts = {name: ranges.values[whole_name(v)] for name, v in graph.values.items() if CUT in name}
     ranges = replace(ranges, values={**ranges.values, **parts})
     for node in graph.nodes:
+        if node.op == "slice":  # what a node needs of a wider map: no kernel, a copy
+            continue
         try:
             step = ops.lower(graph, node, ranges, features, tight=True)
         except UnsupportedError as error:

@@ -223,6 +223,7 @@ def lower_with(variants: Sequence[Variant], ctx: Context) -> Step:
     """The step of a node by the best variant that supports it."""
     chosen = choose(variants, ctx)
     variant, call = chosen.variant, chosen.variant.call(ctx)
+    cost = chosen.cost or costs.estimate(variant.kernel, ctx)
     return Step(
         node=ctx.node.name,
         kernel=variant.kernel,
@@ -235,4 +236,5 @@ def lower_with(variants: Sequence[Variant], ctx: Context) -> Step:
         output=ctx.out.name,
         scratch=call.scratch,
         overwrites=call.overwrites,
+        instructions=None if cost is None else cost.instructions,
     )

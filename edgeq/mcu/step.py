@@ -50,6 +50,7 @@ class Step:
     inputs:  values of the arena that are read, in the order of x[]; output: the value that is written.
     scratch: bytes of the arena that the kernel needs while it runs; 0: none. A kernel that needs some always does, and
              takes them as one more argument after `y`: ``void *scratch``, aligned as the arena is.
+    instructions: that the call takes, about (edgeq/mcu/costs.py); None where no model knows.
     overwrites: inputs over which this kernel may write its output, beside those of the operator's `inplace_candidates`.
     """
 
@@ -64,3 +65,4 @@ class Step:
     scratch: int = 0
     overwrites: tuple[str, ...] = ()
     brief: str = ""
+    instructions: int | None = None

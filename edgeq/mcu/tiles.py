@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 
 from edgeq.ir import Value
 from edgeq.mcu.program import Call, Program
 from edgeq.mcu.storage import to_memory
-from edgeq.schedule import Patches
 from edgeq.schedule.patch import Region
 
 Indices = npt.NDArray[np.int64]
@@ -21,11 +18,6 @@ def shown_bytes(program: Program, call: Call) -> int:
     if call.tiles is None or not call.inside:
         return program.slots[call.step.output].bytes
     return call.tiles.plan.buffers[call.step.output].bytes * call.tiles.grid[0] * call.tiles.grid[1]
-
-
-def corners(patches: Patches, row: int) -> Iterator[tuple[int, int]]:
-    """The tiles of a row, in the order in which they run."""
-    return (corner for corner in patches.corners() if corner[0] == row)
 
 
 def byte_indices(region: Region, value: Value, corner: tuple[int, int], pixel_bytes: int) -> Indices:

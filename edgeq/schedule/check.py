@@ -26,9 +26,9 @@ def check_plan(
     sizes, in_place, scratch: as `make_plan` took them; without them the plan's own sizes are believed, and any operator
     is taken to allow computing in place.
     """
-    if plan.stretches or plan.patches:
+    if plan.stretches:
         scratch = _check_stretches(plan, graph, scratch)
-        graph = contracted(graph, (*plan.stretches, *plan.patches))
+        graph = contracted(graph, plan.stretches)
     found = guards(graph)
     graph = guarded(graph, found)
     order = _order(plan, graph)
@@ -65,16 +65,9 @@ def _check_stretches(plan: Plan, graph: Graph, scratch: Mapping[str, int] | None
         if most > stretch.scratch or any(node in inside for node in stretch.nodes):
             raise GraphError(f"plan: {stretch.name} lacks scratch for its kernels, or shares a node with another")
         inside |= dict.fromkeys(stretch.nodes, 0)
-    for patches in plan.patches:
-        check_patches(patches, graph)
-        check_plan(patches.plan, patches.graph)
-        if any(node in inside for node in patches.nodes):
-            raise GraphError(f"plan: {patches.name} shares a node with another stretch")
-        inside |= dict.fromkeys(patches.nodes, 0)
     if scratch is None:
         return None
-    areas = {s.name: s.bytes for s in plan.stretches} | {p.name: p.bytes for p in plan.patches}
-    return {**scratch, **inside, **areas}
+    return {**scratch, **inside, **{stretch.name: stretch.bytes for stretch in plan.stretches}}
 
 
 def _check_guards(plan: Plan, found: Mapping[str, Guard], free: Mapping[str, frozenset[int]]) -> None:
@@ -84,7 +77,7 @@ def _check_guards(plan: Plan, found: Mapping[str, Guard], free: Mapping[str, fro
             raise GraphError(
                 f"plan: {name} runs where {plan.guards.get(name, ())} hold, needed is {found.get(name, ())}"
             )
-        if plan.stretch(name) is not None or plan.patch(name) is not None:
+        if plan.stretch(name) is not None:
             raise GraphError(f"plan: {name} runs by rows or patches, and for some inputs only; choose one of the two")
     wrong = [name for name, times in plan.idle.items() if not times <= free.get(name, frozenset())]
     if wrong:

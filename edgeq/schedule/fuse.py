@@ -1,4 +1,4 @@
-"""Fuse: the depthwise and inverted blocks of a network, as patches of one row for a fused step of a stretch."""
+"""Fuse: nodes of a network as patches for one step of a stretch, above all its depthwise and inverted blocks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from edgeq.ir import Graph, Node, operator
-from edgeq.schedule.patch import Patches, Scratch, make_patches
+from edgeq.schedule.patch import Lower, Patches, make_patches
 from edgeq.schedule.stream import MOST_ROWS
 
 
@@ -42,19 +42,17 @@ def _hidden(graph: Graph, value: str) -> bool:
 
 
 def fuse(
-    graph: Graph, block: Sequence[Node], columns: int, sizes: Mapping[str, int], scratch: Scratch | None
+    graph: Graph, block: Sequence[Node], grid: tuple[int, int], sizes: Mapping[str, int], lower: Lower | None
 ) -> Patches | None:
-    """The patches of a block, one row and at most so many columns each; None where it does not run by patches.
+    """The patches of nodes, so many along rows and columns; None where they do not run by patches.
 
-    Tiles are copied out of rows and into them, so that codes of a pixel have to fill whole bytes; columns are counted
+    Patches are copied out of rows and into them, so that codes of a pixel have to fill whole bytes; columns are counted
     in as many bits as rows.
     """
-    height, width, _ = graph.outs(block[-1])[0].shape
     maps = [graph.values[v] for v in (block[0].inputs[0], *(node.outputs[0] for node in block))]
     if any(sizes[v.name] % (v.shape[0] * v.shape[1]) or v.shape[1] > MOST_ROWS for v in maps):
         return None
-    tiles = -(-width // min(columns, width))
-    found = make_patches(graph, block, (height, tiles), sizes, name=f"fused {block[-1].name}", scratch=scratch)
+    found = make_patches(graph, block, grid, sizes, name=f"fused {block[-1].name}", lower=lower)
     return None if isinstance(found, str) else found
 
 

@@ -1,4 +1,4 @@
-"""Patch: a stretch of nodes that runs patch by patch of its output, each from all that it needs, halo computed again.
+"""Patch: nodes that run as one step, patch by patch of its output, each from all that it needs, halo computed again.
 
 The output is a grid of patches of one size; where they do not divide it the last ones are shifted back into it. What a
 patch needs of any value is then a region of one size, too, whose corner moves in proportion: so all patches are one
@@ -9,7 +9,7 @@ overwritten with the code that padding has there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -61,6 +61,11 @@ class Region:
     columns: Span
     fill: int | None = None
 
+    @property
+    def area(self) -> int:
+        """Pixels in it."""
+        return self.rows.size * self.columns.size
+
 
 @dataclass(frozen=True)
 class Patches:
@@ -68,8 +73,8 @@ class Patches:
 
     source, output: the values between which they lie; grid: patches along rows and columns; tile: rows and columns of
     a patch; size: of the whole output; regions: of every value; graph: what runs for one patch, its output named as the
-    value is; takes: what of the source each of its inputs is; plan: of its memory, an arena inside the area of the
-    stretch.
+    value is; takes: what of the source each of its inputs is; plan: of its memory; instructions: of the kernels of all
+    patches, about, None where nobody knows.
     """
 
     name: str
@@ -83,12 +88,11 @@ class Patches:
     graph: Graph
     takes: Mapping[str, Region]
     plan: Plan
-    kind: str = "patch"
-    fed: str = "whole"
+    instructions: int | None = None
 
     @property
     def bytes(self) -> int:
-        """Bytes of the area that the stretch needs while it runs."""
+        """Bytes that a patch needs while it runs."""
         return self.plan.arena_bytes
 
     @property
@@ -97,15 +101,17 @@ class Patches:
         return frozenset(self.regions) - {self.source, self.output}
 
     def to_json(self) -> dict[str, Any]:
-        """The stretch as a JSON object."""
-        keys = ("name", "kind", "nodes", "source", "output", "grid", "tile", "bytes")
+        """The patches as a JSON object."""
+        keys = ("name", "nodes", "source", "output", "grid", "tile", "bytes")
         return {key: getattr(self, key) for key in keys}
 
-    def corners(self) -> Iterator[tuple[int, int]]:
-        """First row and column of every patch of the output, in the order in which they run."""
-        for i in range(self.grid[0]):
-            for j in range(self.grid[1]):
-                yield tuple(min(k * t, n - t) for k, t, n in zip((i, j), self.tile, self.size, strict=True))  # type: ignore[misc]
+    def corners(self, row: int | None = None) -> Iterator[tuple[int, int]]:
+        """First row and column of every patch of the output, or of those in a row, in the order in which they run."""
+        down, across = (
+            [min(k * tile, size - tile) for k in range(count)]
+            for count, tile, size in zip(self.grid, self.tile, self.size, strict=True)
+        )
+        return ((i, j) for i in (down if row is None else [row]) for j in across)
 
     @cached_property
     def macs(self) -> int:
@@ -115,8 +121,16 @@ class Patches:
         return each * self.grid[0] * self.grid[1]
 
 
-#: bytes of scratch by node that the kernels of a patch's graph need, or why they cannot run it
-Scratch = Callable[[Graph], Mapping[str, int] | str]
+@dataclass(frozen=True)
+class Kernels:
+    """What a backend says of a patch's graph: scratch bytes by node, and instructions of all, None where unknown."""
+
+    scratch: Mapping[str, int] = field(default_factory=dict)
+    instructions: int | None = None
+
+
+#: what a backend says of the graph of a patch, or why it cannot run it
+Lower = Callable[[Graph], Kernels | str]
 
 
 def make_patches(
@@ -126,15 +140,15 @@ def make_patches(
     sizes: Mapping[str, int],
     *,
     name: str = "patches",
-    scratch: Scratch | None = None,
+    lower: Lower | None = None,
 ) -> Patches | str:
     """The patches of `nodes` (in execution order, from one value to one value), or why there are none.
 
-    grid: how many patches along rows and columns, at most; sizes: bytes of each whole value; scratch: what the kernels
-    of a patch's graph need, default none.
+    grid: how many patches along rows and columns, at most; sizes: bytes of each whole value; lower: what the backend
+    says of a patch's graph, default nothing.
     """
     for node in nodes:
-        reason = _refused(graph, node)
+        reason = refused(graph, node)
         if reason is not None:
             return f"{node.label}: {reason}"
     names, made = {n.name for n in nodes}, {n.outputs[0] for n in nodes}
@@ -151,9 +165,10 @@ def make_patches(
         return str(error)
     counts = tuple(-(-n // t) for n, t in zip(size, tile, strict=True))
     small, takes = _patch_graph(graph, nodes, regions, needs, source, output)
-    extra = {} if scratch is None else scratch(small)
-    if isinstance(extra, str):
-        return extra
+    kernels = Kernels() if lower is None else lower(small)
+    if isinstance(kernels, str):
+        return kernels
+    each = kernels.instructions
     return Patches(
         name,
         source,
@@ -165,7 +180,8 @@ def make_patches(
         regions,
         small,
         takes,
-        make_plan(small, patch_sizes(graph, small, sizes), scratch=extra),
+        make_plan(small, patch_sizes(graph, small, sizes), scratch=kernels.scratch),
+        None if each is None else each * counts[0] * counts[1],
     )
 
 
@@ -195,7 +211,8 @@ def check_patches(patches: Patches, graph: Graph) -> None:
             raise GraphError(f"plan: {count} patches of {tile} do not make up the {size} of {patches.output}")
 
 
-def _refused(graph: Graph, node: Node) -> str | None:
+def refused(graph: Graph, node: Node) -> str | None:
+    """Why a node does not run by patches, None where it does."""
     seen = windows(graph, node)
     if isinstance(seen, str):
         return seen
@@ -217,9 +234,22 @@ Needs = dict[tuple[str, str], tuple[Span, Span]]
 def _regions(
     graph: Graph, nodes: Sequence[Node], output: str, tile: tuple[int, int]
 ) -> tuple[dict[str, Region], Needs]:
-    """The region of every value, from the output back, and what each node needs of each input."""
-    found = {output: Region(Span(1, 0, tile[0]), Span(1, 0, tile[1]))}
+    """The region of every value, and what each node needs of each input."""
+    found: dict[str, Region] = {}
     needs: Needs = {}
+    for _ in grow(graph, nodes, output, tile, found, needs):
+        pass
+    return found, needs
+
+
+def grow(
+    graph: Graph, nodes: Sequence[Node], output: str, tile: tuple[int, int], found: dict[str, Region], needs: Needs
+) -> Iterator[Node]:
+    """The nodes from the last one back, each when it and all behind it have their regions in `found` and `needs`.
+
+    What a node reads may still grow: then nodes before it read that, too.
+    """
+    found[output] = Region(Span(1, 0, tile[0]), Span(1, 0, tile[1]))
     for node in reversed(nodes):
         ins, (out,) = graph.ins(node), graph.outs(node)
         have = found[out.name]
@@ -229,7 +259,7 @@ def _regions(
             needs[node.name, down.value] = rows, columns
             fill = down.fill if down.padded or across.padded else None
             found[down.value] = _joined(found.get(down.value), Region(rows, columns, fill), down.value)
-    return found, needs
+        yield node
 
 
 def _slides(node: Node) -> bool:

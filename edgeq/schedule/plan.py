@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from edgeq.schedule.lifetimes import Block, Profile, lifetimes, make_blocks
 from edgeq.schedule.order import beam_order, given_order
 from edgeq.schedule.packing import Packing, lower_bound, pack
 from edgeq.schedule.stream import ALIGNMENT, Stretch, contracted
-
-if TYPE_CHECKING:
-    from edgeq.schedule.patch import Patches
 
 
 @dataclass(frozen=True)
@@ -47,8 +44,8 @@ class Plan:
     aliases:     value -> the value whose bytes it is (reshape).
     in_place:    value -> the input of its node that it overwrites.
     scratch:     node name -> bytes that its kernel needs while it runs, and only then.
-    stretches, patches: nodes that run by rows or by patches; `order` and `scratch` name the stretch in their place,
-                 and values that only live inside it have no buffer of their own.
+    stretches:   nodes that run by rows or by patches; `order` and `scratch` name the stretch in their place, and
+                 values that only live inside it have no buffer of their own.
     guards:      node name -> conditions under which it has to run, for nodes that need not run for every input; run
                  where they do not hold, it spoils bytes of others (see edgeq/schedule/guards.py).
     idle:        value -> times within its life at which its bytes are free, because what runs then only runs for inputs
@@ -66,17 +63,12 @@ class Plan:
     in_place: Mapping[str, str]
     scratch: Mapping[str, Placement] = field(default_factory=dict)
     stretches: tuple[Stretch, ...] = ()
-    patches: tuple[Patches, ...] = ()
     guards: Mapping[str, Guard] = field(default_factory=dict)
     idle: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def stretch(self, name: str) -> Stretch | None:
-        """The stretch by rows of that name in `order`, or None where it is something else."""
+        """The stretch of that name in `order`, or None where it is something else."""
         return next((s for s in self.stretches if s.name == name), None)
-
-    def patch(self, name: str) -> Patches | None:
-        """The stretch by patches of that name in `order`, or None where it is something else."""
-        return next((p for p in self.patches if p.name == name), None)
 
     @property
     def times(self) -> int:
@@ -156,7 +148,7 @@ class Plan:
                 "values": [{"value": n, "bytes": b} for n, b in self.peak_values()],
             },
             "buffers": self.timeline(),
-            "stretches": [*(s.to_json() for s in self.stretches), *(p.to_json() for p in self.patches)],
+            "stretches": [stretch.to_json() for stretch in self.stretches],
             "guards": {name: dict(guard) for name, guard in self.guards.items()},
         }
 
@@ -176,7 +168,6 @@ def make_plan(
     reorder: bool = True,
     scratch: Mapping[str, int] | None = None,
     stretches: Sequence[Stretch] = (),
-    patches: Sequence[Patches] = (),
 ) -> Plan:
     """Order the nodes and place every value in one arena.
 
@@ -186,11 +177,11 @@ def make_plan(
     alignment: of every offset and of the arena's size, in bytes.
     reorder:   whether another topological order may be taken when its arena is smaller.
     scratch:   node name -> bytes that its kernel needs while it runs (default: none).
-    stretches, patches: nodes that run row by row or patch by patch; their kernels' scratch is in their own `bytes`.
+    stretches: nodes that run by rows or by patches; their kernels' scratch is in their own `bytes`.
     """
-    if stretches or patches:
-        made = _contracted(graph, sizes, in_place, aliases, alignment, reorder, scratch, (*stretches, *patches))
-        return replace(made, stretches=tuple(stretches), patches=tuple(patches))
+    if stretches:
+        made = _contracted(graph, sizes, in_place, aliases, alignment, reorder, scratch, stretches)
+        return replace(made, stretches=tuple(stretches))
     sharing = reshape_aliases(graph) if aliases is None else aliases
     missing = [v.name for v in graph.values.values() if not v.constant and sizes.get(v.name, 0) <= 0]
     if missing:
@@ -213,7 +204,7 @@ def _contracted(
     alignment: int,
     reorder: bool,
     scratch: Mapping[str, int] | None,
-    stretches: Sequence[Stretch | Patches],
+    stretches: Sequence[Stretch],
 ) -> Plan:
     """The plan of the graph in which each stretch is one node that needs its area as scratch."""
     inside = {name for stretch in stretches for name in stretch.nodes}

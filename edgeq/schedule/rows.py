@@ -22,6 +22,7 @@ class Window:
     """The rows of one input that a row of output needs: `rows` of them from row `stride` * output row - `top`.
 
     bottom: rows below the last that the last window sees; fill: the code of rows that lie outside.
+    clipped: of its rows only those that the input has are needed.
     """
 
     value: str
@@ -30,11 +31,21 @@ class Window:
     top: int = 0
     bottom: int = 0
     fill: int = 0
+    clipped: bool = False
 
     @property
     def padded(self) -> bool:
-        """Whether some window sees a row outside of the input."""
-        return self.top > 0 or self.bottom > 0
+        """Whether some window has to see a row outside of the input."""
+        return not self.clipped and (self.top > 0 or self.bottom > 0)
+
+    def span(self, row: int, height: int) -> tuple[int, int]:
+        """First row, and the one after the last, that row `row` of output needs of an input of `height` rows."""
+        first = row * self.stride - self.top
+        end = first + self.rows
+        if self.clipped:  # to a row at least
+            first = min(max(first, 0), height - 1)
+            end = min(max(end, first + 1), height)
+        return first, end
 
 
 def windows(graph: Graph, node: Node) -> tuple[Window, ...] | str:

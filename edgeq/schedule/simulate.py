@@ -44,10 +44,6 @@ def simulate(graph: Graph, plan: Plan, stored: Mapping[str, Stored], inputs: Map
         if stretch is not None:
             found |= _run_by_rows(memory, stretch, inputs)
             continue
-        patches = plan.patch(name)
-        if patches is not None:
-            found[patches.output] = _run_by_patches(memory, patches)
-            continue
         found[nodes[name].outputs[0]] = _run_where_needed(memory, nodes[name])
     for name in graph.outputs:
         found[name] = memory.read(name)
@@ -79,24 +75,6 @@ def _run_node(memory: _Arena, node: Node) -> npt.NDArray[np.int64]:
     return memory.read(out)
 
 
-def _run_by_patches(memory: _Arena, patches: Patches) -> npt.NDArray[np.int64]:
-    """Run every patch in an arena inside the arena; the output as it was put together."""
-    memory.spoil(patches.name)
-    inner = _inside(memory, patches, memory.plan.scratch[patches.name].offset)
-    height = memory.graph.values[patches.source].shape[0]
-    for corner in patches.corners():
-        rows = patches.regions[patches.source].rows.at(corner[0])
-        # What lies outside of the source is overwritten if anybody reads it.
-        codes = _one_patch(
-            inner, patches, memory.graph, corner, memory.read(patches.source)[:, rows.clip(0, height - 1)]
-        )
-        whole = memory.read(patches.output)
-        (top, left), (tall, wide) = corner, patches.tile
-        whole[:, top : top + tall, left : left + wide] = codes
-        memory.write(patches.output, whole)
-    return memory.read(patches.output)
-
-
 def _inside(memory: _Arena, patches: Patches, offset: int) -> _Arena:
     """The arena of one patch, in the bytes of the whole one from `offset`."""
     values = patches.graph.values.values()
@@ -105,14 +83,17 @@ def _inside(memory: _Arena, patches: Patches, offset: int) -> _Arena:
 
 
 def _one_patch(
-    inner: _Arena, patches: Patches, graph: Graph, corner: tuple[int, int], rows: npt.NDArray[Any]
+    inner: _Arena, patches: Patches, graph: Graph, corner: tuple[int, int], rows: npt.NDArray[Any], first: int
 ) -> npt.NDArray[np.int64]:
-    """The codes of the patch at `corner`; rows: those of the source that it needs, in their whole width."""
+    """The codes of the patch at `corner`; rows: those of the source that it needs, in their whole width, from `first`.
+
+    What lies outside of the source is overwritten if anybody reads it.
+    """
     small = patches.graph
     nodes = {node.name: node for node in small.nodes}
     for name, region in patches.takes.items():
-        first = region.rows.offset - patches.regions[patches.source].rows.offset
-        part = rows[:, first : first + region.rows.size, region.columns.at(corner[1]).clip(0, rows.shape[2] - 1)]
+        down = (region.rows.at(corner[0]) - first).clip(0, rows.shape[1] - 1)
+        part = rows[:, down][:, :, region.columns.at(corner[1]).clip(0, rows.shape[2] - 1)]
         inner.write(name, _bordered(region, part, graph.values[patches.source], corner))
     for name in patches.plan.order:
         node = nodes[name]
@@ -169,11 +150,12 @@ class _RowMachine:
         return codes.reshape(-1, *shape)
 
     def _store(self, value: str, slot: int, codes: npt.NDArray[Any]) -> None:
-        self._span(value, slot, 1)[:] = self.memory.stored[value].to_bytes(codes)
+        """Write rows (samples, rows, …) from a slot on."""
+        self._span(value, slot, codes.shape[1])[:] = self.memory.stored[value].to_bytes(codes)
 
     def fill(self, value: str, slot: int) -> None:
         """Write a row of padding."""
-        shape = (len(self.memory.memory), *self.memory.graph.values[value].shape[1:])
+        shape = (len(self.memory.memory), 1, *self.memory.graph.values[value].shape[1:])
         self._store(value, slot, np.full(shape, self.stretch.rows[value].fill, dtype=np.int64))
 
     def move(self, value: str, slot: int, count: int) -> None:
@@ -183,24 +165,26 @@ class _RowMachine:
     def push(self, value: str, slot: int, row: int) -> None:
         """Write a row of the source: the caller's, or a copy from where the whole value lies."""
         whole = self.inputs[value] if self.stretch.fed == "rows" else self.memory.read(value)
-        self._store(value, slot, whole[:, row])
+        self._store(value, slot, whole[:, row : row + 1])
 
-    def step(self, step: RowStep, slots: Sequence[int], out: int, row: int) -> None:
-        """Run a node's own meaning on its windows, or that of fused nodes tile by tile."""
+    def step(self, step: RowStep, slots: Sequence[int], out: int, row: int, count: int) -> None:
+        """Run a node's own meaning on its windows, or that of fused nodes patch by patch."""
         codes = self._node(step, slots) if step.patches is None else self._fused(step.patches, step, slots, row)
-        self._store(step.output, out, codes)
-        self.seen[step.output].append(self._codes(step.output, out, 1)[:, 0])
+        self._store(step.output, out, codes[:, -count:])
+        self.seen[step.output].extend(np.moveaxis(self._codes(step.output, out, count), 1, 0))
 
     def _fused(self, patches: Patches, step: RowStep, slots: Sequence[int], row: int) -> npt.NDArray[Any]:
-        """A row of the last of some fused nodes."""
+        """The rows that some fused nodes make at a time."""
         area = self.memory.plan.scratch[self.stretch.name].offset + self.stretch.scratch_offset
         inner = _inside(self.memory, patches, area)
         inner.memory[:] = 0x5A
-        seen = self._codes(patches.source, slots[0], step.reads[0].rows)
-        found = np.zeros((len(seen), *self.memory.graph.values[step.output].shape[1:]), dtype=np.int64)
-        for corner in (c for c in patches.corners() if c[0] == row):
-            codes = _one_patch(inner, patches, self.memory.graph, corner, seen)
-            found[:, corner[1] : corner[1] + patches.tile[1]] = codes[:, 0]
+        first, end = step.reads[0].span(row, self.stretch.rows[patches.source].height)
+        seen = self._codes(patches.source, slots[0], end - first)
+        shape = self.memory.graph.values[step.output].shape[1:]
+        found = np.zeros((len(seen), step.height, *shape), dtype=np.int64)
+        for corner in patches.corners(row):
+            codes = _one_patch(inner, patches, self.memory.graph, corner, seen, first)
+            found[:, :, corner[1] : corner[1] + patches.tile[1]] = codes
         return found
 
     def _node(self, step: RowStep, slots: Sequence[int]) -> npt.NDArray[Any]:

@@ -4,9 +4,10 @@ Every value of the stretch is a `Rows`: a window of consecutive rows that moves 
 row is made by moving the rows that are still needed to the front, so a window always lies in one piece and the kernels
 of whole tensors run on it as they are. Padding rows lie in the buffer like any other.
 
-A step may also be several nodes fused (`RowStep.patches`): a row of the last one's output is computed tile by tile of
-its columns, each from all that it needs of the rows of the source, so that the maps between the nodes are never there
-for a whole row; what neighbouring tiles and rows share of them is computed again.
+A step may also be several nodes fused (`RowStep.patches`): some rows of the last one's output are computed patch by
+patch of their columns, each from all that it needs of the rows of the source, so that the maps between the nodes are
+never there for a whole row; what neighbouring patches share of them is computed again. A stretch of one such step is
+what is known as patch-based inference.
 
 The machine is the same in C (firmware/include/edgeq_stream.h): of all nodes that can run, the one farthest from the
 input runs first, so rows die as early as they can. It is a network of processes with bounded queues, so its results do
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from edgeq.errors import GraphError
 from edgeq.ir import Graph, Node
-from edgeq.schedule.rows import Window, windows, zero_code
+from edgeq.schedule.rows import Window, windows
 
 if TYPE_CHECKING:
     from edgeq.schedule.patch import Patches
@@ -62,7 +63,7 @@ class Rows:
 class RowStep:
     """A node of a stretch: the windows that it reads and the value that it writes, one row at a time.
 
-    patches: of one row each, where several nodes are fused, of which `node` is the last.
+    patches: where several nodes are fused, of which `node` is the last, and a row of patches is made at a time.
     """
 
     node: str
@@ -74,6 +75,11 @@ class RowStep:
     def nodes(self) -> tuple[str, ...]:
         """Names of the nodes that it runs."""
         return (self.node,) if self.patches is None else self.patches.nodes
+
+    @property
+    def height(self) -> int:
+        """Rows that it makes at a time."""
+        return 1 if self.patches is None else self.patches.tile[0]
 
 
 @dataclass(frozen=True)
@@ -150,8 +156,11 @@ class Machine(Protocol):
     def push(self, value: str, slot: int, row: int) -> None:
         """Write a row of the source."""
 
-    def step(self, step: RowStep, slots: Sequence[int], out: int, row: int) -> None:
-        """Run a node: `slots` are where its windows start, `out` where its row goes."""
+    def step(self, step: RowStep, slots: Sequence[int], out: int, row: int, count: int) -> None:
+        """Run a step: `slots` are where its windows start, `out` where the new rows go.
+
+        row: the first that it makes; only the last `count` of them are new.
+        """
 
 
 class Nothing:
@@ -166,7 +175,7 @@ class Nothing:
     def push(self, value: str, slot: int, row: int) -> None:
         """Nothing."""
 
-    def step(self, step: RowStep, slots: Sequence[int], out: int, row: int) -> None:
+    def step(self, step: RowStep, slots: Sequence[int], out: int, row: int, count: int) -> None:
         """Nothing."""
 
 
@@ -176,7 +185,11 @@ def run_stretch(stretch: Stretch, machine: Machine) -> dict[str, int]:
 
 
 class _Run:
-    """The state of a running stretch: row numbers of each value's front and end, and each step's next row."""
+    """The state of a running stretch: row numbers of each value's front and end, and each step's next row.
+
+    Where the rows that a step makes at a time do not divide its output, the last ones are shifted back into it: some
+    are made again, but not written.
+    """
 
     def __init__(self, stretch: Stretch, machine: Machine) -> None:
         self.stretch, self.machine = stretch, machine
@@ -223,22 +236,36 @@ class _Run:
                 at -= 1
 
     def _try(self, index: int) -> bool:
-        step, row = self.stretch.steps[index], self.row[index]
-        if row == self.stretch.rows[step.output].height:
+        step = self.stretch.steps[index]
+        if self._done(index):
             return False
-        for window in step.reads:
-            if not self._reaches(window.value, row * window.stride - window.top + window.rows):
-                return False
-        out = self._room(step.output)
+        spans = [self._span(index, window) for window in step.reads]
+        if not all(self._reaches(w.value, end) for w, (_, end) in zip(step.reads, spans, strict=True)):
+            return False
+        row = self._first(index)
+        count = row + step.height - self.row[index]
+        out = self._room(step.output, count)
         if out is None:
             return False
-        slots = [row * w.stride - w.top - self.base[w.value] for w in step.reads]
+        slots = [first - self.base[w.value] for w, (first, _) in zip(step.reads, spans, strict=True)]
         if min(slots) < 0:
             raise GraphError(f"plan: {self.stretch.name} lost a row that {step.node} needs")
-        self.machine.step(step, slots, out, row)
-        self._written(step.output)
-        self.row[index] += 1
+        self.machine.step(step, slots, out, row, count)
+        self._written(step.output, count)
+        self.row[index] += count
         return True
+
+    def _done(self, index: int) -> bool:
+        return self.row[index] == self.stretch.rows[self.stretch.steps[index].output].height
+
+    def _first(self, index: int) -> int:
+        """The first row that a step makes next."""
+        step = self.stretch.steps[index]
+        return min(self.row[index], self.stretch.rows[step.output].height - step.height)
+
+    def _span(self, index: int, window: Window) -> tuple[int, int]:
+        """The rows of a window that a step reads next."""
+        return window.span(self._first(index), self.stretch.rows[window.value].height)
 
     def _reaches(self, value: str, end: int) -> bool:
         """Whether all rows before `end` are there; rows below the last are made when they are asked for."""
@@ -256,24 +283,24 @@ class _Run:
         self.machine.fill(value, slot)
         self._written(value)
 
-    def _written(self, value: str) -> None:
-        self.next[value] += 1
+    def _written(self, value: str, count: int = 1) -> None:
+        self.next[value] += count
         self.held[value] = max(self.held[value], self.next[value] - min(self._needed(value), self.next[value]))
 
     def _needed(self, value: str) -> int:
         """The first row that some reader still needs."""
         first = MOST_ROWS
         for index, window in self.readers[value]:
-            if self.row[index] < self.stretch.rows[self.stretch.steps[index].output].height:
-                first = min(first, self.row[index] * window.stride - window.top)
+            if not self._done(index):
+                first = min(first, self._span(index, window)[0])
         return first
 
-    def _room(self, value: str) -> int | None:
-        """Where the next row goes, after moving what is still needed to the front; None where there is no room."""
+    def _room(self, value: str, count: int = 1) -> int | None:
+        """Where the next rows go, after moving what is still needed to the front; None where there is no room."""
         base, end, capacity = self.base[value], self.next[value], self.stretch.rows[value].capacity
-        if end - base == capacity:
+        if end - base + count > capacity:
             keep = min(max(self._needed(value), base), end)
-            if keep == base:
+            if end - keep + count > capacity:
                 return None
             if end > keep:
                 self.machine.move(value, keep - base, end - keep)
@@ -338,8 +365,8 @@ def check_stretch(stretch: Stretch, graph: Graph) -> None:
             raise GraphError(f"plan: {step.node} reads {step.reads}, needs {seen}")
         for window in seen:
             rows = stretch.rows[window.value]
-            wrong = window.padded and rows.fill != window.fill
-            if wrong or rows.top < window.top or rows.bottom < window.bottom or rows.capacity < window.rows:
+            outside = rows.top < window.top or rows.bottom < window.bottom or rows.fill != window.fill
+            if (window.padded and outside) or (not window.clipped and rows.capacity < window.rows):
                 raise GraphError(f"plan: the rows of {window.value} do not hold a window of {step.node}")
     inside = sorted((r for r in stretch.rows.values() if r.offset is not None), key=lambda r: r.offset or 0)
     end = stretch.scratch_offset + stretch.scratch
@@ -366,7 +393,7 @@ def make_stretch(
     """The stretch of `nodes` (in execution order, from one value to one value), or why there is none.
 
     row_bytes: bytes of a row of every feature map; fed: whether the caller pushes the source's rows; scratch: most
-    bytes that a kernel of the stretch needs; fused: nodes of the stretch that run as one step, in patches of one row.
+    bytes that a kernel of the stretch needs; fused: nodes of the stretch that run as one step, a row of patches a time.
     """
     last = {patches.nodes[-1]: patches for patches in fused}
     inner = {name for patches in fused for name in patches.nodes[:-1]}
@@ -402,20 +429,17 @@ def _reads(graph: Graph, node: Node, patches: Patches | None) -> tuple[Window, .
     """The windows of a step: of its node, or of the rows that a row of patches needs of their source."""
     if patches is None:
         return windows(graph, node)
-    if patches.tile[0] != 1 or patches.nodes[-1] != node.name:
-        return "its patches are not of one row"
-    region, source = patches.regions[patches.source], graph.values[patches.source]
-    span, height = region.rows, patches.size[0]
-    bottom = max((height - 1) * span.scale + span.offset + span.size - source.shape[0], 0)
-    # Where nobody reads what lies outside there have to be rows, but what is in them is overwritten.
-    fill = zero_code(source) if region.fill is None else region.fill
-    return (Window(source.name, span.size, span.scale, -span.offset, bottom, fill),)
+    if patches.nodes[-1] != node.name:
+        return "its patches end elsewhere"
+    span = patches.regions[patches.source].rows
+    return (Window(patches.source, span.size, span.scale, -span.offset, clipped=True),)
 
 
 def _rows(graph: Graph, value: str, row_bytes: int, seen: Sequence[Window]) -> Rows | str:
     height = graph.values[value].shape[0]
-    top, bottom = max((w.top for w in seen), default=0), max((w.bottom for w in seen), default=0)
-    fills = {w.fill for w in seen if w.padded}
+    padded = [w for w in seen if w.padded]
+    top, bottom = max((w.top for w in padded), default=0), max((w.bottom for w in padded), default=0)
+    fills = {w.fill for w in padded}
     if len(fills) > 1:
         return f"{value} is padded with different codes"
     if height + top + bottom > MOST_ROWS or any(w.rows + w.stride > MOST_ROWS for w in seen):

@@ -20,14 +20,16 @@ typedef struct {
     int16_t first_reader, last_reader; /* steps; no step reads the output: 1, 0 */
 } eq_rows_t;
 
-/* What a step reads: `rows` rows from row `stride` * its own row - `top`. */
+/* What a step reads: `rows` rows from row `stride` * its own row - `top`; clipped: those of them that the value has. */
 typedef struct {
     int16_t value, rows, stride, top;
+    bool clipped;
 } eq_read_t;
 
 typedef struct {
     int16_t first_read, reads;
     int16_t output;
+    int16_t rows; /* made at a time; the last ones are shifted back into the output, and written only if new */
 } eq_row_step_t;
 
 typedef struct {
@@ -47,7 +49,7 @@ typedef struct {
 
 #define EQ_STREAM_READS 4
 
-/* Runs one row of a step of the network. */
+/* Runs a step of the network for the next row, or rows. */
 typedef void eq_row_call(uint8_t *arena, uint32_t step, const void *const x[], void *y);
 
 EQ_INLINE eq_row_state_t *eq_stream_state(const eq_stretch_t *s, uint8_t *arena)
@@ -98,6 +100,25 @@ EQ_SHARED void eq_stream_fill(uint8_t *to, int32_t code, uint32_t element_bytes,
     }
 }
 
+/* The row that a step makes next, or the first of them. */
+EQ_INLINE int32_t eq_stream_row(const eq_stretch_t *s, const eq_row_step_t *step, const eq_row_state_t *state)
+{
+    return eq_min(state->next, s->values[step->output].height - step->rows);
+}
+
+/* The first row that a step reads for its row `row`, and the one after the last; clipped: of one at least. */
+EQ_INLINE int32_t eq_stream_from(const eq_stretch_t *s, const eq_read_t *read, int32_t row)
+{
+    const int32_t first = row * read->stride - read->top;
+    return read->clipped ? eq_min(first > 0 ? first : 0, s->values[read->value].height - 1) : first;
+}
+
+EQ_INLINE int32_t eq_stream_end(const eq_stretch_t *s, const eq_read_t *read, int32_t row)
+{
+    const int32_t end = row * read->stride - read->top + read->rows;
+    return read->clipped ? eq_min(end > 1 ? end : 1, s->values[read->value].height) : end;
+}
+
 /* The first row of a value that some reader still needs. */
 EQ_SHARED int32_t eq_stream_needed(const eq_stretch_t *s, const eq_row_state_t *state, int32_t value)
 {
@@ -105,29 +126,30 @@ EQ_SHARED int32_t eq_stream_needed(const eq_stretch_t *s, const eq_row_state_t *
     int32_t first = INT16_MAX;
     for (int32_t i = v->first_reader; i <= v->last_reader; i++) {
         const eq_row_step_t *const step = &s->steps[i];
-        const int32_t row = state[s->value_count + i].next;
-        if (row == s->values[step->output].height) {
+        const eq_row_state_t *const its = &state[s->value_count + i];
+        if (its->next == s->values[step->output].height) {
             continue;
         }
+        const int32_t row = eq_stream_row(s, step, its);
         for (int32_t k = step->first_read; k < step->first_read + step->reads; k++) {
-            const eq_read_t *const read = &s->reads[k];
-            const int32_t from = row * read->stride - read->top;
-            first = read->value == value && from < first ? from : first;
+            if (s->reads[k].value == value) {
+                first = eq_min(first, eq_stream_from(s, &s->reads[k], row));
+            }
         }
     }
     return first;
 }
 
-/* Where the next row of a value goes; null where there is no room. */
-EQ_SHARED uint8_t *eq_stream_room(const eq_stretch_t *s, uint8_t *arena, int32_t value)
+/* Where the next `count` rows of a value go; null where there is no room. */
+EQ_SHARED uint8_t *eq_stream_room(const eq_stretch_t *s, uint8_t *arena, int32_t value, int32_t count)
 {
     const eq_rows_t *const v = &s->values[value];
     eq_row_state_t *const state = eq_stream_state(s, arena), *const now = &state[value];
     uint8_t *const room = arena + v->at;
-    if (now->next - now->base == v->capacity) {
+    if (now->next - now->base + count > v->capacity) {
         const int32_t needed = eq_stream_needed(s, state, value);
         const int32_t keep = eq_min(needed > now->base ? needed : now->base, now->next);
-        if (keep == now->base) {
+        if (now->next - keep + count > v->capacity) {
             return NULL;
         }
         eq_stream_copy(room, room + (uint32_t)(keep - now->base) * v->row_bytes,
@@ -141,7 +163,7 @@ EQ_SHARED uint8_t *eq_stream_room(const eq_stretch_t *s, uint8_t *arena, int32_t
 EQ_SHARED bool eq_stream_pad(const eq_stretch_t *s, uint8_t *arena, int32_t value)
 {
     const eq_rows_t *const v = &s->values[value];
-    uint8_t *const row = eq_stream_room(s, arena, value);
+    uint8_t *const row = eq_stream_room(s, arena, value, 1);
     if (row == NULL) {
         return false;
     }
@@ -162,7 +184,7 @@ EQ_SHARED bool eq_stream_reaches(const eq_stretch_t *s, uint8_t *arena, int32_t 
     return now->next >= end;
 }
 
-/* Runs the next row of a step if it can. */
+/* Runs a step for its next row, or rows, if it can. */
 EQ_SHARED bool eq_stream_try(const eq_stretch_t *s, uint8_t *arena, int32_t index, eq_row_call *call)
 {
     const eq_row_step_t *const step = &s->steps[index];
@@ -171,24 +193,25 @@ EQ_SHARED bool eq_stream_try(const eq_stretch_t *s, uint8_t *arena, int32_t inde
     if (mine->next == s->values[step->output].height) {
         return false;
     }
+    const int32_t row = eq_stream_row(s, step, mine), count = row + step->rows - mine->next;
     for (int32_t k = 0; k < step->reads; k++) {
-        if (!eq_stream_reaches(s, arena, reads[k].value, mine->next * reads[k].stride - reads[k].top + reads[k].rows)) {
+        if (!eq_stream_reaches(s, arena, reads[k].value, eq_stream_end(s, &reads[k], row))) {
             return false;
         }
     }
-    uint8_t *const y = eq_stream_room(s, arena, step->output);
+    uint8_t *const y = eq_stream_room(s, arena, step->output, count);
     if (y == NULL) {
         return false;
     }
     const void *x[EQ_STREAM_READS] = {NULL};
     for (int32_t k = 0; k < step->reads; k++) {
         const eq_rows_t *const v = &s->values[reads[k].value];
-        const int32_t from = mine->next * reads[k].stride - reads[k].top - state[reads[k].value].base;
+        const int32_t from = eq_stream_from(s, &reads[k], row) - state[reads[k].value].base;
         x[k] = arena + v->at + (uint32_t)from * v->row_bytes;
     }
     call(arena, (uint32_t)index, x, y);
-    state[step->output].next++;
-    mine->next++;
+    state[step->output].next = (int16_t)(state[step->output].next + count);
+    mine->next = (int16_t)(mine->next + count);
     return true;
 }
 
@@ -227,7 +250,7 @@ EQ_SHARED void eq_stream_start(const eq_stretch_t *s, uint8_t *arena)
 /* Takes the next row of the source and runs what it makes possible. */
 EQ_SHARED void eq_stream_push(const eq_stretch_t *s, uint8_t *arena, const void *row, eq_row_call *call)
 {
-    uint8_t *const room = eq_stream_room(s, arena, s->source);
+    uint8_t *const room = eq_stream_room(s, arena, s->source, 1);
     if (room != NULL) {
         eq_stream_copy(room, row, s->values[s->source].row_bytes);
         eq_stream_state(s, arena)[s->source].next++;

@@ -1,7 +1,7 @@
-/* edgeq_tiles.h: a row of several fused steps, tile by tile of its columns.
+/* edgeq_tiles.h: some rows of several fused steps, tile by tile of their columns.
  *
  * A tile is copied out of the rows of the source, runs through the kernels on maps as small as it needs, and is copied
- * into the row of the output. What of a map lies outside of the whole one is overwritten with the code that padding has
+ * into the rows of the output. What of a map lies outside of the whole one is overwritten with the code that padding has
  * there, since the kernels of a tile pad nothing. edgeq/schedule/patch.py is the same in Python.
  */
 #ifndef EDGEQ_TILES_H
@@ -45,32 +45,54 @@ EQ_SHARED void eq_tile_border(const eq_region_t *r, uint8_t *arena, int32_t row,
     }
 }
 
-/* Copies a region out of the rows that its tile needs, which start at x. */
-EQ_SHARED void eq_tile_take(const eq_region_t *r, uint8_t *arena, int32_t row, int32_t column, const uint8_t *x)
+/* Copies a region out of the rows of its map, of which row `first` and those below it start at x. */
+EQ_SHARED void eq_tile_take(const eq_region_t *r, uint8_t *arena, int32_t row, int32_t column, const uint8_t *x,
+                            int32_t first)
 {
+    const int32_t top = row * r->row_scale + r->row_offset;
     const int32_t left = column * r->column_scale + r->column_offset;
     const uint32_t begin = (uint32_t)eq_columns_before(r, left, 0);
     const uint32_t end = (uint32_t)eq_columns_before(r, left, r->width);
     const uint32_t from = (uint32_t)(left + (int32_t)begin) * r->pixel_bytes;
     uint8_t *to = arena + r->at + begin * r->pixel_bytes;
-    for (int32_t i = 0; i < r->rows; i++) {
-        eq_stream_copy(to, x + from, (end - begin) * r->pixel_bytes);
+    for (int32_t i = top; i < top + r->rows; i++) {
+        if (i >= 0 && i < r->height) {
+            eq_stream_copy(to, x + (uint32_t)((i - first) * r->width) * r->pixel_bytes + from,
+                           (end - begin) * r->pixel_bytes);
+        }
         to += (uint32_t)r->columns * r->pixel_bytes;
-        x += (uint32_t)r->width * r->pixel_bytes;
     }
     eq_tile_border(r, arena, row, column);
 }
 
-/* Copies a tile of one row to its place in the row y. */
-EQ_INLINE void eq_tile_give(const eq_region_t *r, const uint8_t *arena, int32_t column, uint8_t *y)
+/* Copies part of a map: rows of `bytes` bytes, of which one starts every `step` bytes, one behind the other. */
+EQ_SHARED void eq_tile_cut(uint8_t *to, const uint8_t *from, int32_t rows, uint32_t bytes, uint32_t step)
 {
-    eq_stream_copy(y + (uint32_t)column * r->pixel_bytes, arena + r->at, (uint32_t)r->columns * r->pixel_bytes);
+    for (int32_t i = 0; i < rows; i++) {
+        eq_stream_copy(to, from, bytes);
+        to += bytes;
+        from += step;
+    }
 }
 
-/* The row that a step makes next, or is making. */
-EQ_INLINE int32_t eq_stream_row(const eq_stretch_t *s, uint8_t *arena, int32_t step)
+/* Copies a tile, but for its first `old` rows, to its place in the rows that start at y. */
+EQ_SHARED void eq_tile_give(const eq_region_t *r, const uint8_t *arena, int32_t column, int32_t old, uint8_t *y)
 {
-    return eq_stream_state(s, arena)[s->value_count + step].next;
+    const uint32_t bytes = (uint32_t)r->columns * r->pixel_bytes;
+    y += (uint32_t)column * r->pixel_bytes;
+    for (int32_t i = old; i < r->rows; i++) {
+        eq_stream_copy(y, arena + r->at + (uint32_t)i * bytes, bytes);
+        y += (uint32_t)r->width * r->pixel_bytes;
+    }
+}
+
+/* The first row that a step is making, and how many of them it has made before. */
+EQ_INLINE int32_t eq_tile_row(const eq_stretch_t *s, uint8_t *arena, int32_t step, int32_t *old)
+{
+    const eq_row_state_t *const mine = &eq_stream_state(s, arena)[s->value_count + step];
+    const int32_t row = eq_stream_row(s, &s->steps[step], mine);
+    *old = mine->next - row;
+    return row;
 }
 
 #endif

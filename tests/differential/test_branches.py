@@ -89,7 +89,7 @@ def test_emulated_boards(board: str) -> None:
 def test_schedules_and_packings(seed: int, tmp_path: Path) -> None:
     """Whole projects, by every schedule and packing in turn; each step may touch the bytes of its operands only."""
     case = branch_case(seed)
-    schedule, packing = ("rows", "fused", "layers")[seed % 3], ("all", "fast", "none")[seed // 3 % 3]
+    schedule, packing = ("rows", "patches", "layers")[seed % 3], ("all", "fast", "none")[seed // 3 % 3]
     made = build(case.graph, "host", tmp_path / "net", schedule=schedule, packing=packing)
     fused = any(stretch.fused for stretch in made.plan.stretches)
     want = reference(case.graph, case.inputs)
@@ -105,7 +105,7 @@ def test_schedules_and_packings_on_emulated_boards(board: str, seed: int, tmp_pa
     if not board_executors((board,)):
         pytest.skip(f"needs a compiler and an emulator of {board}")
     case = branch_case(seed)
-    made = build(case.graph, load_board(board), tmp_path / "net", schedule=("rows", "fused", "layers")[seed % 3])
+    made = build(case.graph, load_board(board), tmp_path / "net", schedule=("rows", "patches", "layers")[seed % 3])
     fused = any(stretch.fused for stretch in made.plan.stretches)
     result = compare_traces(case.graph, trace(made, case.inputs), reference(case.graph, case.inputs), may_skip=fused)
     assert result.equal, result.line()

@@ -85,7 +85,7 @@ def test_a_changed_table_shows(tmp_path: Path) -> None:
     graph = net()
     made = build(graph, "host", tmp_path / "net", schedule="rows", push_rows=True)
     source = made.path / f"{made.program.name}.c"
-    text, count = re.subn(r"(_reads\[\] = \{\n    \{0, 3, 2, )1\}", r"\g<1>0}", source.read_text())
+    text, count = re.subn(r"(_reads\[\] = \{\n    \{0, 3, 2, )1", r"\g<1>0", source.read_text())
     assert count == 1
     source.write_text(text)
     compiler = available_host_compilers()[0]

@@ -12,17 +12,32 @@ from hypothesis import strategies as st
 from edgeq.emulator import reference
 from edgeq.errors import GraphError
 from edgeq.ir import Graph, operator
-from edgeq.schedule import Patches, Plan, check_plan, make_patches, make_plan, simulate
+from edgeq.schedule import Patches, Plan, Stretch, check_plan, make_patches, make_plan, make_stretch, simulate
 from tests.schedule.test_plan import random_inputs, sizes_of, stored_of
-from tests.schedule.test_stream import S8, Maker, maps
+from tests.schedule.test_stream import S8, Maker, maps, row_bytes
 
 
 def patched(graph: Graph, grid: tuple[int, int]) -> Plan:
     patches = make_patches(graph, graph.nodes, grid, sizes_of(graph))
     assert isinstance(patches, Patches), patches
-    plan = make_plan(graph, sizes_of(graph), patches=[patches])
+    stretch = make_stretch(graph, graph.nodes, row_bytes(graph), fused=[patches])
+    assert isinstance(stretch, Stretch), stretch
+    plan = make_plan(graph, sizes_of(graph), stretches=[stretch])
     check_plan(plan, graph, sizes_of(graph))
     return plan
+
+
+def patches_of(plan: Plan) -> Patches:
+    """The patches of a plan that has one step."""
+    ((patches,),) = (stretch.fused for stretch in plan.stretches)
+    return patches
+
+
+def with_patches(plan: Plan, patches: Patches) -> Plan:
+    """The plan with other ones."""
+    (stretch,) = plan.stretches
+    steps = tuple(dataclasses.replace(step, patches=patches) for step in stretch.steps)
+    return dataclasses.replace(plan, stretches=(dataclasses.replace(stretch, steps=steps),))
 
 
 def equal(graph: Graph, plan: Plan) -> bool:
@@ -54,7 +69,7 @@ def block() -> Graph:
 def test_one_patch_is_the_whole_and_more_compute_their_halo_again() -> None:
     graph = block()
     macs = sum(operator(n.op, n.name).macs(n, graph.ins(n), graph.outs(n)) for n in graph.nodes)
-    (one,), (four,) = patched(graph, (1, 1)).patches, patched(graph, (2, 2)).patches
+    one, four = (patches_of(patched(graph, grid)) for grid in ((1, 1), (2, 2)))
     assert macs < one.macs < four.macs  # even one patch computes what sticks out of the map
     assert four.bytes < one.bytes
     assert (four.grid, four.tile) == ((2, 2), (3, 6))
@@ -63,7 +78,7 @@ def test_one_patch_is_the_whole_and_more_compute_their_halo_again() -> None:
 
 def test_a_shifted_last_patch() -> None:
     graph = block()
-    (patches,) = patched(graph, (4, 5)).patches
+    patches = patches_of(patched(graph, (4, 5)))
     assert list(patches.corners())[-1] == (4, 9)
     assert equal(graph, patched(graph, (4, 5)))
 
@@ -72,12 +87,12 @@ def test_a_shifted_last_patch() -> None:
 def test_a_wrong_halo_is_found(value: str) -> None:
     graph = block()
     plan = patched(graph, (2, 2))
-    (patches,) = plan.patches
+    patches = patches_of(plan)
     region = patches.regions[value]
     moved = dataclasses.replace(region, rows=dataclasses.replace(region.rows, offset=region.rows.offset + 1))
     takes = {name: moved if taken == region else taken for name, taken in patches.takes.items()}
     wrong = dataclasses.replace(patches, regions={**patches.regions, value: moved}, takes=takes)
-    bad = dataclasses.replace(plan, patches=(wrong,))
+    bad = with_patches(plan, wrong)
     with pytest.raises(GraphError, match="needs"):
         check_plan(bad, graph)
     if region.fill is not None:  # where nobody pads, the region's place in the map is not looked at but for the source
@@ -87,10 +102,10 @@ def test_a_wrong_halo_is_found(value: str) -> None:
 def test_a_wrong_part_of_the_source_is_found() -> None:
     graph = block()
     plan = patched(graph, (2, 2))
-    (patches,) = plan.patches
+    patches = patches_of(plan)
     name, region = next(iter(patches.takes.items()))
     moved = dataclasses.replace(region, columns=dataclasses.replace(region.columns, offset=region.columns.offset + 1))
-    wrong = dataclasses.replace(plan, patches=(dataclasses.replace(patches, takes={**patches.takes, name: moved}),))
+    wrong = with_patches(plan, dataclasses.replace(patches, takes={**patches.takes, name: moved}))
     with pytest.raises(GraphError, match="takes"):
         check_plan(wrong, graph)
     assert not equal(graph, wrong)
@@ -99,9 +114,9 @@ def test_a_wrong_part_of_the_source_is_found() -> None:
 def test_a_border_without_its_code_is_found() -> None:
     graph = block()
     plan = patched(graph, (2, 2))
-    (patches,) = plan.patches
+    patches = patches_of(plan)
     regions = {n: dataclasses.replace(r, fill=None) for n, r in patches.regions.items()}
-    wrong = dataclasses.replace(plan, patches=(dataclasses.replace(patches, regions=regions),))
+    wrong = with_patches(plan, dataclasses.replace(patches, regions=regions))
     with pytest.raises(GraphError, match="needs"):
         check_plan(wrong, graph)
     assert not equal(graph, wrong)
