@@ -152,7 +152,7 @@ def measured(data: Data, folder: Path, seed: int, options: argparse.Namespace, s
             base = key_of("baselines", seed, asked)
             if base not in store:
                 table = rows(mixed, load_board(BOARD), counted=counted)
-                store.put(base, {"rows": [row.to_json() for row in table][:3], "accuracy": judged(net, data)})
+                store.put(base, {"rows": [row.to_json() for row in table][:4], "accuracy": judged(net, data)})
             mine = rows(replace(mixed, graph=tuned), load_board(BOARD), counted=counted, baselines=False)
             found = {"seed": seed, "lambda": lam, "weights": weights, **mixed.to_json(), "base": base}
             found["accuracy"] = {"not trained": judged(mixed.graph, data), "trained": judged(tuned, data)}

@@ -1,4 +1,4 @@
-"""Costs of patches: the mixed network beside the same patches with 8 bits, layer by layer and by rows, in one table."""
+"""Costs of patches: the mixed network, the same patches with 8 bits, and schedules of these, in one table."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from edgeq.progress import Progress, silent
 from edgeq.search.at_run_time import Choice, Place, decided, narrow_sample, wide_sample
 from edgeq.search.patches import Mixed, bitops, macs
 
-#: the row whose values share bytes only as far as a budget asks for it, and that as a part of the arena of 8 bits
-PACKED, LESS = "patches, packed to fit", 0.9
+#: the row whose values share bytes only as far as a budget asks for it, that of the schedule of 8 bits that the planner
+#: finds within it, and the budget as a part of the arena of 8-bit patches
+PACKED, PLANNED, LESS = "patches, packed to fit", "planned to fit", 0.9
 #: samples that run at once where accuracy is measured
 BATCH = 8
 
@@ -78,17 +79,18 @@ def rows(
     ways = (
         ("layer by layer", mixed.whole, "layers", "fast", stage, eight),
         ("by rows", mixed.whole, "rows", "fast", stage, eight),
+        (PLANNED, mixed.whole, "auto", "fast", stage, eight),
         ("patches", mixed.baseline, "layers", "fast", mixed.stage, eight),
         ("patches", mixed.graph, "layers", "fast", mixed.stage, narrow),
         (PACKED, mixed.graph, "layers", "auto", mixed.stage, narrow),
         ("patches, all packed", mixed.graph, "layers", "all", mixed.stage, narrow),
     )
     budget = int(LESS * make_program(mixed.baseline, board).plan.arena_bytes) + STATIC_RESERVE
-    first, last = 0 if baselines else 3, 3 if mixed.choice else len(ways)
+    first, last = 0 if baselines else 4, 4 if mixed.choice else len(ways)
     for way, graph, schedule, packing, nodes, right in ways[first:last]:
         bits = "mixed" if graph is mixed.graph else "8"
         found = Row(way, bits, macs(graph), bitops(graph), bitops(graph, nodes), accuracy=right)
-        yield _measured(found, graph, board, counted, schedule, packing, budget if way == PACKED else None)
+        yield _measured(found, graph, board, counted, schedule, packing, budget if way in (PACKED, PLANNED) else None)
     if mixed.choice:
         seen = mixed.choice.narrow if test is None else decided(mixed.branches, mixed.choice, test[0])
         shares = {place: float(taken.mean()) for place, taken in seen.items()}

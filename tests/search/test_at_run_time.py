@@ -109,7 +109,7 @@ def test_the_table_weighs_bitops_by_what_the_data_take() -> None:
     assert mixed.choice is not None
     board = load_board("cortex-m4")
     *eight, best, usual, worst = rows(mixed, board, counted=False)
-    assert [row.way for row in eight] == ["layer by layer", "by rows", "patches"]
+    assert [row.way for row in eight] == ["layer by layer", "by rows", "planned to fit", "patches"]
     assert (best.narrow, worst.narrow) == (1.0, 0.0)
     assert usual.narrow == pytest.approx(np.mean(list(mixed.choice.shares.values())))
     assert worst.bitops == eight[-1].bitops == bitops(mixed.baseline)

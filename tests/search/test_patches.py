@@ -263,8 +263,8 @@ def test_the_command_writes_the_network_and_a_table(tmp_path: Path, capsys: pyte
     args = ("--calibration", x, "--grid", "2x1", "--split", "join", "--phi", "9", "--no-count", "-o", made)
     assert main(["search", "patches", model, *args, *judged, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [row["way"] for row in found["rows"]][:3] == ["layer by layer", "by rows", "patches"]
-    eight, mixed = found["rows"][2], found["rows"][3]
+    assert [row["way"] for row in found["rows"]][:4] == ["layer by layer", "by rows", "planned to fit", "patches"]
+    eight, mixed = found["rows"][3:5]
     assert eight["accuracy"] == 1.0
     assert mixed["bitops"] < eight["bitops"]
     assert eight["arena"] > 0
