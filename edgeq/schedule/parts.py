@@ -87,14 +87,6 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Halo:
-    """What a part by patches takes at least: bytes beside its ends, and extra work."""
-
-    bytes: int = 0
-    work: float = 0.0
-
-
-@dataclass(frozen=True)
 class Step:
     """Some nodes as one step of a stretch; work: its calls, what is copied in and out, and what is done again."""
 
@@ -105,9 +97,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Bound:
-    """Fewer bytes, and less work, a part cannot take."""
+    """Fewer bytes, and less extra work, a part cannot take."""
 
-    bytes: float = 0.0
+    bytes: int = 0
     work: float = 0.0
 
 
@@ -135,7 +127,7 @@ class Parts:
         self._bare: dict[tuple[int, int, Way], _Bare | None] = {}
         self._bounds: dict[tuple[int, int, Way], Bound | None] = {}
         self._fused: dict[tuple[str, str, tuple[int, int]], Step | None] = {}
-        self._halos: dict[tuple[int, tuple[int, int]], list[Halo | None]] = {}
+        self._halos: dict[tuple[int, tuple[int, int]], list[Bound | None]] = {}
         self._row_bytes = {
             name: size // graph.values[name].shape[0] for name, size in needs.sizes.items() if graph.values[name].shape
         }
@@ -193,7 +185,7 @@ class Parts:
         total = self.ends(i, j)
         if way.kind == PATCHES:
             halo = self._halo(i, j, way.size)
-            return None if halo is None else Bound(total + halo.bytes, halo.work)
+            return None if halo is None else replace(halo, bytes=total + halo.bytes)
         options = self._options(i, j, way)
         if way.kind == TILES and not options:
             return None
@@ -281,10 +273,11 @@ class Parts:
     def _options(self, i: int, j: int, way: Way) -> list[list[Step]]:
         """Of each step of a part that is to be several nodes, what it can be."""
         if way.kind == PATCHES:
+            if self.bound(i, j, way) is None:
+                return [[]]
             nodes = self._nodes(i, j)
             height, width, _ = self.graph.outs(nodes[-1])[0].shape
-            tile = -(-height // way.size[0]), -(-width // way.size[1])
-            made = self._fuse(nodes, tile) if self._halo(i, j, way.size) is not None else None
+            made = self._fuse(nodes, (-(-height // way.size[0]), -(-width // way.size[1])))
             return [[] if made is None else [made]]
         if way.kind != TILES:
             return []
@@ -320,18 +313,18 @@ class Parts:
         macs = operator(node.op, node.name).macs(node, self.graph.ins(node), (out,))
         return self.needs.instructions.get(node.name, HALO_MAC * macs) * max(area * count / whole - 1, 0)
 
-    def _halo(self, i: int, j: int, grid: tuple[int, int]) -> Halo | None:
-        """What the patches between two cuts take at least; None where there are none."""
+    def _halo(self, i: int, j: int, grid: tuple[int, int]) -> Bound | None:
+        """What the patches between two cuts take at least beside the values there; None where there are none."""
         if (j, grid) not in self._halos:
             starts = {start: at for at, (start, _) in enumerate(self.cuts[:j])}
-            found: list[Halo | None] = [None] * j
+            found: list[Bound | None] = [None] * j
             for start, halo in self._growing(j, grid):
                 if start in starts:
                     found[starts[start]] = halo
             self._halos[j, grid] = found
         return self._halos[j, grid][i]
 
-    def _growing(self, j: int, grid: tuple[int, int]) -> Iterator[tuple[int, Halo]]:
+    def _growing(self, j: int, grid: tuple[int, int]) -> Iterator[tuple[int, Bound]]:
         """For patches up to a cut, from one node after the other, the last first: what they take."""
         end, output = self.cuts[j]
         size = self.graph.values[output].shape[:2]
@@ -339,13 +332,13 @@ class Parts:
         if len(tile) != 2 or any((count - 1) * t >= n for count, t, n in zip(grid, tile, size, strict=True)):
             return  # as few patches as another grid has
         found: dict[str, Region] = {}
-        halo, count, nodes = Halo(), grid[0] * grid[1], self.graph.nodes[:end]
+        halo, count, nodes = Bound(), grid[0] * grid[1], self.graph.nodes[:end]
         possible = list(takewhile(self._by_patches, reversed(nodes)))[::-1]
         try:
             for behind, node in enumerate(grow(self.graph, possible, output, (tile[0], tile[1]), found, {}), start=1):
                 held = sum(self._pixel_bytes(n) * found[n].area for n in {*node.inputs, *node.outputs} if n in found)
                 again = self._again(node, found[node.outputs[0]].area, count)
-                halo = Halo(max(halo.bytes, held), halo.work + TILE_CALL * count + again)
+                halo = Bound(max(halo.bytes, held), halo.work + TILE_CALL * count + again)
                 yield end - behind, halo
         except GraphError:
             return

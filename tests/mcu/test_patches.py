@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edgeq.boards import load_board
 from edgeq.errors import BudgetError, ToolError
-from edgeq.formats import FixedPoint
+from edgeq.formats import NAMED, FixedPoint, Format
 from edgeq.ir import Graph
 from edgeq.mcu.build import BuildResult, build
 from edgeq.mcu.fit import STATIC_RESERVE, scheduled
@@ -27,9 +27,7 @@ needs_cc = pytest.mark.skipif(not available_host_compilers(), reason="no C compi
 
 
 class Blocks(Maker):
-    """Inverted blocks whose windows stride along rows and columns, with maps of `fmt`."""
-
-    fmt = S8
+    """Inverted blocks whose windows stride along rows and columns."""
 
     def one(self, x: str, out: int) -> str:
         w = self.g.constant("w", self.rng.integers(-8, 8, (out, 1, 1, self.g.values[x].shape[-1])), W4)
@@ -57,7 +55,7 @@ def net(width: int = 23, wide: int = 24, stride: int = 2, seed: int = 5, fmt: Fi
     return m.g.build([m.g.node("mean", "mean", [x], S8, axes=(0, 1), keep_axes=0)])
 
 
-def plain(stride: int = 2, seed: int = 6, fmt: FixedPoint = S8) -> Graph:
+def plain(stride: int = 2, seed: int = 6, fmt: Format = S8) -> Graph:
     """Convolutions over several channels, a skip branch whose window is smaller than the other's, a pool; no blocks."""
     m = Blocks(seed, (17, 71, 3))
     m.fmt = fmt
@@ -242,6 +240,20 @@ def test_random_blocks(
     with pytest.MonkeyPatch.context() as monkeypatch:
         only(monkeypatch, None)
         made = build(graph, "host", folder, schedule="patches", push_rows=True, packing=packing)
+    assert wrong(made, graph, samples=2) == []
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("fmt", [FixedPoint(4, 1), FixedPoint(2, 0), NAMED["e2m1"].per_tensor(-2), FixedPoint(16, 6)])
+@pytest.mark.parametrize("board", ["host", "cortex-m4", "cortex-m55", "riscv32"])
+def test_parts_of_other_formats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, board: str, fmt: Format) -> None:
+    """Maps whose codes share bytes, whose padding is no zero byte, or that take two bytes."""
+    if board != "host" and not emulated_here(board):
+        pytest.skip(f"no compiler or emulator for {board}")
+    only(monkeypatch, (5, 6))
+    graph = plain(fmt=fmt)
+    made = build(graph, board, tmp_path / "net", schedule="patches", packing="all")
+    assert any(stretch.fused for stretch in made.plan.stretches)
     assert wrong(made, graph, samples=2) == []
 
 

@@ -137,7 +137,9 @@ def test_networks_of_several_inputs_and_outputs_have_ends_that_run_by_layers() -
     a = m.conv(m.g.node("add", "join", [m.x, y], S8), 2, 3, 1, (1, 1))
     b = m.conv(a, 2, 3, 1, (1, 1))
     graph = m.g.build([b, m.g.node("requantise", "relu", [b], S8, lo=0)])
-    found = Chooser(graph, Needs(sizes_of(graph))).least_ram()
+    needs = Needs(sizes_of(graph), tiles=((1, 1),), grids=((2, 2),))
+    found = Chooser(graph, needs).least_ram()
+    assert [part for path in paths(Chooser(graph, needs), None) for part in path] != []
     assert [n for part in found.parts for n in part.nodes] == ["join", "conv", "conv_2", "relu"]
     assert (found.parts[0].stretch, found.parts[-1].stretch) == (None, None)
     plan = make_plan(graph, sizes_of(graph), stretches=found.stretches)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgeq.emulator import reference
 from edgeq.errors import GraphError
-from edgeq.formats import Affine, FixedPoint
+from edgeq.formats import Affine, FixedPoint, Format
 from edgeq.ir import Graph, GraphBuilder
 from edgeq.schedule import Patches, Plan, check_plan, make_patches, make_plan, simulate
 from edgeq.schedule.stream import Stretch, check_stretch, make_stretch
@@ -25,7 +25,9 @@ def row_bytes(graph: Graph) -> dict[str, int]:
 
 
 class Maker:
-    """A graph of feature maps, node by node, with random weights."""
+    """A graph of feature maps, node by node, with random weights; fmt: of the maps."""
+
+    fmt: Format = S8
 
     def __init__(self, seed: int, shape: tuple[int, int, int]) -> None:
         self.g, self.rng = GraphBuilder("rows"), np.random.default_rng(seed)
@@ -35,19 +37,19 @@ class Maker:
         channels = self.g.values[x].shape[-1]
         w = self.g.constant("w", self.rng.integers(-8, 8, (out, kernel, 3, channels)), W4)
         window = {"stride": (stride, 1), "padding": (*pad, 1, 1), "dilation": (dilation, 1)}
-        return self.g.node("conv", "conv", [x, w], S8, groups=1, **window)
+        return self.g.node("conv", "conv", [x, w], self.fmt, groups=1, **window)
 
     def depthwise(self, x: str, stride: int, pad: tuple[int, int]) -> str:
         channels = self.g.values[x].shape[-1]
         w = self.g.constant("w", self.rng.integers(-8, 8, (channels, 3, 3, 1)), W4)
         window = {"stride": (stride, 1), "padding": (*pad, 1, 1), "dilation": (1, 1)}
-        return self.g.node("conv", "dw", [x, w], S8, groups=channels, **window)
+        return self.g.node("conv", "dw", [x, w], self.fmt, groups=channels, **window)
 
     def pool(self, op: str, x: str, kernel: int, stride: int, pad: tuple[int, int]) -> str:
         window = {"kernel": (kernel, 1), "stride": (stride, 1), "padding": (*pad, 0, 0)}
         if op == "max_pool":
             return self.g.node(op, "max", [x], self.g.values[x].format, **window, dilation=(1, 1))
-        return self.g.node(op, "mean", [x], S8, **window, include_pad=1)
+        return self.g.node(op, "mean", [x], self.fmt, **window, include_pad=1)
 
 
 @st.composite
