@@ -108,6 +108,28 @@ def test_inspect(capsys: pytest.CaptureFixture[str], net: Graph) -> None:
     assert "block.depthwise" in capsys.readouterr().out
 
 
+def test_front(capsys: pytest.CaptureFixture[str], net: Graph) -> None:
+    found = answer(capsys, "front", "net.edgeq", "--board", "cortex-m4")
+    points = found["points"]
+    assert points[0]["how"] == "layer by layer"
+    assert points[0]["extra_instructions"] == 0
+    assert [p["arena"] for p in points] == sorted({p["arena"] for p in points}, reverse=True)
+    assert [p["extra_instructions"] for p in points] == sorted(p["extra_instructions"] for p in points)
+    assert any("by patches of" in p["how"] and p["extra_macs"] > 0 for p in points)
+    least = points[-1]
+    made = answer(capsys, "build", "net.edgeq", "-b", "host", "-o", "least", "--schedule", "patches")
+    assert least["budget_ram"] > least["arena"] > 0
+    assert made["arena"] < points[0]["arena"]
+    assert call("front", "net.edgeq", "--board", "cortex-m4", "--plot", "front.svg") == 0
+    assert "--budget-ram" in capsys.readouterr().out
+    assert Path("front.svg").read_text("utf-8").count("<path") > 3
+    assert call("front", "net.edgeq", "--board", "cortex-m4", "--plot", "front.nothing") == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert [path.name for path in Path().iterdir() if "front" in path.name] == ["front.svg"]
+    assert call("front", "net.edgeq", "--board", "ulx3s-85f") == 2
+    assert "runs no firmware" in capsys.readouterr().err
+
+
 def test_run_floats_and_codes_on_the_emulator(capsys: pytest.CaptureFixture[str], net: Graph) -> None:
     x = np.random.default_rng(0).normal(size=(3, 3, 8, 8))
     np.save("x.npy", x)

@@ -8,6 +8,7 @@ from edgeq.commands.boards import boards
 from edgeq.commands.build import build
 from edgeq.commands.convert import convert
 from edgeq.commands.demo import demo
+from edgeq.commands.front import front
 from edgeq.commands.inspect import inspect
 from edgeq.commands.report import report
 from edgeq.commands.run import run
@@ -23,6 +24,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "run": run,
     "verify": verify,
     "bench": bench,
+    "front": front,
     "search": search,
     "report": report,
     "demo": demo,
