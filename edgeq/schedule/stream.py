@@ -100,7 +100,6 @@ class Stretch:
     rows: Mapping[str, Rows]
     scratch: int
     bytes: int
-    kind: str = "stream"
 
     @property
     def state_bytes(self) -> int:
@@ -133,7 +132,6 @@ class Stretch:
         rows = {n: {"rows": r.capacity, "of": r.height, "bytes": r.bytes} for n, r in self.rows.items()}
         return {
             "name": self.name,
-            "kind": self.kind,
             "nodes": list(self.nodes),
             "source": self.source,
             "fed": self.fed,
@@ -308,35 +306,7 @@ class _Run:
         return end - self.base[value]
 
 
-class Contractible(Protocol):
-    """What the memory plan of a whole network has to know of a stretch of any kind."""
-
-    @property
-    def name(self) -> str:
-        """Of the one node that it becomes."""
-
-    @property
-    def source(self) -> str:
-        """The value that it reads."""
-
-    @property
-    def output(self) -> str:
-        """The value that it writes."""
-
-    @property
-    def fed(self) -> str:
-        """ "rows" where the source is pushed and has no place."""
-
-    @property
-    def nodes(self) -> tuple[str, ...]:
-        """The nodes in it."""
-
-    @property
-    def inside(self) -> frozenset[str]:
-        """The values that only live in it."""
-
-
-def contracted(graph: Graph, stretches: Sequence[Contractible]) -> Graph:
+def contracted(graph: Graph, stretches: Sequence[Stretch]) -> Graph:
     """The graph with each stretch as one node, which takes its source unless that is pushed; for memory plans only."""
     inside = {name: stretch for stretch in stretches for name in stretch.nodes}
     gone = {name for stretch in stretches for name in stretch.inside}
