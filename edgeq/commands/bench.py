@@ -8,7 +8,7 @@ import typer
 
 from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, bench_fpga, choices
 from edgeq.commands.hls import refuse_bench
-from edgeq.commands.schedule import Budget, Packing, PushRows, Schedule
+from edgeq.commands.schedule import Budget, MacFactor, Packing, PushRows, Schedule
 from edgeq.commands.schedule import chosen as scheduling
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, table, working
 
@@ -29,6 +29,7 @@ def bench(
     schedule: Schedule = "auto",
     push_rows: PushRows = False,
     packing: Packing = "auto",
+    mac_factor: MacFactor = None,
     budget_ram: Budget = None,
     target: Target = None,
     dsps: Dsps = None,
@@ -47,7 +48,7 @@ def bench(
 
     flag = optimize if optimize.startswith("-") else f"-O{optimize.removeprefix('O')}"
     with working(f"measuring on {chosen.name}"):
-        options = scheduling(schedule, push_rows, packing, budget_ram)
+        options = scheduling(schedule, push_rows, packing, budget_ram, mac_factor)
         found = measure(net, chosen, runner=runner, optimize=flag, toolchain=toolchain, **options)
     if compare:
         found = compared(net, found)

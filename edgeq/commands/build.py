@@ -10,7 +10,7 @@ import typer
 from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, build_fpga, choices
 from edgeq.commands.hls import build_hls
 from edgeq.commands.hls4ml import Backend, Io, build_hls4ml, wanted
-from edgeq.commands.schedule import Budget, Packing, PushRows, Schedule, refuse_on_hardware
+from edgeq.commands.schedule import Budget, MacFactor, Packing, PushRows, Schedule, refuse_on_hardware
 from edgeq.commands.schedule import chosen as scheduling
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, near, table, working
 
@@ -31,6 +31,7 @@ def build(
     schedule: Schedule = "auto",
     push_rows: PushRows = False,
     packing: Packing = "auto",
+    mac_factor: MacFactor = None,
     target: Target = None,
     dsps: Dsps = None,
     style: Style = None,
@@ -44,7 +45,7 @@ def build(
     if chosen.kind in ("fpga", "hls"):
         firmware = {"budget-flash": budget_flash, "optimize": optimize != "-O2"}
         tools = {"toolchain": toolchain if chosen.kind == "hls" else None}
-        refuse_on_hardware(chosen, firmware | scheduling(schedule, push_rows, packing, budget_ram) | tools)
+        refuse_on_hardware(chosen, firmware | scheduling(schedule, push_rows, packing, budget_ram, mac_factor) | tools)
     if wanted(chosen, backend, io, choices(target, dsps, style, clock)):
         return build_hls4ml(net, chosen, output, json, io, clock)
     if chosen.kind == "fpga":
@@ -62,7 +63,7 @@ def build(
             budget_flash=budget_flash,
             optimize=flag,
             toolchain=toolchain,
-            **scheduling(schedule, push_rows, packing, budget_ram),
+            **scheduling(schedule, push_rows, packing, budget_ram, mac_factor),
         )
     if json:
         emit(describe(result))

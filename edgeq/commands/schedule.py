@@ -51,11 +51,22 @@ Budget = Annotated[
 ]
 
 
-def chosen(schedule: str, push_rows: bool, packing: str, budget_ram: int | None) -> dict[str, Any]:
+MacFactor = Annotated[
+    float | None,
+    typer.Option(
+        metavar="F", help="The least RAM for F times the network's multiply-accumulates at most, by rows and patches."
+    ),
+]
+
+
+def chosen(
+    schedule: str, push_rows: bool, packing: str, budget_ram: int | None, mac_factor: float | None
+) -> dict[str, Any]:
     """The options that differ from what a build takes by itself."""
     kinds = {key: kind for key, kind in (("schedule", schedule), ("packing", packing)) if kind != "auto"}
     budget = {} if budget_ram is None else {"budget_ram": budget_ram}
-    return kinds | ({"push_rows": True} if push_rows else {}) | budget
+    factor = {} if mac_factor is None else {"mac_factor": mac_factor}
+    return kinds | ({"push_rows": True} if push_rows else {}) | budget | factor
 
 
 def refuse_on_hardware(board: Board, given: dict[str, Any]) -> None:

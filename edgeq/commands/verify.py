@@ -9,7 +9,7 @@ import typer
 
 from edgeq.commands.fpga import ClockMhz, Dsps, Style, Target, choices
 from edgeq.commands.hls4ml import Backend, Io, executor, wanted
-from edgeq.commands.schedule import Budget, Packing, PushRows, Schedule
+from edgeq.commands.schedule import Budget, MacFactor, Packing, PushRows, Schedule
 from edgeq.commands.schedule import chosen as scheduling
 from edgeq.commands.shell import BoardName, Json, Model, console, emit, find_board, load_model, progress, table
 
@@ -42,6 +42,7 @@ def verify(
     schedule: Schedule = "auto",
     push_rows: PushRows = False,
     packing: Packing = "auto",
+    mac_factor: MacFactor = None,
     budget_ram: Budget = None,
     target: Target = None,
     dsps: Dsps = None,
@@ -72,12 +73,9 @@ def verify(
             against=_other(net, model, against),
             seed=seed,
             progress=tick,
-            options=scheduling(schedule, push_rows, packing, budget_ram),
+            options=scheduling(schedule, push_rows, packing, budget_ram, mac_factor),
         )
-    if json:
-        emit({"board": board, "against": against, **result.to_json()})
-    else:
-        show(result)
+    emit({"board": board, "against": against, **result.to_json()}) if json else show(result)
     return 0 if result.equal else 1
 
 

@@ -30,6 +30,7 @@ def bench(
     push_rows: bool = False,
     packing: str = "auto",
     budget_ram: int | None = None,
+    mac_factor: float | None = None,
 ) -> dict[str, Any]:
     """Build `net` for `board` (into `out`, else a temporary folder) and measure one inference.
 
@@ -50,6 +51,7 @@ def bench(
             push_rows=push_rows,
             packing=packing,
             budget_ram=budget_ram,
+            mac_factor=mac_factor,
         )
         return measured(made, inputs, runner)
 

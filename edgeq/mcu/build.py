@@ -111,6 +111,7 @@ def build(
     schedule: str = "auto",
     push_rows: bool = False,
     packing: str = "auto",
+    mac_factor: float | None = None,
 ) -> BuildResult:
     """Lower, plan, generate and compile `graph` for `board` into the folder `out`.
 
@@ -125,21 +126,21 @@ def build(
     push_rows:    the caller pushes the input's rows (`<net>_push_rows`) and it is never stored whole; by rows then.
     packing:      which codes of up to 4 bits share bytes in RAM. "fast": where no kernel gets slower; "all"; "none";
                   "auto": as "fast", and where that misses the RAM that there is as many more as it takes, then all.
+    mac_factor:   the least arena for so many times the network's multiply-accumulates at most, by rows and patches; the
+                  schedule is then "auto".
 
     Raises GraphError, RangeError and UnsupportedError for what cannot be compiled, BudgetError for what does not
     fit, ToolError when the compiler fails (its log is kept beside `out`), FileError when `out` is not ours.
     """
     expect_graph(graph, "build")
     target = board if isinstance(board, Board) else load_board(board)
-    for what, budget in (("budget_ram", budget_ram), ("budget_flash", budget_flash)):
-        if budget is not None and (not isinstance(budget, int) or budget < 0):
-            raise InputError(f"{what} {budget!r}: give a whole number of bytes, 0 or more")
+    _check_budgets(budget_ram=budget_ram, budget_flash=budget_flash)
     if target.kind not in ("mcu", "host"):
         raise InputError(f"board {target.name}: nothing is compiled for it; choose a microcontroller or host")
     if not _OPTIMIZE.fullmatch(optimize):
         raise InputError(f"optimize {optimize!r}: unknown; give -O0, -O1, -O2, -O3, -Os or -Oz")
     folder = checked_folder(Path(out))
-    program = scheduled(graph, target, schedule, push_rows, budget_ram, packing)
+    program = scheduled(graph, target, schedule, push_rows, budget_ram, packing, mac_factor)
     _early_budget(program, budget_ram, budget_flash)
     vectors = golden_sample(program.graph)
     log = folder.with_name(folder.name + ".log")
@@ -158,6 +159,13 @@ def build(
         put_in_place(made, folder, Path(scratch, "old"))
     log.unlink(missing_ok=True)
     return _moved(replace(result, manifest=manifest), made, folder)
+
+
+def _check_budgets(**budgets: int | None) -> None:
+    """InputError for what is no number of bytes."""
+    for what, budget in budgets.items():
+        if budget is not None and (not isinstance(budget, int) or budget < 0):
+            raise InputError(f"{what} {budget!r}: give a whole number of bytes, 0 or more")
 
 
 def golden_sample(graph: Graph, seed: int = 1) -> dict[str, npt.NDArray[np.int64]]:

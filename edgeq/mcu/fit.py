@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from edgeq.boards import Board
 from edgeq.errors import InputError
-from edgeq.ir import Graph, check
+from edgeq.ir import Graph, check, operator
 from edgeq.mcu.packing import PACKINGS, Sharers, narrow_values, sharers
-from edgeq.mcu.program import Program, fitting_program, make_program
+from edgeq.mcu.program import Program, fitting_program, front, make_program
 from edgeq.mcu.scheduling import KINDS, Schedule
 from edgeq.mcu.storage import Packed
 from edgeq.schedule.stream import ALIGNMENT
@@ -21,7 +21,13 @@ ROUNDS = 12
 
 
 def scheduled(
-    graph: Graph, board: Board, schedule: str, push_rows: bool, budget_ram: int | None, packing: str = "auto"
+    graph: Graph,
+    board: Board,
+    schedule: str,
+    push_rows: bool,
+    budget_ram: int | None,
+    packing: str = "auto",
+    mac_factor: float | None = None,
 ) -> Program:
     """The program of a graph by the schedule and packing that were asked for; see `build`.
 
@@ -30,6 +36,10 @@ def scheduled(
     for what, given, known in (("schedule", schedule, KINDS), ("packing", packing, PACKINGS)):
         if given not in ("auto", *known):
             raise InputError(f"{what} {given!r}: unknown; give one of auto, {', '.join(known)}")
+    if mac_factor is not None:
+        if schedule != "auto":
+            raise InputError(f"mac_factor: it chooses the schedule by itself; leave out schedule {schedule!r}")
+        return least_ram(graph, board, push_rows, "fast" if packing == "auto" else packing, mac_factor)
     limits = [r for r in (budget_ram, board.ram.size if board.kind == "mcu" else None) if r is not None]
     search = _Search(graph, board, schedule, push_rows, None if not limits else min(limits) - STATIC_RESERVE)
     tried: list[Program] = []
@@ -38,6 +48,22 @@ def scheduled(
             return found
         tried.append(found)
     return min(tried, key=lambda program: program.plan.arena_bytes)
+
+
+def least_ram(graph: Graph, board: Board, push_rows: bool, packing: str, mac_factor: float) -> Program:
+    """The program with the least arena of those with so many times the network's multiply-accumulates at most.
+
+    Exact over the points of the front of RAM against work.
+    """
+    if not mac_factor >= 1:
+        raise InputError(f"mac_factor {mac_factor}: fewer than the network's own are not possible; give 1 or more")
+    macs = sum(operator(n.op, n.name).macs(n, graph.ins(n), graph.outs(n)) for n in graph.nodes)
+    points = [p for p in front(graph, board, pushed=push_rows, kind=KINDS[-1]) if macs + p.macs <= mac_factor * macs]
+    for point in sorted(points, key=lambda point: point.bytes):
+        found = fitting_program(graph, board, Schedule(KINDS[-1], point.bytes, push_rows, packing))
+        if found is not None and found.macs <= mac_factor * macs:  # fewer slices may fit, too, with more work
+            return found
+    return make_program(graph, board, Schedule(KINDS[1], None, push_rows, packing))
 
 
 @dataclass(frozen=True)

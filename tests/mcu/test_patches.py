@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgeq.boards import load_board
-from edgeq.errors import BudgetError, ToolError
+from edgeq.errors import BudgetError, InputError, ToolError
 from edgeq.formats import NAMED, FixedPoint, Format
 from edgeq.ir import Graph
 from edgeq.mcu.build import BuildResult, build
@@ -219,6 +219,22 @@ def test_a_budget_turns_to_fused_blocks_by_itself() -> None:
     assert "done again" in tight.reason
     with pytest.raises(BudgetError, match=f"the least is {least.plan.arena_bytes} bytes"):
         make_program(graph, board, Schedule("patches", least.plan.arena_bytes - 8, True))
+
+
+def test_a_factor_of_macs_bounds_what_is_computed_again(tmp_path: Path) -> None:
+    graph, board = net(31, 40), load_board("host")
+    macs = make_program(graph, board).macs
+    found = [scheduled(graph, board, "auto", True, None, mac_factor=factor) for factor in (1, 1.15, 1.6, 9)]
+    arenas = [program.plan.arena_bytes for program in found]
+    assert arenas == sorted(arenas, reverse=True)
+    assert len(set(arenas)) > 2
+    assert found[0].macs == macs < found[1].macs <= 1.15 * macs < found[2].macs <= 1.6 * macs
+    assert arenas[-1] == make_program(graph, board, Schedule("patches", None, True)).plan.arena_bytes
+    for wrong_factor in (0.99, float("nan")):
+        with pytest.raises(InputError, match="give 1 or more"):
+            scheduled(graph, board, "auto", True, None, mac_factor=wrong_factor)
+    with pytest.raises(InputError, match="by itself"):
+        build(graph, "host", tmp_path / "net", schedule="rows", mac_factor=1.2)
 
 
 @needs_cc
